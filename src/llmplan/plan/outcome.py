@@ -1,0 +1,162 @@
+"""What became of a deployment: memory, speed and price, or the reason why not. Infeasible is a value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Literal, TypeAlias
+
+from llmplan.plan.deployment import Deployment, StrategyId
+from llmplan.plan.ledger import Ledger
+from llmplan.spec.band import Band
+from llmplan.spec.formats import FormatQuality
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult:
+    """What an engine rule says of a deployment, before it is launched."""
+
+    id: str
+    severity: Literal["error", "warning", "advice"]
+    message: str
+    fix: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryBudget:
+    """One GPU of a replica: `budget = weights + activation + non-torch + CUDA graphs + KV pool`.
+
+    The pool is a band; blocks, capacity and concurrency are computed from its middle. Capacity and concurrency
+    are the whole replica's (all data-parallel groups together).
+    """
+
+    total_bytes: int
+    budget_bytes: int
+    ledger: Ledger
+    weights_bytes: float
+    activation_bytes: float
+    cuda_graph_bytes: float
+    non_torch_bytes: float
+    kv_cache_bytes: Band
+    kv_bytes_per_token: float
+    block_tokens: int
+    blocks: int
+    capacity_tokens: int
+    max_concurrency: float
+    checkpoint_bytes: int
+    host_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """Speed of one replica under one load, in seconds and tokens per second. p95 values belong to the middle."""
+
+    ttft_s: Band
+    tpot_s: Band
+    e2e_s: Band
+    ttft_p95_s: float
+    tpot_p95_s: float
+    output_tokens_per_s: Band
+    total_tokens_per_s: Band
+    requests_per_s: Band
+    batch_size: float
+    kv_limited: bool
+    saturated: bool
+    bottleneck: str
+    utilization: float
+    capacity_requests_per_s: float
+    """what the replica completes per second at saturation"""
+    step_ledger: Ledger
+    calibration_id: str
+    extrapolated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceFigure:
+    """The row of price data behind a line."""
+
+    provider: str
+    region: str
+    term: str
+    instance: str
+    source: str
+    as_of: date | None
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuoteLine:
+    """`quantity` [unit] at `unit_price_usd` makes `usd_per_month`; None where no price is known."""
+
+    name: str
+    quantity: float
+    unit: str
+    unit_price_usd: float | None
+    usd_per_month: float | None
+    figure: PriceFigure | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """What it costs per month of 730 hours. `input_share` of the blended price is by tokens of the workload's mix."""
+
+    lines: tuple[QuoteLine, ...]
+    input_tokens_per_month: float
+    output_tokens_per_month: float
+    as_of: date
+    alternatives: tuple[QuoteLine, ...] = ()
+    """the same machines on other terms or from other sellers, for comparison; not part of the total"""
+    usd_per_mtok_input: float | None = None
+    """a price of its own for input tokens (token APIs); None where rent pays for both"""
+    usd_per_mtok_output: float | None = None
+
+    @property
+    def usd_per_month(self) -> float:
+        """Sum of the lines that have a price."""
+        return sum(line.usd_per_month for line in self.lines if line.usd_per_month is not None)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every line has a price; otherwise the total is a lower bound."""
+        return all(line.usd_per_month is not None for line in self.lines)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """A deployment that works. `estimate` and `memory` are None for a hosted API, whose insides nobody states.
+
+    `meets_slo` None: not known. `cold` holds what serverless adds (share of cold requests, start seconds,
+    billed idle share), `notes` what the user should know before signing.
+    """
+
+    deployment: Deployment
+    memory: MemoryBudget | None
+    estimate: Estimate | None
+    quote: Quote
+    quality: FormatQuality | None
+    checks: tuple[CheckResult, ...] = ()
+    meets_slo: bool | None = None
+    cold: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejection:
+    """Why not: what was needed, what there was, and what would change the answer."""
+
+    strategy: StrategyId | None = None
+    reason: str
+    needed: str = ""
+    available: str = ""
+    fix: str = ""
+    deployment: Deployment | None = None
+    ledger: Ledger | None = None
+    code: str = "infeasible"
+    closeness: float = 0.0
+    """0..1: how near it came to working; the most informative rejection of a strategy is the nearest one"""
+
+
+Outcome: TypeAlias = Option | Rejection

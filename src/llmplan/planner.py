@@ -1,0 +1,1 @@
+"""Evaluate, size, rank: the one place where physics meets money."""

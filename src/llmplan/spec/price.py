@@ -1,0 +1,115 @@
+"""Offers as providers make them, each with its date and source. Prices are append-only: an offer holds `from_date` on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Literal, TypeAlias
+
+from llmplan.spec.provenance import Provenance
+
+Term: TypeAlias = Literal["on-demand", "spot", "reserved-1y", "reserved-3y"]
+TERMS: tuple[Term, ...] = ("on-demand", "spot", "reserved-1y", "reserved-3y")
+ProviderTier: TypeAlias = Literal["hyperscaler", "cloud", "marketplace", "api"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """A seller. Marketplaces resell strangers' machines and are used only when asked for."""
+
+    id: str
+    name: str
+    tier: ProviderTier
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HourlyOffer:
+    """A machine by the hour. `usd_per_hour` is for the whole instance, which is bought whole: `gpus` of them.
+
+    `quality` says how firm the row is: `listed` (a price of this instance in this region), `advertised` (a
+    "from" price), `average` (somebody's mean over forms or offers), `derived` (computed, for example from a
+    published percentage).
+    """
+
+    provider: str
+    instance: str
+    gpu_id: str
+    gpus: float
+    region: str
+    term: Term
+    usd_per_hour: float
+    from_date: date | None
+    quality: Literal["listed", "advertised", "average", "derived"]
+    vcpus: float | None = None
+    memory_bytes: int | None = None
+    upfront: Literal["none", "partial", "all"] | None = None
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerlessOffer:
+    """A GPU by the second. None means that no source states it: a missing charge makes the total a lower bound."""
+
+    provider: str
+    gpu_id: str
+    mode: str
+    usd_per_gpu_s: float
+    scales_to_zero: bool
+    granularity_s: float | None
+    idle_window_s: float | None
+    min_billed_s: float | None = None
+    bills_start: bool = True
+    usd_per_vcpu_s: float | None = None
+    usd_per_gib_s: float | None = None
+    min_vcpus: float | None = None
+    min_memory_gib: float | None = None
+    plan_fee_usd_per_month: float | None = None
+    confidence: str
+    from_date: date | None
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenOffer:
+    """An open-weight model by the token. `model_id` is the catalogue's id, `listed_as` the seller's name."""
+
+    provider: str
+    model_id: str
+    listed_as: str
+    input_usd_per_mtok: float
+    output_usd_per_mtok: float
+    cached_input_usd_per_mtok: float | None = None
+    batch_input_usd_per_mtok: float | None = None
+    batch_output_usd_per_mtok: float | None = None
+    context_tokens: int | None = None
+    weights: str | None = None
+    """what the seller says it serves (`fp8`, `turbo`, ...), None if it does not say"""
+    ends: date | None = None
+    from_date: date | None
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostFact:
+    """Any other rate: storage, egress, cluster fees, electricity, server purchase, start-up times."""
+
+    id: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+    unit: str
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceBook:
+    """Every offer, as loaded for one date."""
+
+    providers: Mapping[str, Provider] = field(default_factory=dict)
+    hourly: tuple[HourlyOffer, ...] = ()
+    serverless: tuple[ServerlessOffer, ...] = ()
+    tokens: tuple[TokenOffer, ...] = ()
+    facts: Mapping[str, CostFact] = field(default_factory=dict)
+    as_of: date

@@ -1,0 +1,120 @@
+"""The question: which traffic, at what latency, within what limits."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Literal, TypeAlias
+
+from llmplan.spec.inventory import Inventory
+from llmplan.spec.price import Term
+from llmplan.spec.provenance import ProvenanceMap
+
+Privacy: TypeAlias = Literal["any", "private", "air-gapped"]
+"""any: a hosted API may see the prompts; private: own deployment, any cloud; air-gapped: own hardware, no network."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lengths:
+    """Tokens per request: the mean, and percentiles where known (all equal to the mean if lengths are fixed)."""
+
+    mean: float
+    p50: float | None = None
+    p90: float | None = None
+    p99: float | None = None
+
+    @classmethod
+    def fixed(cls, tokens: float) -> Lengths:
+        """Every request has this length."""
+        return cls(mean=tokens, p50=tokens, p90=tokens, p99=tokens)
+
+    @property
+    def at_p95(self) -> float:
+        """The 95th percentile, geometrically between p90 and p99 where those are known, else the mean."""
+        if self.p90 is None or self.p99 is None:
+            return self.mean
+        return math.sqrt(self.p90 * self.p99) if self.p90 > 0 else self.p99
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """Traffic in steady terms. Either an open-loop mean rate or a closed-loop number of users (`concurrency`).
+
+    `peak_to_mean` is the busiest hour over the mean (a fleet is sized for it), `cv_interarrival` the burstiness
+    of gaps between requests (1 is Poisson), `idle_share` the fraction of minutes without any request,
+    `prefix_share` the fraction of input tokens that a prefix cache already holds, `hours_per_day` when there
+    is any traffic at all.
+    """
+
+    id: str = "stated"
+    name: str = "stated traffic"
+    requests_per_s: float | None = None
+    concurrency: float | None = None
+    input_tokens: Lengths
+    output_tokens: Lengths
+    peak_to_mean: float = 1.0
+    cv_interarrival: float = 1.0
+    idle_share: float | None = None
+    prefix_share: float = 0.0
+    hours_per_day: float = 24.0
+    tenants: int = 1
+    adapters: int = 0
+    lora_rank: int = 16
+    context_tokens: int | None = None
+    """the longest request to admit (input + output); None: from the lengths"""
+    provenance: ProvenanceMap = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slo:
+    """Latency promised for 95 of 100 requests; None is no promise."""
+
+    ttft_p95_s: float | None = None
+    tpot_p95_s: float | None = None
+    e2e_p95_s: float | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is promised."""
+        return self.ttft_p95_s is None and self.tpot_p95_s is None and self.e2e_p95_s is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What an answer may use. Empty tuples mean: anything in the catalogue.
+
+    With an `inventory`, only that hardware is planned on (it is owned: no rent). `max_utilization` is the share of
+    a replica's capacity that a fleet is sized to at its peak; `spare_replicas` come on top of a fleet of two or
+    more. `max_quality_loss` is the relative loss (0.01 is 1 %) up to which a format may be *recommended* while
+    something within it exists. `unverified_saving` is how much cheaper (a fraction) an option whose latency nobody
+    states must be before it is recommended over one that is predicted to meet the SLO.
+    """
+
+    gpu_ids: tuple[str, ...] = ()
+    provider_ids: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    terms: tuple[Term, ...] = ("on-demand", "reserved-1y")
+    engine_ids: tuple[str, ...] = ()
+    weight_formats: tuple[str, ...] = ()
+    kv_formats: tuple[str, ...] = ()
+    inventory: Inventory | None = None
+    privacy: Privacy = "any"
+    include_marketplaces: bool = False
+    max_usd_per_month: float | None = None
+    max_gpus: int | None = None
+    max_utilization: float = 0.7
+    spare_replicas: int = 1
+    max_quality_loss: float = 0.015
+    unverified_saving: float = 0.75
+    price_date: date | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """Everything the user asked. `model` is what was typed, `model_id` what it resolved to."""
+
+    model_id: str
+    workload: Workload
+    slo: Slo
+    limits: Limits
