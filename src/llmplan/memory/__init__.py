@@ -1,1 +1,23 @@
-"""memory"""
+"""Bytes: weights, KV cache and runtime memory of one replica, as a budget whose lines say how they came about."""
+
+from llmplan.memory.adapters import adapter_bytes, resident_adapters
+from llmplan.memory.budget import budget
+from llmplan.memory.fit import fits_weights, layers_on_gpu
+from llmplan.memory.formats import kv_format, weight_format
+from llmplan.memory.kv_cache import cache_layout, kv_bytes_per_token_per_gpu
+from llmplan.memory.shards import resident_weight_bytes_per_gpu
+from llmplan.memory.weights import checkpoint_bytes
+
+__all__ = [
+    "adapter_bytes",
+    "budget",
+    "cache_layout",
+    "checkpoint_bytes",
+    "fits_weights",
+    "kv_bytes_per_token_per_gpu",
+    "kv_format",
+    "layers_on_gpu",
+    "resident_adapters",
+    "resident_weight_bytes_per_gpu",
+    "weight_format",
+]

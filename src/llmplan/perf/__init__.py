@@ -1,1 +1,7 @@
-"""perf"""
+"""Seconds: how long a step takes, how steps make up traffic, and how much of it one replica takes at its SLO."""
+
+from llmplan.perf.calibration import select_calibration
+from llmplan.perf.capacity import Capacity, capacity
+from llmplan.perf.estimate import estimate
+
+__all__ = ["Capacity", "capacity", "estimate", "select_calibration"]

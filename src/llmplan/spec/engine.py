@@ -8,9 +8,10 @@ from typing import Literal, TypeAlias
 
 from llmplan.spec.provenance import ProvenanceMap
 
-KvPoolRule: TypeAlias = Literal["fraction_of_total", "fraction_of_free", "explicit_context"]
+KvPoolRule: TypeAlias = Literal["fraction_of_total", "fraction_of_free", "fraction_static", "explicit_context"]
 """How the engine sizes its KV pool: a fraction of all memory minus everything else (vLLM), a fraction of what is
-free after loading (TensorRT-LLM), or exactly the context that is asked for (llama.cpp)."""
+free after loading (TensorRT-LLM), a fraction for weights and pool alone with everything else in the rest (SGLang),
+or exactly the context that is asked for (llama.cpp)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from llmplan.spec.gpu import GpuSpec
 from llmplan.spec.provenance import ProvenanceMap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostSpec:
     """`memory_bandwidth_bytes_per_s` is what a CPU-side decoder can stream; `fast_link_gpus` is how many GPUs
-    share NVLink (0: none); `network_bytes_per_s` is per node and direction."""
+    share NVLink (0: none); `network_bytes_per_s` is per node and direction; `gpu_forms` and `gpu_architectures` say
+    which GPUs it takes (empty: any)."""
 
     id: str
     name: str
@@ -22,4 +24,13 @@ class HostSpec:
     pcie_bytes_per_s: float
     fast_link_gpus: int = 0
     network_bytes_per_s: float | None = None
+    storage_bytes_per_s: float | None = None
+    """sustained read of weights from storage into the GPU; None is unknown"""
+    gpu_forms: tuple[str, ...] = ()
+    gpu_architectures: tuple[str, ...] = ()
     provenance: ProvenanceMap = field(default_factory=dict, repr=False)
+
+    def takes(self, gpu: GpuSpec) -> bool:
+        """Whether GPUs of this kind go into such a machine (their board form and architecture)."""
+        form_fits = not self.gpu_forms or gpu.form in self.gpu_forms
+        return form_fits and (not self.gpu_architectures or gpu.architecture in self.gpu_architectures)

@@ -46,13 +46,22 @@ class Shard(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tensor:
-    """`copies` equal tensors of `shape` ([out, in] for a linear) under the checkpoint's module path."""
+    """`copies` equal tensors of `shape` ([out, in] for a linear) under the checkpoint's module path.
+
+    A layer's tensors have `{i}` in the name for the layer's number, and `{e}` for an expert's where the checkpoint
+    numbers them. A fused projection is one entry per part that is sharded differently (q, and k with v), all under
+    the checkpoint's one name. A one-dimensional tensor (a norm, a bias, an expert's bias) is never quantized.
+    """
 
     name: str
     shape: tuple[int, ...]
     role: TensorRole
     shard: Shard
     copies: int = 1
+    dtype: str | None = None
+    """format id in which checkpoints keep it whatever their own format (`fp32`); None: as the rest"""
+    buffer: bool = False
+    """stored and loaded like a weight, but not trained and not counted as a parameter (a router's score bias)"""
 
     @property
     def elements(self) -> int:
@@ -142,6 +151,8 @@ class LayerGroup:
     attention: Attention
     feed_forward: FeedForward
     norms: tuple[Tensor, ...] = field(default=(), repr=False)
+    indices: tuple[int, ...] = field(default=(), repr=False)
+    """positions of the group's layers in the stack, `count` of them; empty where nobody stated them"""
 
     def tensors(self) -> Iterator[Tensor]:
         """Every tensor of one layer of the group."""
@@ -155,8 +166,10 @@ class ModelSpec:
     """One model. `globals` are the tensors outside the layers: embedding, final norm, head (absent when tied).
 
     `checkpoint_format` is the id of the weight format that the checkpoint is published in (`bf16`, `fp8-block`,
-    `mxfp4`, ...), `dtype` the 16-bit type of what is not quantized. `unquantized_modules` names the modules that
-    a quantized checkpoint keeps in 16 bit, as its `quantization_config` says.
+    `mxfp4`, ...), `dtype` the type of what is not quantized (`fp32` where the file says so; engines run it in 16
+    bit). `unquantized_modules` names the modules that a quantized checkpoint keeps in that type, as its
+    `quantization_config` says: module paths without `.weight`, with `{i}` where it holds for that module of every
+    layer that has it, else one path per layer.
     """
 
     id: str
@@ -172,6 +185,10 @@ class ModelSpec:
     dtype: str = "bf16"
     checkpoint_format: str = "bf16"
     unquantized_modules: tuple[str, ...] = ()
+    checkpoint_group_size: int | None = None
+    """inputs per scale, where the checkpoint states another than its format's own; 0: one scale per output row"""
+    notes: tuple[str, ...] = field(default=(), repr=False)
+    """what a reader of the numbers should know (a vision tower that is not counted)"""
     provenance: ProvenanceMap = field(default_factory=dict, repr=False)
 
     @property
@@ -197,8 +214,7 @@ class ModelSpec:
     @property
     def total_parameters(self) -> int:
         """Every weight, tied ones once."""
-        in_layers = sum(group.count * sum(t.elements for t in group.tensors()) for group in self.layers)
-        return in_layers + sum(tensor.elements for tensor in self.globals)
+        return sum(count * tensor.elements for count, tensor in self.tensors() if not tensor.buffer)
 
     @property
     def embedding_parameters(self) -> int:

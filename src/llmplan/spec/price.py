@@ -12,16 +12,23 @@ from llmplan.spec.provenance import Provenance
 Term: TypeAlias = Literal["on-demand", "spot", "reserved-1y", "reserved-3y"]
 TERMS: tuple[Term, ...] = ("on-demand", "spot", "reserved-1y", "reserved-3y")
 ProviderTier: TypeAlias = Literal["hyperscaler", "cloud", "marketplace", "api"]
+OfferQuality: TypeAlias = Literal["listed", "advertised", "average", "derived"]
+GLOBAL_REGION = "global"
+"""The region of a seller that publishes one price for all of its regions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """A seller. Marketplaces resell strangers' machines and are used only when asked for."""
+    """A seller. Marketplaces resell strangers' machines and are used only when asked for.
+
+    `company` joins the products of one company (`runpod-secure`, `runpod-serverless`: `runpod`).
+    """
 
     id: str
     name: str
     tier: ProviderTier
     aliases: tuple[str, ...] = ()
+    company: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +37,8 @@ class HourlyOffer:
 
     `quality` says how firm the row is: `listed` (a price of this instance in this region), `advertised` (a
     "from" price), `average` (somebody's mean over forms or offers), `derived` (computed, for example from a
-    published percentage).
+    published percentage). `per_gpu`: the seller prices a GPU, not a machine; any number of them is bought.
+    `interruption` is the published bucket of monthly spot interruptions (`<5%`).
     """
 
     provider: str
@@ -41,7 +49,9 @@ class HourlyOffer:
     term: Term
     usd_per_hour: float
     from_date: date | None
-    quality: Literal["listed", "advertised", "average", "derived"]
+    quality: OfferQuality
+    per_gpu: bool = False
+    interruption: str | None = None
     vcpus: float | None = None
     memory_bytes: int | None = None
     upfront: Literal["none", "partial", "all"] | None = None
@@ -50,7 +60,11 @@ class HourlyOffer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerlessOffer:
-    """A GPU by the second. None means that no source states it: a missing charge makes the total a lower bound."""
+    """A GPU by the second. None means that no source states it: a missing charge makes the total a lower bound.
+
+    `usd_per_vcpu_s` and `usd_per_gib_s` 0 mean that the GPU's price includes them. A plan with `plan_fee_usd_per_month`
+    allows `max_gpus` at once (None: no limit stated).
+    """
 
     provider: str
     gpu_id: str
@@ -66,6 +80,9 @@ class ServerlessOffer:
     min_vcpus: float | None = None
     min_memory_gib: float | None = None
     plan_fee_usd_per_month: float | None = None
+    max_gpus: int | None = None
+    region: str = GLOBAL_REGION
+    quality: OfferQuality = "listed"
     confidence: str
     from_date: date | None
     provenance: Provenance
@@ -87,7 +104,19 @@ class TokenOffer:
     weights: str | None = None
     """what the seller says it serves (`fp8`, `turbo`, ...), None if it does not say"""
     ends: date | None = None
+    region: str = GLOBAL_REGION
     from_date: date | None
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnpricedOffer:
+    """A product that exists and whose rate no source states: listed, never quoted."""
+
+    provider: str
+    product: str
+    gpu_id: str | None
+    note: str
     provenance: Provenance
 
 
@@ -112,4 +141,5 @@ class PriceBook:
     serverless: tuple[ServerlessOffer, ...] = ()
     tokens: tuple[TokenOffer, ...] = ()
     facts: Mapping[str, CostFact] = field(default_factory=dict)
+    unpriced: tuple[UnpricedOffer, ...] = ()
     as_of: date

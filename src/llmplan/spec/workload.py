@@ -87,8 +87,9 @@ class Limits:
     With an `inventory`, only that hardware is planned on (it is owned: no rent). `max_utilization` is the share of
     a replica's capacity that a fleet is sized to at its peak; `spare_replicas` come on top of a fleet of two or
     more. `max_quality_loss` is the relative loss (0.01 is 1 %) up to which a format may be *recommended* while
-    something within it exists. `unverified_saving` is how much cheaper (a fraction) an option whose latency nobody
-    states must be before it is recommended over one that is predicted to meet the SLO.
+    something within it exists. `unverified_saving` is how much cheaper (a fraction) an option whose latency
+    nobody states must be before it is recommended over one replica of one's own that is predicted to meet the
+    SLO; `unverified_saving_steady` is the same where the traffic fills two or more replicas.
     """
 
     gpu_ids: tuple[str, ...] = ()
@@ -105,8 +106,11 @@ class Limits:
     max_gpus: int | None = None
     max_utilization: float = 0.7
     spare_replicas: int = 1
-    max_quality_loss: float = 0.015
-    unverified_saving: float = 0.75
+    max_quality_loss: float = 0.01
+    unverified_saving: float = 0.5
+    unverified_saving_steady: float = 0.9
+    network_bytes_per_s: float | None = None
+    """between the nodes of the inventory; None is unknown, and then no replica spans nodes"""
     price_date: date | None = None
 
 

@@ -1,0 +1,333 @@
+"""Fit the speed model's coefficients to published measurements and write profiles/calibration/.
+
+Three levels, each pulled towards the one above: everything; one engine; one engine on one GPU generation. The fit
+minimizes robust log ratios, with every (source, GPU, model, engine, format) group weighing the same however many
+rows it has. Bands are the 10th and 90th percentile of measured / predicted over rows whose whole GPU, and then whole
+model, was left out. Nothing is fitted per row, model or source.
+
+Run with `make calibrate`; needs scipy and the folder named by LLMPLAN_DATA.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from measured_rows import QUANTITIES, REPO, Case, data_folder, read_cases
+from scipy.optimize import least_squares
+
+from llmplan.perf.calibration import ANY, COEFFICIENT_NAMES, EXTRAPOLATION_WIDENING, Coefficients, generation_of
+from llmplan.perf.estimate import shape_of
+from llmplan.perf.steady_state import Engine, Steady
+from llmplan.perf.step import StepModel
+
+OUT = REPO / "profiles" / "calibration"
+START: dict[str, tuple[float, float, float]] = {
+    "memory_efficiency": (0.85, 0.5, 0.95),
+    "weight_only_memory_efficiency": (0.8, 0.3, 1.0),
+    "kv_memory_efficiency": (0.7, 0.2, 0.95),
+    "expert_memory_efficiency": (0.7, 0.2, 0.95),
+    "matrix_16bit_efficiency": (0.7, 0.3, 0.95),
+    "matrix_8bit_efficiency": (0.6, 0.2, 0.95),
+    "matrix_4bit_efficiency": (0.5, 0.1, 0.95),
+    "expert_matrix_efficiency": (0.5, 0.05, 1.0),
+    "attention_efficiency": (0.4, 0.1, 0.9),
+    "dequantization_factor": (1.3, 1.0, 4.0),
+    "roofline_exponent": (2.0, 1.0, 8.0),
+    "step_s": (1e-3, 1e-4, 1e-2),
+    "layer_s": (2e-5, 2e-6, 2e-4),
+    "prefill_layer_s": (1e-4, 1e-6, 2e-3),
+    "lockstep_share": (0.15, 0.01, 1.0),
+    "sequence_s": (1e-5, 1e-7, 2e-4),
+    "request_s": (1e-2, 5e-4, 0.2),
+    "allreduce_fast_latency_s": (4e-6, 5e-7, 4e-5),
+    "allreduce_fast_efficiency": (0.6, 0.1, 0.95),
+    "allreduce_pcie_latency_s": (8e-6, 1e-6, 1e-4),
+    "allreduce_pcie_efficiency": (0.3, 0.03, 0.95),
+}
+"""coefficient: start, lowest, highest"""
+STATED: dict[str, tuple[float, str]] = {
+    "network_latency_s": (2e-5, "RDMA message between hosts; no row of the table tells"),
+    "network_efficiency": (0.7, "achieved share of a network's line rate; no row of the table tells"),
+    "host_memory_efficiency": (0.8, "CPU decoders reach 70 to 90 % of the host's memory bandwidth"),
+    "pcie_efficiency": (0.8, "achieved share of the PCIe line rate for large copies"),
+}
+LEGACY = "legacy_host_factor"
+"""Fitted beside the rest and not written: engine versions before the V1 scheduler spend more fixed time per step."""
+LEGACY_START = (2.0, 1.0, 5.0)
+ROWS_PER_GROUP = 5
+PRIOR_WIDTH = {"engine": 0.5, "generation": 0.25}
+WEIGHT_OF = {"tpot": 1.0, "throughput": 1.0, "ttft": 0.3}
+MIN_BAND_ROWS = 40
+MIN_GENERATION_ROWS = 12
+Vector = Any
+NAMES = (*START, LEGACY)
+
+
+def predict(case: Case, values: dict[str, float]) -> dict[str, float]:
+    """What the model says of every quantity that the row measured."""
+    values = dict(values)
+    factor = values.pop(LEGACY)
+    if case.legacy:
+        values["step_s"] *= factor
+        values["layer_s"] *= factor
+    model = StepModel(case.replica, Coefficients(**values), float(case.memory.capacity_tokens), work=case.work)
+    engine = Engine(
+        model,
+        shape_of(case.load),
+        max_num_seqs=case.replica.settings.max_num_seqs,
+        capacity_tokens=float(case.memory.capacity_tokens),
+    )
+    steady, finite = _steady(engine, case)
+    found = {
+        "tpot": steady.tpot_s,
+        "throughput": steady.requests_per_s * case.load.output_tokens.mean,
+        "ttft": steady.ttft_s if finite else math.nan,
+    }
+    return {name: found[name] for name in case.measured}
+
+
+def _steady(engine: Engine, case: Case) -> tuple[Steady, bool]:
+    load = case.load
+    if load.kind == "concurrency":
+        return engine.closed(max(1.0, load.value)), True
+    full = engine.closed(engine.slots)
+    if load.kind == "saturation":
+        return full, False
+    if load.kind == "burst":
+        return engine.burst(load.value, full), True
+    return (engine.open(load.value, full), True) if load.value < full.requests_per_s else (full, False)
+
+
+def sample(cases: Iterable[Case], per_group: int = ROWS_PER_GROUP) -> list[tuple[Case, float]]:
+    """At most `per_group` rows of every group, evenly over its loads, each with its weight."""
+    groups: dict[tuple[str, ...], list[Case]] = defaultdict(list)
+    for case in cases:
+        replica = case.replica
+        key = (case.source, case.gpu_key, case.model_key, replica.engine.id, replica.weights.id)
+        groups[key].append(case)
+    chosen: list[tuple[Case, float]] = []
+    for group in groups.values():
+        ordered = sorted(group, key=lambda c: (c.load.value, c.load.input_tokens.mean, c.row_id))
+        step = max(1.0, len(ordered) / per_group)
+        picked = [ordered[int(i * step)] for i in range(min(per_group, len(ordered)))]
+        chosen += [(case, len(picked) ** -0.25) for case in picked]
+    return chosen
+
+
+def fit(cases: Sequence[Case], parent: dict[str, float], width: float | None, evaluations: int) -> dict[str, float]:
+    """Coefficients for these rows, starting from `parent` and, with a `width` in log units, pulled towards it."""
+    picked = sample(cases)
+    bounds = {**{name: edge[1:] for name, edge in START.items()}, LEGACY: LEGACY_START[1:]}
+    low = np.log([bounds[name][0] for name in NAMES])
+    high = np.log([bounds[name][1] for name in NAMES])
+    start = np.clip(np.log([parent[name] for name in NAMES]), low + 1e-6, high - 1e-6)
+    scale = np.full(len(NAMES), width or 3.0)
+
+    def residuals(vector: Vector) -> Vector:
+        values = parent | dict(zip(NAMES, np.exp(vector).tolist(), strict=True))
+        errors = [
+            weight * WEIGHT_OF[name] * _log_ratio(case.measured[name], value)
+            for case, weight in picked
+            for name, value in predict(case, values).items()
+        ]
+        return np.concatenate([_robust(np.array(errors)), (vector - start) / scale])
+
+    found = least_squares(residuals, start, bounds=(low, high), max_nfev=evaluations, diff_step=1e-3)
+    return parent | dict(zip(NAMES, np.exp(found.x).tolist(), strict=True))
+
+
+def _robust(errors: Vector) -> Vector:
+    """Square-root of the soft-L1 loss with its knee at 0.3: an outlier pulls, but not with its square."""
+    knee = 0.3
+    return np.sign(errors) * knee * np.sqrt(2.0 * (np.sqrt(1.0 + (errors / knee) ** 2) - 1.0))
+
+
+def _log_ratio(measured: float, predicted: float) -> float:
+    return 0.0 if math.isnan(predicted) else max(-3.0, min(3.0, math.log(predicted / measured)))
+
+
+Key = tuple[str, str]
+
+
+def fit_all(
+    cases: Sequence[Case], warm: dict[Key, dict[str, float]] | None, evaluations: int
+) -> dict[Key, dict[str, float]]:
+    """All three levels: (any, any), (engine, any) and (engine, generation)."""
+    begin = {name: edge[0] for name, edge in START.items()} | {name: v for name, (v, _) in STATED.items()}
+    begin[LEGACY] = LEGACY_START[0]
+    warm = warm or {}
+    fitted = {(ANY, ANY): fit(cases, warm.get((ANY, ANY), begin), None, evaluations)}
+    by_engine: dict[str, list[Case]] = defaultdict(list)
+    by_generation: dict[Key, list[Case]] = defaultdict(list)
+    for case in cases:
+        by_engine[case.replica.engine.id].append(case)
+        by_generation[case.replica.engine.id, generation_of(case.replica.gpu)].append(case)
+    for engine, own in sorted(by_engine.items()):
+        fitted[engine, ANY] = fit(own, fitted[ANY, ANY], PRIOR_WIDTH["engine"], evaluations)
+    for key, own in sorted(by_generation.items()):
+        if len(own) >= MIN_GENERATION_ROWS:
+            fitted[key] = fit(own, fitted[key[0], ANY], PRIOR_WIDTH["generation"], evaluations)
+    return fitted
+
+
+def choose(fitted: dict[Key, dict[str, float]], case: Case) -> dict[str, float]:
+    """The coefficients that would be selected for a row."""
+    engine, generation = case.replica.engine.id, generation_of(case.replica.gpu)
+    keys: tuple[Key, ...] = ((engine, generation), (engine, ANY), (ANY, ANY))
+    return next(fitted[key] for key in keys if key in fitted)
+
+
+Residual = tuple[Case, str, float]
+
+
+def left_out(
+    task: tuple[Sequence[Case], Callable[[Case], str], str, dict[Key, dict[str, float]], int],
+) -> list[Residual]:
+    """Measured / predicted of the rows whose group is held out, by coefficients that never saw them."""
+    cases, group_of, held, warm, evaluations = task
+    fitted = fit_all([case for case in cases if group_of(case) != held], warm, evaluations)
+    found: list[Residual] = []
+    for case in cases:
+        if group_of(case) == held:
+            predicted = predict(case, choose(fitted, case))
+            found += [(case, name, case.measured[name] / v) for name, v in predicted.items() if not math.isnan(v)]
+    return found
+
+
+def gpu_of(case: Case) -> str:
+    """Left out together: one kind of GPU."""
+    return case.replica.gpu.id
+
+
+def model_of(case: Case) -> str:
+    """Left out together: one model."""
+    return case.model_key
+
+
+def cross_validate(cases: Sequence[Case], fitted: dict[Key, dict[str, float]], workers: int) -> list[Residual]:
+    """Every row once with its GPU left out and once with its model left out."""
+    tasks = [
+        (cases, group_of, held, fitted, 3)
+        for group_of in (gpu_of, model_of)
+        for held in sorted({group_of(case) for case in cases})
+    ]
+    with ProcessPoolExecutor(workers) as pool:
+        return [residual for found in pool.map(left_out, tasks) for residual in found]
+
+
+def band(residuals: Sequence[Residual], key: Key, quantity: str) -> tuple[float, float, int]:
+    """10th and 90th percentile of measured / predicted for the narrowest set of rows that is large enough."""
+    engine, generation = key
+    own = [r for r in residuals if r[1] == quantity]
+    of_engine = [r for r in own if engine in (ANY, r[0].replica.engine.id)]
+    exact = [r for r in of_engine if generation in (ANY, generation_of(r[0].replica.gpu))]
+    chosen = next((rows for rows in (exact, of_engine, own) if len(rows) >= MIN_BAND_ROWS), own)
+    low, high = (float(edge) for edge in np.percentile([ratio for _, _, ratio in chosen], [10, 90]))
+    exponent = 1.0 if chosen is exact else EXTRAPOLATION_WIDENING
+    return min(1.0, low) ** exponent, max(1.0, high) ** exponent, len(chosen)
+
+
+def write(fitted: dict[Key, dict[str, float]], residuals: Sequence[Residual], cases: Sequence[Case], out: Path) -> None:
+    """One YAML file a calibration."""
+    today = datetime.now(UTC).date()
+    out.mkdir(parents=True, exist_ok=True)
+    for key, values in fitted.items():
+        engine, generation = key
+        used = [
+            case
+            for case in cases
+            if engine in (ANY, case.replica.engine.id) and generation in (ANY, generation_of(case.replica.gpu))
+        ]
+        figures: dict[str, Any] = {"rows": len(used)}
+        for name in COEFFICIENT_NAMES:
+            figures[name] = (
+                {"value": values[name], "source": "assumption", "kind": "assumed", "note": STATED[name][1]}
+                if name in STATED
+                else float(f"{values[name]:.4g}")
+            )
+        for quantity in ("ttft", "tpot", "throughput"):
+            low, high, rows = band(residuals, key, quantity)
+            figures |= {f"{quantity}_low_ratio": round(low, 3), f"{quantity}_high_ratio": round(high, 3)}
+            figures[f"{quantity}_rows"] = rows
+        document = {
+            "id": f"{engine}-{generation}",
+            "engine": engine,
+            "generation": generation,
+            "fitted": today,
+            "defaults": {"source": "fit", "as_of": today, "kind": "derived"},
+            "figures": figures,
+            "sources": {
+                "fit": {
+                    "title": "llmplan scripts/fit_calibration.py on published measurements: "
+                    + ", ".join(sorted({case.source for case in used})),
+                    "retrieved": today,
+                    "locator": "bands: rows whose whole GPU or whole model was left out",
+                },
+                "assumption": {
+                    "title": "llmplan: round value within the range that vendors and users report",
+                    "retrieved": today,
+                },
+            },
+        }
+        text = yaml.safe_dump(document, sort_keys=False, width=120, allow_unicode=True)
+        (out / f"{engine}-{generation}.yaml").write_text(text, encoding="utf-8")
+
+
+def summary(residuals: Sequence[Residual]) -> str:
+    """Median, mean and 90th percentile of the absolute error in %, by engine and kind of model."""
+    lines = [f"{'':28}" + "".join(f"{name:>30}" for name in QUANTITIES)]
+    sets: list[tuple[str, Callable[[Case], bool]]] = [
+        ("all", lambda case: True),
+        ("dense", lambda case: case.family == "dense"),
+        ("moe", lambda case: case.family == "moe"),
+    ]
+    engines = sorted({case.replica.engine.id for case, _, _ in residuals})
+    sets += [(engine, lambda case, engine=engine: case.replica.engine.id == engine) for engine in engines]
+    for label, belongs in sets:
+        cells = ""
+        for quantity in QUANTITIES:
+            errors = [abs(1.0 / r - 1.0) * 100.0 for case, name, r in residuals if name == quantity and belongs(case)]
+            cells += f"{_spread(errors):>30}"
+        lines.append(f"{label:28}{cells}")
+    return "\n".join(lines)
+
+
+def _spread(errors: Sequence[float]) -> str:
+    if not errors:
+        return "-"
+    return f"{np.median(errors):.1f}/{np.mean(errors):.1f}/{np.percentile(errors, 90):.0f} ({len(errors)})"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Fit, cross-validate, write, and print the errors."""
+    folder = data_folder()
+    if folder is None:
+        print("no throughput.csv: set LLMPLAN_DATA to the folder that has it", file=sys.stderr)
+        return 1
+    cases = read_cases(folder)
+    fitted = fit_all(cases, None, 12)
+    own = [
+        (case, name, case.measured[name] / value)
+        for case in cases
+        for name, value in predict(case, choose(fitted, case)).items()
+        if not math.isnan(value)
+    ]
+    print("in sample: median/mean/p90 of the absolute error in % (rows)\n" + summary(own), flush=True)
+    residuals = own if "--no-cross-validation" in arguments else cross_validate(cases, fitted, 2)
+    print("left out: median/mean/p90 of the absolute error in % (rows)\n" + summary(residuals))
+    write(fitted, residuals, cases, OUT)
+    print(f"wrote {len(fitted)} calibrations to {OUT.relative_to(REPO)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

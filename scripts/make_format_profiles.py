@@ -1,0 +1,95 @@
+"""Write profiles/formats/*.yaml: measured quality change per weight format, from quant_speed.csv in $LLMPLAN_DATA.
+
+    python scripts/make_format_profiles.py
+
+Kept are rows of trust A with a number: a relative change of a benchmark score, an average over a benchmark before and
+after, or for GGUF the change of the mean probability of the correct token. A score over 100 questions is noise of
+five points and is left out; a perplexity is another quantity and is left out too.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+import sys
+from typing import Any
+
+from profile_yaml import COLLECTED, DATA, ROOT, write_profile
+
+from llmplan.spec.formats import WEIGHT_FORMATS
+
+METHODS = {
+    "FP8": "fp8",
+    "FP8 W8A8": "fp8",
+    "INT8-SQ": "int8",
+    "INT8 W8A8": "int8",
+    "INT4-AWQ": "awq-int4",
+    "INT4 AWQ (W4A16)": "awq-int4",
+}
+KNOWN = {weights.id for weights in WEIGHT_FORMATS}
+STAND_INS = {
+    "fp8-block": ("fp8", "FP8 with one scale per tensor, whose scales are coarser"),
+    "w4a16": ("awq-int4", "AWQ at the same bits and group size"),
+    "gptq-int4": ("awq-int4", "AWQ at the same bits and group size"),
+}
+
+
+def change_of(row: dict[str, str]) -> tuple[float, str] | None:
+    """The relative change and the metric, where the row states one."""
+    if row["trust"] != "A" or row["kind"] != "accuracy":
+        return None
+    metric, delta = row["metric"], row["metric_delta"]
+    if relative := re.fullmatch(r"(-?[\d.]+)% relative", delta):
+        return float(relative[1]) / 100, metric.removesuffix(" loss")
+    if dense := re.fullmatch(r"([\d.]+)% of dense", delta):
+        return float(dense[1]) / 100 - 1, metric
+    if probability := re.search(r"mean dp (-?[\d.]+)%", delta):
+        return float(probability[1]) / 100, "mean probability of the correct token, wikitext-2"
+    if metric.startswith("OpenLLM") and row["metric_baseline"] and row["metric_quant"]:
+        return float(row["metric_quant"]) / float(row["metric_baseline"]) - 1, metric
+    return None
+
+
+def format_of(method: str) -> str | None:
+    """The weight format that a method of the table is, if it is one here."""
+    gguf = re.fullmatch(r"GGUF (\w+) imatrix=(None|WT 10m)", method)
+    named = f"gguf-{gguf[1].lower()}" if gguf else METHODS.get(method)
+    return named if named in KNOWN else None
+
+
+def collect(rows: list[dict[str, str]]) -> dict[str, tuple[list[dict[str, Any]], dict[str, dict[str, str]]]]:
+    found: dict[str, tuple[list[dict[str, Any]], dict[str, dict[str, str]]]] = {}
+    for row in rows:
+        format_id, change = format_of(row["method"]), change_of(row)
+        if format_id is None or change is None:
+            continue
+        measurements, sources = found.setdefault(format_id, ([], {}))
+        key = re.sub(r"[^a-z0-9]+", "-", row["source"].lower()).strip("-")[:40].strip("-")
+        sources[key] = {"title": row["source"], "url": row["source_url"].split(" ")[0], "retrieved": COLLECTED}
+        matrix = re.search(r"imatrix=(.*)", row["method"])
+        suffix = f" ({'no' if matrix[1] == 'None' else 'with'} importance matrix)" if matrix else ""
+        value = round(change[0], 5)
+        measurements.append({"change": value, "model": row["model"], "metric": change[1] + suffix, "source": key})
+    return found
+
+
+def main() -> int:
+    table = DATA / "quant_speed.csv"
+    if not table.is_file():
+        print(f"{table} is not there: set LLMPLAN_DATA", file=sys.stderr)
+        return 1
+    with table.open(newline="", encoding="utf-8") as file:
+        found = collect(list(csv.DictReader(file)))
+    for format_id, (original, _) in STAND_INS.items():
+        found[format_id] = found[original]
+    for format_id, (measurements, sources) in sorted(found.items()):
+        derived = STAND_INS.get(format_id)
+        note = {"kind": "derived", "note": f"no figure of its own: measured on {derived[1]}"} if derived else {}
+        data = {"id": format_id, **note, "as_of": COLLECTED, "measurements": measurements, "sources": sources}
+        write_profile(ROOT / f"profiles/formats/{format_id}.yaml", data)
+    print(f"{len(found)} files in profiles/formats", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,146 @@
+"""Write profiles/models/*.yaml from the configs in $LLMPLAN_DATA (default ../shared/data), as model_names.yaml lists.
+
+    python scripts/make_model_profiles.py
+
+Only keys that the reader uses are kept, numbers as figures and the rest as facts. A profile is written only if the
+reader makes the same tensors of it as of the config itself (but for what model_names.yaml overrides). Profiles that
+are not listed there were written by hand and are left alone.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+from profile_yaml import COLLECTED, DATA, ROOT, write_profile
+
+from llmplan.catalogs.hf_config import read_config
+from llmplan.catalogs.models import ModelFile, load_models
+
+MODELS = ROOT / "profiles" / "models"
+IGNORED_FACTS = ("sliding_window_pattern", "layer_types", "hidden_act")
+QUANTIZATION_KEYS = (
+    "quant_method", "quant_algo", "weight_block_size", "modules_to_not_convert", "config_groups", "ignore", "bits",
+    "group_size", "load_in_4bit", "load_in_8bit", "bnb_4bit_quant_type", "exclude_modules",
+)  # fmt: skip
+
+
+def main() -> int:
+    entries = yaml.safe_load((Path(__file__).parent / "model_names.yaml").read_text(encoding="utf-8"))
+    with (DATA / "config_sources.tsv").open(encoding="utf-8") as file:
+        origins = {row["file"]: row["source"] for row in csv.DictReader(file, delimiter="\t")}
+    for entry in entries:
+        write(entry, origins)
+    check(entries)
+    print(f"{len(entries)} profiles in {MODELS}")
+    return 0
+
+
+def write(entry: dict[str, Any], origins: dict[str, str]) -> None:
+    """One profile."""
+    config_id = entry.get("config", entry["id"])
+    stem = config_id.replace("/", "__")
+    config = load(stem)
+    note = entry.get("note")
+    facts, figures = split(config)
+    if entry.get("unquantized"):
+        facts.pop("quantization_config", None)
+    for name, value in entry.get("facts", {}).items():
+        facts[name] = {"value": value, "kind": "assumed", "note": note}
+        figures.pop(name, None)
+    for name, value in entry.get("figures", {}).items():
+        figures[name] = {"value": value, "kind": "derived", "note": note}
+    profile = {
+        "id": entry["id"],
+        "aliases": entry.get("aliases", []),
+        "defaults": {"source": "config", "as_of": COLLECTED, "kind": "published"},
+        "architecture": facts,
+        "figures": figures,
+        "sources": {"config": source(config_id, entry, origins[f"{stem}.json"])},
+    }
+    write_profile(MODELS / f"{entry['id'].replace('/', '--')}.yaml", profile)
+
+
+def load(stem: str) -> dict[str, Any]:
+    """A config with what lies beside it."""
+    config: dict[str, Any] = json.loads((DATA / "configs" / f"{stem}.json").read_text(encoding="utf-8"))
+    beside = DATA / "configs" / f"{stem}.hf_quant_config.json"
+    if "quantization_config" not in config and beside.is_file():
+        quantization = json.loads(beside.read_text(encoding="utf-8"))["quantization"]
+        config["quantization_config"] = {"quant_method": "modelopt", **quantization}
+    return config
+
+
+def split(config: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Facts and figures: a nested decoder's keys on top of the file's own, which keeps its model type."""
+    text = config.get("text_config") or {}
+    flat = config | {k: v for k, v in text.items() if k not in ("model_type", "architectures")}
+    facts: dict[str, Any] = {}
+    figures: dict[str, Any] = {}
+    for name, value in flat.items():
+        if isinstance(value, int | float) and not isinstance(value, bool) and name in ModelFile.KNOWN_FIGURES:
+            figures[name] = value
+        elif name in ModelFile.KNOWN_FACTS and name not in IGNORED_FACTS and value not in (None, [], {}):
+            facts[name] = value
+    for name in ("q_lora_rank", "sliding_window"):
+        if name in flat and flat[name] is None:
+            facts[name] = None
+    facts.setdefault("torch_dtype", flat.get("dtype"))
+    rope = flat.get("rope_scaling") or flat.get("rope_parameters") or {}
+    facts.pop("rope_scaling", None)
+    kind = rope.get("rope_type", rope.get("type", "default"))
+    if kind not in ("default", "mrope"):
+        facts["rope_scaling"] = {"rope_type": kind}
+        if kind not in ("llama3", "longrope", "su"):
+            for name in ("factor", "original_max_position_embeddings"):
+                if rope.get(name) is not None:
+                    figures[f"rope_scaling.{name}"] = rope[name]
+    if "quantization_config" in facts:
+        facts["quantization_config"] = trimmed(facts["quantization_config"])
+    return {name: value for name, value in facts.items() if value is not None or name in flat}, figures
+
+
+def trimmed(quantization: dict[str, Any]) -> dict[str, Any]:
+    """The keys that decide, without the layers' routers and norms, which no format quantizes."""
+    kept = {k: v for k, v in quantization.items() if k in QUANTIZATION_KEYS and v is not None}
+    for key in ("modules_to_not_convert", "ignore", "exclude_modules"):
+        if key in kept:
+            kept[key] = [name for name in kept[key] if not name.endswith(("layernorm", "mlp.gate", "norm"))]
+    return kept
+
+
+def source(config_id: str, entry: dict[str, Any], origin: str) -> dict[str, Any]:
+    """Where the config was read, as a title and an address."""
+    repository, _, rest = origin.partition(":")
+    path, _, commit = rest.partition("@")
+    commit = commit.split(" ")[0]
+    file, _, anchor = path.partition("#")
+    title = f"config.json of {config_id}, as kept by {repository}"
+    if config_id.casefold() != entry["id"].casefold():
+        title += f"; {entry['id']} has the same architecture"
+    found = {"title": title, "url": f"https://github.com/{repository}/blob/{commit}/{file}", "retrieved": COLLECTED}
+    return found | ({"locator": anchor} if anchor else {})
+
+
+def check(entries: list[dict[str, Any]]) -> None:
+    """Every profile that overrides nothing reads as its config does."""
+    models = load_models([ROOT / "profiles"])
+    for entry in entries:
+        spec = models[entry["id"]]
+        if {"facts", "figures"} & set(entry):
+            continue
+        config = load(entry.get("config", entry["id"]).replace("/", "__"))
+        if entry.get("unquantized"):
+            config.pop("quantization_config", None)
+        wanted = read_config(config, model_id=entry["id"])
+        for name in ("layers", "globals", "max_context_tokens", "checkpoint_format", "dtype", "unquantized_modules"):
+            if getattr(spec, name) != getattr(wanted, name):
+                raise SystemExit(f"{entry['id']}: {name} differs: {getattr(spec, name)} {getattr(wanted, name)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

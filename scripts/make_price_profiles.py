@@ -1,0 +1,54 @@
+"""Write profiles/prices/*.yaml from the price tables in $LLMPLAN_DATA (default ../shared/data).
+
+    python scripts/make_price_profiles.py            # writes
+    python scripts/make_price_profiles.py --check    # exit 1 if the files are not what the tables say
+
+Offers that are no longer in the tables stay: prices are append-only. `--fresh` starts from nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from datetime import date
+from pathlib import Path
+
+from llmplan.catalogs.prices import read_price_documents
+from llmplan.pricefeeds import build_documents, check_documents, merge_documents, render, write_documents
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA = Path(os.environ.get("LLMPLAN_DATA") or ROOT.parent / "shared" / "data")
+RETRIEVED = date(2026, 11, 22)
+"""when the tables were collected"""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="only say whether the files are up to date")
+    parser.add_argument("--fresh", action="store_true", help="drop offers that the tables no longer have")
+    arguments = parser.parse_args()
+    if not (DATA / "gpu_prices.csv").exists():
+        print(f"no price tables in {DATA}; set LLMPLAN_DATA", file=sys.stderr)
+        return 1
+    known = {} if arguments.fresh else read_price_documents([ROOT / "profiles"])
+    tables = build_documents(DATA, retrieved=RETRIEVED)
+    problems = check_documents(tables, known, today=date.today())
+    for problem in problems:
+        print(f"{problem.severity}: {problem.provider}: {problem.message}", file=sys.stderr)
+    if any(problem.severity == "error" for problem in problems):
+        return 1
+    documents = merge_documents(known, tables)
+    if arguments.check:
+        stale = [provider for provider in documents if documents[provider] != known.get(provider)]
+        print("up to date" if not stale else f"differs from the tables: {', '.join(stale)}")
+        return 1 if stale else 0
+    folder = ROOT / "profiles" / "prices"
+    paths = write_documents(documents, folder)
+    size = sum(len(render(document)) for document in documents.values())
+    print(f"{len(paths)} files, {size / 1000:.0f} kB in {folder.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

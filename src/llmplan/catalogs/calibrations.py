@@ -1,0 +1,72 @@
+"""`calibration/<engine>-<generation>.yaml` -> Calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import model_validator
+
+from llmplan.catalogs.entity_file import EntityFile, Text, complain
+from llmplan.catalogs.library import Library
+from llmplan.catalogs.yaml_file import validate
+from llmplan.spec.calibration import Calibration, ResidualBand
+
+QUANTITIES = ("ttft", "tpot", "throughput")
+
+
+class CalibrationFile(EntityFile):
+    """Coefficients are figures; so are each quantity's `<quantity>_low_ratio`, `_high_ratio` and `_rows`.
+
+    `rows` counts the measurements that this generation's own coefficients rest on; 0 means inherited.
+    """
+
+    REQUIRED_FIGURES: ClassVar[tuple[str, ...]] = (
+        "rows", *(f"{name}_{edge}" for name in QUANTITIES for edge in ("low_ratio", "high_ratio", "rows")),
+    )  # fmt: skip
+
+    engine: Text
+    generation: Text
+    fitted: date | None = None
+
+    @model_validator(mode="after")
+    def _id_says_what_it_is_for(self) -> CalibrationFile:
+        if self.id != f"{self.engine}-{self.generation}":
+            raise complain(("id",), f"expected {self.engine}-{self.generation} for this engine and generation")
+        return self
+
+
+def to_calibration(data: dict[str, Any], path: Path) -> Calibration:
+    """The validated file as the speed model sees it."""
+    file = validate(data, CalibrationFile, path)
+    figures = file.resolve()
+    coefficients = {name: float(figures[name]) for name in figures if name not in CalibrationFile.REQUIRED_FIGURES}
+    return Calibration(
+        id=file.id,
+        engine=file.engine,
+        generation=file.generation,
+        coefficients=coefficients,
+        bands={
+            name: ResidualBand(
+                low_ratio=figures[f"{name}_low_ratio"],
+                high_ratio=figures[f"{name}_high_ratio"],
+                rows=figures.count(f"{name}_rows"),
+            )
+            for name in QUANTITIES
+        },
+        rows=figures.count("rows"),
+        fitted=file.fitted,
+        provenance=figures.provenance,
+    )
+
+
+def calibration_library(layers: Sequence[Path]) -> Library[Calibration]:
+    """Every calibration, by id."""
+    return Library(layers, "calibration", to_calibration, kind="calibration")
+
+
+def load_calibrations(layers: Sequence[Path]) -> tuple[Calibration, ...]:
+    """All calibrations of all layers: there are few, and selecting one needs to see which exist."""
+    return tuple(calibration_library(layers).values())

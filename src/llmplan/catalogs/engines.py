@@ -1,0 +1,226 @@
+"""`engines/<engine>@<version>.yaml` -> EngineSpec. `vllm`, `vllm@0.33` and `vllm@0.33.0` all lead somewhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import Field, field_validator, model_validator
+
+from llmplan.catalogs.entity_file import EntityFile, Number, Strict, Text, complain
+from llmplan.catalogs.gpus import read_capability
+from llmplan.catalogs.library import Library
+from llmplan.catalogs.yaml_file import Key, validate
+from llmplan.spec.engine import EngineSpec, FormatSupport, KvPoolRule, SchedulerDefault
+from llmplan.spec.provenance import FigureKind, Provenance
+from llmplan.units import GIB
+
+
+class _Sourced(Strict):
+    """An entry of a list or table that may name a source of its own."""
+
+    source: Text | None = None
+    kind: FigureKind | None = None
+    note: Text | None = None
+
+
+class Scheduler(_Sourced):
+    """Limits chosen for GPUs with at least `min_memory_gib`."""
+
+    min_memory_gib: Number = Field(ge=0)
+    max_num_batched_tokens: int = Field(gt=0)
+    max_num_seqs: int = Field(gt=0)
+    not_architectures: list[Text] = Field(default_factory=list)
+
+
+class Support(_Sourced):
+    """Compute capabilities, as text ("8.9")."""
+
+    min: Text
+    max: Text | None = None
+    native_from: Text | None = None
+
+
+class EngineFile(EntityFile):
+    """One version of one engine. `aliases` are other names of the engine (`trtllm`), good with any version."""
+
+    REQUIRED_FIGURES: ClassVar[tuple[str, ...]] = ("memory_fraction", "block_tokens")
+    KNOWN_FIGURES: ClassVar[tuple[str, ...]] = (*REQUIRED_FIGURES, "vocab_padding_rows", "start_fixed_s")
+
+    engine: Text
+    version: Text
+    stable: bool = True
+    name: Text
+    image: Text | None = None
+    kv_pool_rule: KvPoolRule
+    cuda_graphs_in_budget: bool
+    paged: bool = True
+    tensor_parallel: bool = True
+    host_layers: bool = False
+    host_weights: bool = False
+    host_kv: bool = False
+    multi_lora: bool = False
+    max_lora_ranks: list[int] = Field(default_factory=list)
+    min_compute_capability: Text
+    compute_capabilities: list[Text] = Field(default_factory=list)
+    scheduler_defaults: list[Scheduler] = Field(min_length=1)
+    weight_formats: dict[str, Support]
+    kv_formats: dict[str, Support]
+
+    @field_validator("image")
+    @classmethod
+    def _image_is_pinned(cls, image: str | None) -> str | None:
+        if image is not None and (":" not in image.rpartition("/")[2] or image.endswith(":latest")):
+            raise complain(("image",), f"{image!r} names no fixed tag")
+        return image
+
+    @model_validator(mode="after")
+    def _names_and_capabilities(self) -> EngineFile:
+        if self.id != f"{self.engine}@{self.version}":
+            raise complain(("id",), f"must be {self.engine}@{self.version}")
+        read_capability(self.min_compute_capability, ("min_compute_capability",))
+        for index, text in enumerate(self.compute_capabilities):
+            read_capability(text, ("compute_capabilities", index))
+        for table in ("weight_formats", "kv_formats"):
+            for name, support in getattr(self, table).items():
+                for key in ("min", "max", "native_from"):
+                    read_capability(getattr(support, key), (table, name, key))
+        return self
+
+    def entries(self) -> Iterator[tuple[tuple[Key, ...], _Sourced]]:
+        """Every list or table entry with a source, and where it stands."""
+        for index, scheduler in enumerate(self.scheduler_defaults):
+            yield ("scheduler_defaults", index), scheduler
+        for table in ("weight_formats", "kv_formats"):
+            for name, support in getattr(self, table).items():
+                yield (table, name), support
+
+    def cited(self) -> Iterator[tuple[tuple[Key, ...], str]]:
+        """Also the entries' own sources."""
+        yield from super().cited()
+        for at, entry in self.entries():
+            if entry.source is not None:
+                yield (*at, "source"), entry.source
+
+    def entry_provenance(self) -> dict[str, Provenance]:
+        """`scheduler_defaults.0`, `weight_formats.fp8`: where each entry came from."""
+        found = {}
+        for at, entry in self.entries():
+            source_id = entry.source or self.defaults.source
+            if source_id is None:
+                raise complain(at, "no source: name one here or under `defaults`")
+            source = self.source(source_id)
+            as_of = source.retrieved or self.defaults.as_of
+            kind = entry.kind or self.defaults.kind or "published"
+            found[".".join(map(str, at))] = Provenance(source=source, as_of=as_of, kind=kind, note=entry.note)
+        return found
+
+
+def to_engine(data: dict[str, Any], path: Path) -> EngineSpec:
+    """The validated file as the planner sees it."""
+    file = validate(data, EngineFile, path)
+    figures = file.resolve()
+    return EngineSpec(
+        id=file.engine,
+        version=file.version,
+        name=file.name,
+        aliases=tuple(file.aliases),
+        image=file.image,
+        kv_pool_rule=file.kv_pool_rule,
+        memory_fraction=figures["memory_fraction"],
+        block_tokens=figures.count("block_tokens"),
+        cuda_graphs_in_budget=file.cuda_graphs_in_budget,
+        scheduler_defaults=tuple(_scheduler(entry) for entry in file.scheduler_defaults),
+        min_compute_capability=_capability(file.min_compute_capability),
+        compute_capabilities=tuple(_capability(text) for text in file.compute_capabilities),
+        weight_formats={name: _support(entry) for name, entry in file.weight_formats.items()},
+        kv_formats={name: _support(entry) for name, entry in file.kv_formats.items()},
+        vocab_padding=round(figures.get("vocab_padding_rows") or 1),
+        paged=file.paged,
+        tensor_parallel=file.tensor_parallel,
+        host_layers=file.host_layers,
+        host_weights=file.host_weights,
+        host_kv=file.host_kv,
+        multi_lora=file.multi_lora,
+        max_lora_ranks=tuple(file.max_lora_ranks),
+        start_fixed_s=figures.get("start_fixed_s"),
+        provenance={**figures.provenance, **file.entry_provenance()},
+    )
+
+
+def _scheduler(entry: Scheduler) -> SchedulerDefault:
+    return SchedulerDefault(
+        min_memory_bytes=round(entry.min_memory_gib * GIB),
+        max_num_batched_tokens=entry.max_num_batched_tokens,
+        max_num_seqs=entry.max_num_seqs,
+        not_architectures=tuple(entry.not_architectures),
+    )
+
+
+def _support(entry: Support) -> FormatSupport:
+    return FormatSupport(
+        min_compute_capability=_capability(entry.min),
+        max_compute_capability=read_capability(entry.max, ()),
+        native_from=read_capability(entry.native_from, ()),
+    )
+
+
+def _capability(text: str) -> tuple[int, int]:
+    capability = read_capability(text, ())
+    assert capability is not None
+    return capability
+
+
+class EngineLibrary(Library[EngineSpec]):
+    """Engines by `engine@version`, by `engine@0.33` (the newest that begins so) or by name (the newest stable one)."""
+
+    def find(self, name: str) -> str | None:
+        """The case-folded file name that an engine name leads to."""
+        engine, _, version = name.casefold().partition("@")
+        versions = self._versions(engine)
+        if version:
+            version = version.removeprefix("v")
+            fitting = [own for own in versions if own == version or own.startswith((f"{version}.", f"{version}-"))]
+        else:
+            fitting = [own for own in versions if self._is_stable(f"{engine_of(versions[own])}@{own}")] or list(
+                versions
+            )
+        best = max(fitting, key=version_key, default=None)
+        return versions[best] if best is not None else None
+
+    def _versions(self, engine: str) -> dict[str, str]:
+        """version -> file name, of the engine with this name or alias."""
+        by_engine: dict[str, dict[str, str]] = {}
+        for stem in self._entries:
+            own, _, version = stem.partition("@")
+            by_engine.setdefault(own, {})[version] = stem
+        if engine in by_engine:
+            return by_engine[engine]
+        for versions in by_engine.values():
+            if any(engine in self._aliases_of(self._entries[stem]) for stem in versions.values()):
+                return versions
+        return {}
+
+    def _is_stable(self, stem: str) -> bool:
+        return self._raw(stem).get("stable", True) is True
+
+
+def engine_of(stem: str) -> str:
+    """The engine part of `engine@version`."""
+    return stem.partition("@")[0]
+
+
+def version_key(version: str) -> tuple[int, ...]:
+    """Versions in order of age; one without numbers (`main`) comes first.
+
+    >>> version_key("0.33.0") > version_key("0.9.1"), version_key("b11434"), version_key("main")
+    (True, (11434,), ())
+    """
+    return tuple(int(part) for part in re.findall(r"\d+", version))
+
+
+def engine_library(layers: Sequence[Path]) -> EngineLibrary:
+    """Every engine version."""
+    return EngineLibrary(layers, "engines", to_engine, kind="engine")

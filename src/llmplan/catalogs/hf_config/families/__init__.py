@@ -1,0 +1,1 @@
+"""The families that can be read, one small file per group."""

@@ -1,0 +1,162 @@
+"""A config.json as it should have been: one level, one name per key, class defaults filled in, values checked.
+
+Hub configs nest the language model (`text_config`), name the same thing differently (`n_embd`, `d_model`,
+`hidden_size`) and leave out what the model class would fill in. `null` means absent, except for the few keys where
+the class distinguishes "none" from "not said" (`NULLABLE`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from llmplan.errors import DataError
+
+NULLABLE: Final = frozenset({"q_lora_rank", "sliding_window", "kv_lora_rank"})
+"""Keys whose `null` is an answer: no query compression, no window."""
+
+MAX_LAYERS: Final = 2_000
+MAX_WIDTH: Final = 2**24
+MAX_HEADS: Final = 2**16
+MAX_EXPERTS: Final = 2**16
+MAX_TOKENS: Final = 2**31
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Typed, bounded access to one decoder's keys. Every complaint names the file and the key as the file has it."""
+
+    where: str
+    values: Mapping[str, Any]
+    file_names: Mapping[str, str] = field(default_factory=dict)
+    """canonical key -> the key that the file uses"""
+
+    def fail(self, key: str, problem: str) -> DataError:
+        """The error about one key."""
+        return DataError(f"{self.where}: key `{self.file_names.get(key, key)}`: {problem}")
+
+    def has(self, key: str) -> bool:
+        """Whether the file or the class states the key."""
+        return self.values.get(key) is not None
+
+    def integer(self, key: str, *, low: int = 1, high: int = MAX_WIDTH) -> int:
+        """A whole number within bounds; a missing one is an error."""
+        value = self.values.get(key)
+        if value is None:
+            raise self.fail(key, "missing; this architecture cannot be sized without it")
+        return self._checked(key, value, low, high)
+
+    def optional_integer(self, key: str, *, low: int = 0, high: int = MAX_WIDTH) -> int | None:
+        """A whole number within bounds, or None where it is absent or null."""
+        value = self.values.get(key)
+        return None if value is None else self._checked(key, value, low, high)
+
+    def _checked(self, key: str, value: Any, low: int, high: int) -> int:
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise self.fail(key, f"expected a whole number, got {show(value)}")
+        if not low <= value <= high:
+            raise self.fail(key, f"expected a whole number from {low} to {high}, got {show(value)}")
+        return value
+
+    def flag(self, key: str, default: bool = False) -> bool:
+        """A true or false."""
+        value = self.values.get(key)
+        if value is None:
+            return default
+        if not isinstance(value, bool):
+            raise self.fail(key, f"expected true or false, got {show(value)}")
+        return value
+
+    def number(self, mapping: Mapping[str, Any], key: str, within: str) -> float | None:
+        """A positive finite number inside a nested mapping, or None where absent."""
+        value = mapping.get(key)
+        if value is None:
+            return None
+        name = f"{within}.{key}"
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.fail(name, f"expected a number, got {show(value)}")
+        if not (math.isfinite(value) and 0 < value <= MAX_TOKENS):
+            raise self.fail(name, f"expected a positive number, got {show(value)}")
+        return float(value)
+
+    def mapping(self, key: str) -> Mapping[str, Any]:
+        """A nested mapping; empty where absent."""
+        value = self.values.get(key)
+        if value is None:
+            return {}
+        if not isinstance(value, Mapping):
+            raise self.fail(key, f"expected an object, got {show(value)}")
+        return value
+
+    def items(self, key: str) -> tuple[Any, ...] | None:
+        """A list, or None where absent."""
+        value = self.values.get(key)
+        if value is None:
+            return None
+        if not isinstance(value, list | tuple):
+            raise self.fail(key, f"expected a list, got {show(value)}")
+        return tuple(value)
+
+    @property
+    def layers(self) -> int:
+        """Number of decoder layers."""
+        return self.integer("num_hidden_layers", high=MAX_LAYERS)
+
+    @property
+    def hidden(self) -> int:
+        """Width of the residual stream."""
+        return self.integer("hidden_size")
+
+    @property
+    def heads(self) -> int:
+        """Query heads."""
+        return self.integer("num_attention_heads", high=MAX_HEADS)
+
+    @property
+    def kv_heads(self) -> int:
+        """Key and value heads: as many as query heads unless stated."""
+        stated = self.optional_integer("num_key_value_heads", low=1, high=MAX_HEADS)
+        heads = self.heads
+        if stated is None:
+            return heads
+        if heads % stated:
+            raise self.fail("num_key_value_heads", f"{stated} does not divide the {heads} query heads")
+        return stated
+
+    @property
+    def head_dim(self) -> int:
+        """Elements of one head: stated, or the width divided by the heads."""
+        stated = self.optional_integer("head_dim", low=1)
+        if stated is not None:
+            return stated
+        if self.hidden % self.heads:
+            raise self.fail("num_attention_heads", f"{self.heads} does not divide hidden_size {self.hidden}")
+        return self.hidden // self.heads
+
+
+def canonical(
+    raw: Mapping[str, Any], *, where: str, aliases: Mapping[str, str], defaults: Mapping[str, Any]
+) -> Config:  # fmt: skip
+    """Class defaults below the file's own values, under canonical names; `aliases` is canonical -> file's key."""
+    values: dict[str, Any] = dict(defaults)
+    values |= {key: value for key, value in raw.items() if value is not None or key in NULLABLE}
+    used = {}
+    for name, file_name in aliases.items():
+        if raw.get(file_name) is not None:
+            values[name] = raw[file_name]
+            used[name] = file_name
+        elif values.get(name) is None:
+            used[name] = file_name
+    return Config(where=where, values=values, file_names=used)
+
+
+def show(value: Any) -> str:
+    """A value for an error message, cut short."""
+    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 128:
+        return "a number of astronomical size"
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,96 @@
+"""Which layers see the whole context and which only a window of it.
+
+A rule gives one window per layer, None for full attention. `layer_types` in the file always wins over a rule's
+pattern. A window at least as wide as the model's context is full attention.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+from llmplan.catalogs.hf_config.normalize import MAX_TOKENS, Config, show
+from llmplan.errors import UnsupportedModelError
+
+Windows: TypeAlias = tuple[int | None, ...]
+WindowRule: TypeAlias = Callable[[Config], Windows]
+
+_WINDOWED: Final = frozenset({"sliding_attention", "chunked_attention"})
+
+
+def full(config: Config) -> Windows:
+    """Every layer sees the whole context, whatever the file says of windows."""
+    return (None,) * config.layers
+
+
+def everywhere(config: Config) -> Windows:
+    """Every layer has the window that the file states, if any (Mistral 7B v0.1, Phi-3)."""
+    return (_width(config, "sliding_window"),) * config.layers
+
+
+def from_layer(config: Config) -> Windows:
+    """Qwen 2 and 3: off unless `use_sliding_window`; then the layers from `max_window_layers` on are windowed."""
+    width = _width(config, "sliding_window") if config.flag("use_sliding_window") else None
+    if width is None:
+        return full(config)
+    start = config.optional_integer("max_window_layers") or 0
+    return _by_layer_types(config, width) or tuple(None if i < start else width for i in range(config.layers))
+
+
+def every(period: int, *, key: str = "sliding_window", pattern_key: str = "sliding_window_pattern") -> WindowRule:
+    """Windowed layers with a full one at the end of every `period` (Gemma 2 and 3, OLMo 3, EXAONE 4, gpt-oss, Llama 4).
+
+    The file may state another period under `pattern_key`, as a number or as letters (`LLLG`).
+    """
+
+    def rule(config: Config) -> Windows:
+        width = _width(config, key)
+        if width is None:
+            return full(config)
+        return _by_layer_types(config, width) or _periodic(config, width, _period(config, pattern_key, period))
+
+    return rule
+
+
+def _period(config: Config, key: str, default: int) -> str | int:
+    value = config.values.get(key)
+    if isinstance(value, str):
+        if not value or set(value) - {"L", "G"}:
+            raise config.fail(key, f"expected a number or letters L and G, got {show(value)}")
+        return value
+    stated = config.optional_integer(key)
+    return default if stated is None else stated
+
+
+def _periodic(config: Config, width: int, period: str | int) -> Windows:
+    if isinstance(period, str):
+        letters = period[: config.layers]
+        return tuple(None if letters[i % len(letters)] == "G" else width for i in range(config.layers))
+    if period == 0:
+        return full(config)
+    return tuple(None if (i + 1) % period == 0 else width for i in range(config.layers))
+
+
+def _by_layer_types(config: Config, width: int) -> Windows | None:
+    kinds = config.items("layer_types")
+    if kinds is None:
+        return None
+    if len(kinds) < config.layers:
+        raise config.fail("layer_types", f"lists {len(kinds)} layers of {config.layers}")
+    windows: list[int | None] = []
+    for kind in kinds[: config.layers]:
+        if not isinstance(kind, str) or kind not in (_WINDOWED | {"full_attention"}):
+            raise UnsupportedModelError(
+                f"{config.where}: key `layer_types`: attention of kind {show(kind)} is not read",
+                hints=["kinds that are read: full_attention, sliding_attention, chunked_attention"],
+            )
+        windows.append(width if kind in _WINDOWED else None)
+    return tuple(windows)
+
+
+def _width(config: Config, key: str) -> int | None:
+    width = config.optional_integer(key, high=MAX_TOKENS)
+    if width is None or width == 0:
+        return None
+    context = config.optional_integer("max_position_embeddings", high=MAX_TOKENS)
+    return None if context is not None and width >= context else width

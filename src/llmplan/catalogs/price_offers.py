@@ -1,0 +1,238 @@
+"""The parts of a price document -> offers, the newest of each kind as of one date."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Final
+
+from llmplan.catalogs.price_fields import (
+    Keys, Misfit, check_keys, flag, maybe, maybe_count, maybe_date, maybe_text, one_of, positive, text,
+)  # fmt: skip
+from llmplan.spec.price import (
+    GLOBAL_REGION, TERMS, CostFact, HourlyOffer, ServerlessOffer, TokenOffer, UnpricedOffer,
+)  # fmt: skip
+from llmplan.spec.provenance import FigureKind, Provenance, Source
+from llmplan.units import GIB
+
+_QUALITIES: Final = ("listed", "advertised", "average", "derived")
+_UPFRONT: Final = ("none", "partial", "all")
+_KINDS: Final = ("published", "measured", "derived", "assumed")
+_KIND_OF: Final[dict[str, FigureKind]] = {"average": "derived", "derived": "derived"}
+_INSTANCE: Final = (("instance", "gpu", "gpus", "offers"), ("vcpus", "memory_gib", "per_gpu", "note"))
+_OFFER: Final = (("from", "source", "term", "usd_per_hour"), ("quality", "upfront", "note", "interruption"))
+_SERVERLESS: Final = (
+    ("gpu", "from", "source", "mode", "usd_per_gpu_s", "scales_to_zero", "confidence"),
+    (
+        "quality", "granularity_s", "idle_window_s", "min_billed_s", "bills_start", "usd_per_vcpu_s", "usd_per_gib_s",
+        "min_vcpus", "min_memory_gib", "plan_fee_usd_per_month", "max_gpus", "region", "note",
+    ),
+)  # fmt: skip
+_TOKENS: Final = (
+    ("model", "listed_as", "from", "source", "input_usd_per_mtok", "output_usd_per_mtok"),
+    (
+        "cached_input_usd_per_mtok", "batch_input_usd_per_mtok", "batch_output_usd_per_mtok",
+        "context_tokens", "weights", "region", "ends", "note",
+    ),
+)  # fmt: skip
+_UNPRICED: Final = (("product", "from", "source", "note"), ("gpu",))
+_FACT: Final = (("value", "unit", "source", "as_of", "kind"), ("low", "high", "note"))
+
+
+@dataclass(slots=True)
+class Context:
+    """One document being read: its seller, its sources and which of them were cited."""
+
+    provider: str
+    sources: dict[str, Source]
+    price_date: date
+    used: set[str] = field(default_factory=set)
+
+    def source(self, name: Any, keys: Keys) -> Source:
+        """A declared source."""
+        found = self.sources.get(name) if isinstance(name, str) else None
+        if found is None:
+            raise Misfit(keys, f"{name!r} is not among the sources of this file")
+        self.used.add(found.id)
+        return found
+
+    def holds(self, day: date | None) -> bool:
+        """Whether an offer dated so had been made by the price date."""
+        return day is None or day <= self.price_date
+
+    def provenance(self, entry: dict[str, Any], kind: FigureKind, keys: Keys, note: str | None = None) -> Provenance:
+        """Where an offer comes from."""
+        notes = "; ".join(part for part in (note, maybe_text(entry, "note", keys)) if part)
+        return Provenance(
+            source=self.source(entry["source"], (*keys, "source")), as_of=entry["from"], kind=kind, note=notes or None
+        )
+
+
+def newer(day: date | None, than: date | None) -> bool:
+    """Whether an offer replaces another of its kind: a later day does, and a row further down of the same day."""
+    return than is None or (day is not None and day >= than)
+
+
+def hourly_offers(entries: list[Any], context: Context) -> list[HourlyOffer]:
+    """Whole machines by region and term."""
+    best: dict[tuple[Any, ...], HourlyOffer] = {}
+    for index, entry in enumerate(entries):
+        keys: Keys = ("hourly", index)
+        check_keys(entry, *_INSTANCE, keys)
+        memory_gib = maybe(entry, "memory_gib", keys)
+        machine = {
+            "provider": context.provider,
+            "instance": text(entry, "instance", keys),
+            "gpu_id": text(entry, "gpu", keys),
+            "gpus": positive(entry, "gpus", keys),
+            "vcpus": maybe(entry, "vcpus", keys),
+            "memory_bytes": None if memory_gib is None else round(memory_gib * GIB),
+            "per_gpu": flag(entry, "per_gpu", keys, default=False),
+        }
+        if machine["per_gpu"] and machine["gpus"] != 1:
+            raise Misfit((*keys, "per_gpu"), "a price per GPU is for one GPU")
+        note = maybe_text(entry, "note", keys)
+        if not isinstance(entry["offers"], list):
+            raise Misfit((*keys, "offers"), "a list is expected")
+        for number, offer in enumerate(entry["offers"]):
+            for made in _regions(offer, machine, note, context, (*keys, "offers", number)):
+                key = (made.instance, made.gpu_id, made.gpus, made.region, made.term, made.upfront)
+                known = best.get(key)
+                if known is None or newer(made.from_date, known.from_date):
+                    best[key] = made
+    return list(best.values())
+
+
+def _regions(offer: Any, machine: dict[str, Any], note: str | None, context: Context, keys: Keys) -> list[HourlyOffer]:
+    """One dated offer in each of its regions; none if it was made after the price date."""
+    check_keys(offer, *_OFFER, keys)
+    day = maybe_date(offer, "from", keys)
+    quality: Any = one_of(offer, "quality", _QUALITIES, keys, "listed")
+    term: Any = one_of(offer, "term", TERMS, keys)
+    upfront: Any = one_of(offer, "upfront", _UPFRONT, keys) if "upfront" in offer else None
+    if upfront is not None and not term.startswith("reserved"):
+        raise Misfit((*keys, "upfront"), "only a reserved term is paid upfront")
+    provenance = context.provenance(offer, _KIND_OF.get(quality, "published"), keys, note)
+    prices, buckets = offer["usd_per_hour"], offer.get("interruption", {})
+    for name, mapping in (("usd_per_hour", prices), ("interruption", buckets)):
+        if not isinstance(mapping, dict):
+            raise Misfit((*keys, name), "a mapping by region is expected")
+    if not prices:
+        raise Misfit((*keys, "usd_per_hour"), "has no region")
+    price_keys = (*keys, "usd_per_hour")
+    made = [
+        HourlyOffer(
+            **machine, region=region, term=term, usd_per_hour=positive(prices, region, price_keys), from_date=day,
+            quality=quality, upfront=upfront, interruption=buckets.get(region), provenance=provenance,
+        )
+        for region in prices
+    ]  # fmt: skip
+    return made if context.holds(day) else []
+
+
+def serverless_offers(entries: list[Any], context: Context) -> list[ServerlessOffer]:
+    """GPUs by the second."""
+    best: dict[tuple[Any, ...], ServerlessOffer] = {}
+    for index, entry in enumerate(entries):
+        keys: Keys = ("serverless", index)
+        check_keys(entry, *_SERVERLESS, keys)
+        day = maybe_date(entry, "from", keys)
+        quality: Any = one_of(entry, "quality", _QUALITIES, keys, "listed")
+        offer = ServerlessOffer(
+            provider=context.provider,
+            gpu_id=text(entry, "gpu", keys),
+            mode=text(entry, "mode", keys),
+            usd_per_gpu_s=positive(entry, "usd_per_gpu_s", keys),
+            scales_to_zero=flag(entry, "scales_to_zero", keys, default=False),
+            granularity_s=maybe(entry, "granularity_s", keys),
+            idle_window_s=maybe(entry, "idle_window_s", keys),
+            min_billed_s=maybe(entry, "min_billed_s", keys),
+            bills_start=flag(entry, "bills_start", keys, default=True),
+            usd_per_vcpu_s=maybe(entry, "usd_per_vcpu_s", keys),
+            usd_per_gib_s=maybe(entry, "usd_per_gib_s", keys),
+            min_vcpus=maybe(entry, "min_vcpus", keys),
+            min_memory_gib=maybe(entry, "min_memory_gib", keys),
+            plan_fee_usd_per_month=maybe(entry, "plan_fee_usd_per_month", keys),
+            max_gpus=maybe_count(entry, "max_gpus", keys),
+            region=maybe_text(entry, "region", keys) or GLOBAL_REGION,
+            quality=quality,
+            confidence=text(entry, "confidence", keys),
+            from_date=day,
+            provenance=context.provenance(entry, _KIND_OF.get(quality, "published"), keys),
+        )
+        key = (offer.gpu_id, offer.mode, offer.region)
+        if context.holds(day) and (key not in best or newer(day, best[key].from_date)):
+            best[key] = offer
+    return list(best.values())
+
+
+def token_offers(entries: list[Any], context: Context) -> list[TokenOffer]:
+    """Models by the token; a listing that had ended by the price date is gone."""
+    best: dict[tuple[Any, ...], TokenOffer] = {}
+    for index, entry in enumerate(entries):
+        keys: Keys = ("tokens", index)
+        check_keys(entry, *_TOKENS, keys)
+        day = maybe_date(entry, "from", keys)
+        ends = maybe_date(entry, "ends", keys)
+        offer = TokenOffer(
+            provider=context.provider,
+            model_id=text(entry, "model", keys),
+            listed_as=text(entry, "listed_as", keys),
+            input_usd_per_mtok=positive(entry, "input_usd_per_mtok", keys),
+            output_usd_per_mtok=positive(entry, "output_usd_per_mtok", keys),
+            cached_input_usd_per_mtok=maybe(entry, "cached_input_usd_per_mtok", keys),
+            batch_input_usd_per_mtok=maybe(entry, "batch_input_usd_per_mtok", keys),
+            batch_output_usd_per_mtok=maybe(entry, "batch_output_usd_per_mtok", keys),
+            context_tokens=maybe_count(entry, "context_tokens", keys),
+            weights=maybe_text(entry, "weights", keys),
+            region=maybe_text(entry, "region", keys) or GLOBAL_REGION,
+            ends=ends,
+            from_date=day,
+            provenance=context.provenance(entry, "published", keys),
+        )
+        key = (offer.model_id, offer.listed_as)
+        if context.holds(day) and (key not in best or newer(day, best[key].from_date)):
+            best[key] = offer
+    return [offer for offer in best.values() if offer.ends is None or offer.ends > context.price_date]
+
+
+def unpriced_offers(entries: list[Any], context: Context) -> list[UnpricedOffer]:
+    """Products whose rate no source states."""
+    result = []
+    for index, entry in enumerate(entries):
+        keys: Keys = ("unpriced", index)
+        check_keys(entry, *_UNPRICED, keys)
+        maybe_date(entry, "from", keys)
+        result.append(
+            UnpricedOffer(
+                provider=context.provider,
+                product=text(entry, "product", keys),
+                gpu_id=maybe_text(entry, "gpu", keys),
+                note=text(entry, "note", keys),
+                provenance=context.provenance(entry, "published", keys),
+            )
+        )
+    return result
+
+
+def cost_facts(stated: Any, context: Context, *, prefix: bool) -> dict[str, CostFact]:
+    """Other rates, under `<provider>.<id>` for a seller's own and plain ids for the market's."""
+    if not isinstance(stated, dict):
+        raise Misfit(("facts",), "a mapping of id to figure is expected")
+    facts = {}
+    for name, entry in stated.items():
+        keys: Keys = ("facts", name)
+        check_keys(entry, *_FACT, keys)
+        kind: Any = one_of(entry, "kind", _KINDS, keys)
+        day = maybe_date(entry, "as_of", keys)
+        value, low, high = (maybe(entry, key, keys) for key in ("value", "low", "high"))
+        if value is None or not (value if low is None else low) <= value <= (value if high is None else high):
+            raise Misfit((*keys, "value"), "must be a number between low and high")
+        identity = f"{context.provider}.{name}" if prefix else name
+        source = context.source(entry["source"], (*keys, "source"))
+        provenance = Provenance(source=source, as_of=day, kind=kind, note=maybe_text(entry, "note", keys))
+        if context.holds(day):
+            facts[identity] = CostFact(
+                id=identity, value=value, low=low, high=high, unit=text(entry, "unit", keys), provenance=provenance
+            )
+    return facts

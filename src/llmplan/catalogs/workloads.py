@@ -1,0 +1,152 @@
+"""`workloads/<id>.yaml` -> Workload, and a user's own `--workload chat.yaml`, where the user is the source."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from llmplan.catalogs.entity_file import EntityFile, Figures, Number, Strict, Text, complain
+from llmplan.catalogs.library import Library
+from llmplan.catalogs.yaml_file import read_yaml, validate
+from llmplan.spec.workload import Lengths, Slo, Workload
+from llmplan.units import MS_PER_S
+
+_LENGTHS = tuple(f"{side}_{part}tokens" for side in ("input", "output") for part in ("", "p50_", "p90_", "p99_"))
+_COUNTS = ("tenants", "adapters", "lora_rank", "context_tokens")
+_SHARES = ("idle_share", "prefix_share")
+_PLAIN = ("requests_per_s", "concurrency", "peak_to_mean", "cv_interarrival", "hours_per_day")
+
+
+class WorkloadFile(EntityFile):
+    """Traffic in steady terms. `input_tokens` and `output_tokens` are means per request."""
+
+    REQUIRED_FIGURES: ClassVar[tuple[str, ...]] = ("input_tokens", "output_tokens")
+    KNOWN_FIGURES: ClassVar[tuple[str, ...]] = (*_PLAIN, *_LENGTHS, *_SHARES, *_COUNTS)
+
+    name: Text
+
+    @model_validator(mode="after")
+    def _figures_make_sense(self) -> WorkloadFile:
+        values = self.resolve().values
+        for name in ("requests_per_s", "concurrency", "input_tokens", "output_tokens", "tenants"):
+            if name in values and values[name] == 0:
+                raise complain(("figures", name), "must be more than zero")
+        for name in _SHARES:
+            if values.get(name, 0.0) > 1:
+                raise complain(("figures", name), "a share is between 0 and 1")
+        if values.get("peak_to_mean", 1.0) < 1:
+            raise complain(("figures", "peak_to_mean"), "a peak is at least the mean: 1 or more")
+        if values.get("hours_per_day", 24.0) > 24:
+            raise complain(("figures", "hours_per_day"), "a day has 24 hours")
+        if "requests_per_s" in values and "concurrency" in values:
+            raise complain(("figures", "concurrency"), "give requests_per_s (open loop) or concurrency, not both")
+        for side in ("input", "output"):
+            self._percentiles_rise(side, values)
+        return self
+
+    def _percentiles_rise(self, side: str, values: Mapping[str, float]) -> None:
+        names = [f"{side}_p{percent}_tokens" for percent in (50, 90, 99)]
+        known = [name for name in names if name in values]
+        for lower, higher in pairwise(known):
+            if values[lower] > values[higher]:
+                raise complain(("figures", higher), f"less than {lower}")
+
+
+class SloEntry(Strict):
+    """Latency promised for 95 of 100 requests, in milliseconds."""
+
+    ttft_p95_ms: Number | None = Field(default=None, gt=0)
+    tpot_p95_ms: Number | None = Field(default=None, gt=0)
+    e2e_p95_ms: Number | None = Field(default=None, gt=0)
+
+    def to_slo(self) -> Slo:
+        """In seconds."""
+        seconds = {key: value / MS_PER_S for key, value in self if value is not None}
+        return Slo(**{key.replace("_ms", "_s"): value for key, value in seconds.items()})
+
+
+class UserWorkloadFile(WorkloadFile):
+    """A user's file: the same figures, under `figures` or plainly at the top; id, name and sources are optional."""
+
+    USER_MAY_BE_SOURCE: ClassVar[bool] = True
+
+    slo: SloEntry = SloEntry()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _figures_may_stand_at_the_top(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        loose = {key: value for key, value in data.items() if key in cls.KNOWN_FIGURES}
+        stated = data.get("figures", {})
+        if not isinstance(stated, dict):
+            return data
+        rest = {key: value for key, value in data.items() if key not in loose}
+        return rest | {"figures": loose | stated}
+
+    @classmethod
+    def accepts_id(cls, value: str) -> bool:
+        """Anything: it is only shown."""
+        return bool(value)
+
+    @field_validator("aliases")
+    @classmethod
+    def _no_aliases(cls, values: list[str]) -> list[str]:
+        if values:
+            raise PydanticCustomError("file", "aliases belong to catalogue entries")
+        return values
+
+
+def to_workload(data: dict[str, Any], path: Path) -> Workload:
+    """A catalogue entry as the planner sees it."""
+    return _workload(validate(data, WorkloadFile, path))
+
+
+def read_workload_file(path: Path) -> Workload:
+    """A user's workload.yaml."""
+    return _workload(_user_file(path))
+
+
+def read_workload_slo(path: Path) -> Slo:
+    """The latency that a user's workload.yaml promises under `slo`; empty if it promises none."""
+    return _user_file(path).slo.to_slo()
+
+
+def _user_file(path: Path) -> UserWorkloadFile:
+    data = read_yaml(path)
+    data.setdefault("id", path.stem)
+    data.setdefault("name", data["id"])
+    return validate(data, UserWorkloadFile, path)
+
+
+def _workload(file: WorkloadFile) -> Workload:
+    figures = file.resolve()
+    stated: dict[str, Any] = {name: figures[name] for name in (*_PLAIN, *_SHARES) if name in figures}
+    stated |= {name: figures.count(name) for name in _COUNTS if name in figures}
+    return Workload(
+        id=file.id,
+        name=file.name,
+        input_tokens=_lengths(figures, "input"),
+        output_tokens=_lengths(figures, "output"),
+        provenance=figures.provenance,
+        **stated,
+    )
+
+
+def _lengths(figures: Figures, side: str) -> Lengths:
+    return Lengths(
+        mean=figures[f"{side}_tokens"],
+        p50=figures.get(f"{side}_p50_tokens"),
+        p90=figures.get(f"{side}_p90_tokens"),
+        p99=figures.get(f"{side}_p99_tokens"),
+    )
+
+
+def workload_library(layers: Sequence[Path]) -> Library[Workload]:
+    """Every named workload."""
+    return Library(layers, "workloads", to_workload, kind="workload")

@@ -1,0 +1,94 @@
+"""Rules on what a shard of quantized weights must divide into: groups, kernel tiles and blocks."""
+
+from __future__ import annotations
+
+from llmplan.checks.rule import Finding, Rule, error, warning
+from llmplan.checks.shapes import cuts, expert_ranks, expert_sizes
+from llmplan.plan.deployment import Replica
+
+MARLIN_OUTPUT, MARLIN_INPUT = 64, 128
+
+
+def groups_divide(replica: Replica) -> Finding | None:
+    """Group-quantized weights: a row-parallel shard holds whole groups."""
+    group = replica.weights.group_size
+    if group is None or replica.weights.experts_only:
+        return None
+    for cut in cuts(replica):
+        if cut.side == "input" and cut.exact and cut.quantized and cut.part % group:
+            return error(
+                f"Weight input_size_per_partition = {cut.part} is not divisible by group_size = {group} "
+                f"({cut.tensor}). This can be caused by too large tensor parallel size.",
+                f"--tp {_smaller(cut.size, cut.ranks, group)}, or a checkpoint with a smaller group",
+            )
+    ranks = expert_ranks(replica.parallel)
+    for size in expert_sizes(replica.model) if ranks > 1 else ():
+        if size % ranks or size // ranks % group:
+            return error(
+                f"Weight input_size_per_partition = {size // ranks} is not divisible by group_size = {group} "
+                "(experts).",
+                f"--ep, or --tp {_smaller(size, ranks, group)}",
+            )
+    return None
+
+
+def marlin_tiles_fit(replica: Replica) -> Finding | None:
+    """The fast 4-bit kernel works on tiles of 64 outputs by 128 inputs."""
+    if replica.weights.family != "int4":
+        return None
+    for cut in cuts(replica):
+        tile = MARLIN_OUTPUT if cut.side == "output" else MARLIN_INPUT
+        if cut.exact and cut.quantized and cut.part % tile:
+            return warning(
+                f"Weight {cut.side}_size_per_partition = {cut.part} is not divisible by {tile} ({cut.tensor}): "
+                "the Marlin kernel does not take it and a slower one runs, or loading fails.",
+                f"--tp {_smaller(cut.size, cut.ranks, tile)}",
+            )
+    return None
+
+
+def blocks_divide(replica: Replica) -> Finding | None:
+    """Block-scaled FP8: every shard holds whole 128 x 128 blocks."""
+    block = replica.weights.block
+    if block is None:
+        return None
+    for cut in cuts(replica):
+        size, name = (block[0], "block_n") if cut.side == "output" else (block[1], "block_k")
+        if cut.exact and cut.quantized and cut.part % size:
+            what = "output_partition_size" if cut.side == "output" else "input_size_per_partition"
+            return error(
+                f"Weight {what} = {cut.part} is not divisible by weight quantization {name} = {size} ({cut.tensor}).",
+                f"--tp {_smaller(cut.size, cut.ranks, size)}",
+            )
+    ranks = expert_ranks(replica.parallel)
+    for size in expert_sizes(replica.model) if ranks > 1 else ():
+        if size % ranks or size // ranks % block[0]:
+            return error(
+                f"The output_size of gate's and up's weight = {size // ranks} is not divisible by weight quantization "
+                f"block_n = {block[0]}.",
+                f"--ep, or --tp {_smaller(size, ranks, block[0])}",
+            )
+    return None
+
+
+def _smaller(size: int, ranks: int, multiple: int) -> str:
+    """The parallel sizes up to `ranks` whose shards are whole multiples."""
+    good = [n for n in range(1, ranks) if size % n == 0 and size // n % multiple == 0]
+    return ", ".join(map(str, good)) or "1"
+
+
+_GPU_SERVERS = ("vllm", "sglang", "tensorrt-llm")
+RULES: tuple[Rule, ...] = (
+    Rule(
+        id="V-Q1", engines=_GPU_SERVERS, find=groups_divide,
+        source="vLLM 0.33.0 quantization/auto_awq.py:819-831, distributed/utils.py:137-152; vllm-project/vllm#5675",
+    ),
+    Rule(
+        id="V-Q2", engines=("vllm",), find=marlin_tiles_fit,
+        source="vLLM 0.33.0 quantization/utils/marlin_utils.py:32-37, 177-205",
+    ),
+    Rule(
+        id="V-Q3", engines=_GPU_SERVERS, find=blocks_divide,
+        source="vLLM 0.33.0 quantization/utils/fp8_utils.py:1296-1376; vllm-project/vllm#17569",
+    ),
+)  # fmt: skip

@@ -1,0 +1,168 @@
+"""Rules on tensor, pipeline and expert parallelism, and on replicas that span machines."""
+
+from __future__ import annotations
+
+from llmplan.checks.rule import Finding, Rule, advice, divisors_text, error, warning
+from llmplan.checks.shapes import cuts, kv_heads
+from llmplan.plan.deployment import Replica
+
+CUSTOM_ALL_REDUCE_SIZES = (2, 4, 6, 8, 16)
+
+
+def heads_divide(replica: Replica) -> Finding | None:
+    """Each rank computes a whole number of attention heads."""
+    tp, heads = replica.parallel.tp, replica.model.query_heads
+    if heads % tp == 0:
+        return None
+    return error(
+        f"Total number of attention heads ({heads}) must be divisible by tensor parallel size ({tp}).",
+        f"use --tp {divisors_text(heads)}",
+    )
+
+
+def kv_heads_divide(replica: Replica) -> Finding | None:
+    """KV heads are divided by TP, or copied a whole number of times where there are fewer of them than ranks."""
+    tp = replica.parallel.tp
+    if tp == 1:
+        return None
+    for heads in kv_heads(replica.model):
+        if heads % tp and tp % heads:
+            wanted = ", ".join(str(n) for n in range(1, 65) if heads % n == 0 or n % heads == 0)
+            return error(f"{heads} KV heads cannot be spread over tensor parallel size {tp}.", f"use --tp {wanted}")
+        if heads < tp:
+            return advice(
+                f"Each of the {heads} KV heads is stored {tp // heads} times: beyond --tp {heads} the KV cache per GPU "
+                "stops shrinking.",
+                f"--tp {heads} with more replicas or --pp",
+            )
+    return None
+
+
+def latent_cache_is_copied(replica: Replica) -> Finding | None:
+    """Latent attention has one head: every TP rank holds the whole cache."""
+    if replica.parallel.tp == 1 or not replica.model.is_mla:
+        return None
+    return advice(
+        f"The latent KV cache of {replica.model.id} is not divided by TP: each of the {replica.parallel.tp} ranks "
+        "holds all of it.",
+        f"--tp 1 --dp {replica.parallel.gpus} --ep gives each rank its own requests",
+    )
+
+
+def linears_divide(replica: Replica) -> Finding | None:
+    """Linear layers split without remainder."""
+    for cut in cuts(replica):
+        if not cut.exact:
+            return error(
+                f"{cut.size} is not divisible by {cut.ranks} ({cut.tensor}, {cut.side} size).", "use a smaller --tp"
+            )
+    return None
+
+
+def pipeline_has_layers(replica: Replica) -> Finding | None:
+    """Every pipeline stage needs a layer; uneven stages wait for the longest."""
+    pp, layers = replica.parallel.pp, replica.model.layer_count
+    if pp == 1 or layers % pp == 0:
+        return None
+    if pp > layers:
+        return error(
+            f"Pipeline parallel size {pp} exceeds the {layers} layers of the model.", f"use --pp {layers} or less"
+        )
+    return advice(
+        f"{layers} layers do not divide evenly over {pp} pipeline stages: the longest stage sets the pace.",
+        f"use --pp {divisors_text(layers)}",
+    )
+
+
+def nodes_are_whole(replica: Replica) -> Finding | None:
+    """TP stays inside a machine, and a replica over several machines takes them whole."""
+    gpus, per_node, tp = replica.parallel.gpus, replica.host.gpus, replica.parallel.tp
+    if gpus <= per_node or per_node < 1:
+        return None
+    if gpus % per_node:
+        return error(
+            f"World size ({gpus}) is larger than the number of available GPUs ({per_node}) in this node, "
+            "and does not fill whole nodes.",
+            f"use a multiple of {per_node} GPUs (--nnodes with equal nodes)",
+        )
+    if tp > per_node or per_node % tp:
+        return warning(
+            f"Tensor parallel size {tp} crosses nodes of {per_node} GPUs: every layer waits for the network twice.",
+            f"--tp {per_node} --pp {gpus // per_node}",
+        )
+    return None
+
+
+def all_reduce_is_fast(replica: Replica) -> Finding | None:
+    """The engine's own all-reduce needs NVLink beyond two GPUs, and certain world sizes."""
+    tp = replica.parallel.tp
+    if tp <= 2:
+        return None
+    if not replica.gpu.has_fast_link or replica.host.fast_link_gpus < min(tp, replica.host.gpus):
+        return warning(
+            "Custom allreduce is disabled because it's not supported on more than two PCIe-only GPUs "
+            f"(tensor parallel size {tp} on {replica.gpu.id}).",
+            "--tp 2 with --pp, or GPUs with NVLink",
+        )
+    if tp not in CUSTOM_ALL_REDUCE_SIZES:
+        return warning(f"Custom allreduce is disabled due to an unsupported world size: {tp}.", "use --tp 2, 4, 6 or 8")
+    return None
+
+
+def experts_exist(replica: Replica) -> Finding | None:
+    """Expert parallelism needs experts."""
+    if not replica.parallel.ep or replica.model.is_moe:
+        return None
+    return error(
+        "Number of experts in the model must be greater than 0 when expert parallelism is enabled.", "leave out --ep"
+    )
+
+
+def tensor_parallel_is_known(replica: Replica) -> Finding | None:
+    """Some engines only split by layers."""
+    if replica.parallel.tp == 1 or replica.engine.tensor_parallel:
+        return None
+    return error(
+        f"{replica.engine.name} has no tensor parallelism (asked for {replica.parallel.tp}).",
+        "use --pp instead of --tp",
+    )
+
+
+_VLLM = ("vllm",)
+_GPU_SERVERS = ("vllm", "sglang", "tensorrt-llm")
+RULES: tuple[Rule, ...] = (
+    Rule(
+        id="V-TP1", engines=_VLLM, find=heads_divide,
+        source="vLLM 0.33.0 vllm/config/model.py:1559; vllm-project/vllm#414, #11797",
+    ),
+    Rule(id="S-1", engines=("sglang",), find=heads_divide, source="SGLang 0.5.23 srt/models/llama.py:183-189"),
+    Rule(
+        id="T-2", engines=("tensorrt-llm",), find=heads_divide,
+        source="TensorRT-LLM tensorrt_llm/_torch/modules/attention.py, class Attention",
+    ),
+    Rule(
+        id="V-TP2", engines=_GPU_SERVERS, find=kv_heads_divide,
+        source="vLLM 0.33.0 model_executor/layers/linear.py:1065-1071, models/llama.py:145-156",
+    ),
+    Rule(
+        id="V-TP3", engines=_GPU_SERVERS, find=latent_cache_is_copied, source="vLLM 0.33.0 config/model.py:1663-1675",
+    ),
+    Rule(id="V-TP5", engines=_GPU_SERVERS, find=linears_divide, source="vLLM 0.33.0 vllm/distributed/utils.py:50-60"),
+    Rule(
+        id="V-P1", engines=(), find=pipeline_has_layers,
+        source="vLLM 0.33.0 vllm/distributed/utils.py:195-245, config/model.py:1569-1576",
+    ),
+    Rule(
+        id="V-P2", engines=_GPU_SERVERS, find=nodes_are_whole,
+        source="vLLM 0.33.0 vllm/config/parallel.py:1066-1115; docs/serving/parallelism_scaling.md",
+    ),
+    Rule(
+        id="V-P3", engines=_VLLM, find=all_reduce_is_fast,
+        source="vLLM 0.33.0 distributed/device_communicators/custom_all_reduce.py:118, 267-273; vllm-project/vllm#732",
+    ),
+    Rule(
+        id="V-P4", engines=_GPU_SERVERS, find=experts_exist,
+        source="vLLM 0.33.0 vllm/config/model.py:1498-1503, config/parallel.py:562-585",
+    ),
+    Rule(id="L-TP", engines=(), find=tensor_parallel_is_known, source="the engine's profile, tensor_parallel"),
+)  # fmt: skip

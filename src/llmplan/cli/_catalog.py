@@ -1,0 +1,57 @@
+"""Opening the catalogue for a command, and finding the model that was named."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llmplan.errors import UsageError
+
+if TYPE_CHECKING:
+    from llmplan.cli._options import CatalogFlags
+    from llmplan.spec.catalog import Catalog
+    from llmplan.spec.model import ModelSpec
+
+
+def open_catalog(flags: CatalogFlags) -> Catalog:
+    """The catalogue in force: packaged profiles under the user's own, with the prices of one day."""
+    from llmplan import catalogs
+
+    return catalogs.load_catalog(catalogs.default_layers(os.environ, flags.catalog), price_date=price_date(flags))
+
+
+def price_date(flags: CatalogFlags) -> date:
+    """The day whose prices count: as asked for, else today."""
+    today = datetime.now(tz=UTC).astimezone().date()
+    if flags.price_date is not None and flags.price_date > today:
+        raise UsageError(f"--as-of {flags.price_date} is in the future", hints=["leave it out for today's prices"])
+    return flags.price_date or today
+
+
+def find_model(text: str, catalog: Catalog) -> ModelSpec:
+    """A model by its Hub id in any case, or by the path of a config.json or of the folder that holds one."""
+    path = config_path(text)
+    if path is None:
+        return catalog.models[text]
+    from llmplan.catalogs import hf_config
+
+    return hf_config.read_config_file(path)
+
+
+def config_path(text: str) -> Path | None:
+    """The config file that is meant, or None if the text is an id."""
+    path = Path(text).expanduser()
+    if path.is_dir():
+        config = path / "config.json"
+        if config.is_file():
+            return config
+        if text.count("/") == 1 and not text.startswith((".", "/", "~")):
+            return None
+        raise UsageError(f"{text} is a folder without a config.json", hints=["llmplan catalog list models"])
+    if path.is_file():
+        return path
+    if text.endswith(".json") or text.startswith(("./", "../", "/", "~")):
+        raise UsageError(f"no such file: {text}", hints=["llmplan catalog list models"])
+    return None

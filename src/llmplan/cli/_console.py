@@ -1,0 +1,124 @@
+"""Where words go: the answer to stdout, everything else to stderr, colour only where a terminal wants it.
+
+rich is imported inside the functions that draw, so that `--help` and JSON never pay for it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, TextIO, TypeAlias
+
+if TYPE_CHECKING:
+    from llmplan.report.blocks import Document
+
+OutputFormat: TypeAlias = Literal["table", "json", "markdown"]
+OUTPUT_FORMATS: tuple[OutputFormat, ...] = ("table", "json", "markdown")
+
+MIN_WIDTH = 80
+PIPED_WIDTH = 100
+"""the width when nobody says: no COLUMNS, no terminal"""
+
+
+def wants_colour(stream: TextIO, environ: Mapping[str, str]) -> bool:
+    """NO_COLOR wins, then FORCE_COLOR; else colour for a terminal that is not dumb."""
+    if environ.get("NO_COLOR"):
+        return False
+    if environ.get("FORCE_COLOR"):
+        return True
+    return stream.isatty() and environ.get("TERM") != "dumb"
+
+
+def width(environ: Mapping[str, str]) -> int:
+    """COLUMNS, else the terminal's, else 100; never below 80, where five rows stop being readable."""
+    stated = environ.get("COLUMNS", "")
+    if stated.isdecimal() and int(stated) > 0:
+        return max(int(stated), MIN_WIDTH)
+    return max(shutil.get_terminal_size((PIPED_WIDTH, 24)).columns, MIN_WIDTH)
+
+
+def answer(
+    output_format: OutputFormat, *, record: Callable[[], Mapping[str, Any]], document: Callable[[], Document]
+) -> None:
+    """Print the answer in the format asked for; only the one that is needed is built."""
+    if output_format == "json":
+        print_json(record())
+    elif output_format == "markdown":
+        print_markdown(document())
+    else:
+        print_document(document())
+
+
+def print_json(record: Mapping[str, Any]) -> None:
+    """One JSON object, indented; never NaN or Infinity, which are not JSON."""
+    print(json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def print_json_line(record: Mapping[str, Any]) -> None:
+    """One JSON object on one line."""
+    sys.stdout.write(json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(", ", ": ")) + "\n")
+
+
+def print_markdown(document: Document) -> None:
+    """The document as Markdown."""
+    from llmplan.report import markdown
+
+    sys.stdout.write(markdown.render(document))
+
+
+def print_document(document: Document) -> None:
+    """The document as tables on stdout."""
+    from llmplan.report import table
+
+    _draw(table.render(document), sys.stdout)
+
+
+def _draw(drawables: Iterable[Any], stream: TextIO) -> None:
+    from rich.console import Console
+
+    colour = wants_colour(stream, os.environ)
+    console = Console(
+        file=stream,
+        width=width(os.environ),
+        force_terminal=colour,
+        color_system="standard" if colour else None,
+        no_color=not colour,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        legacy_windows=False,
+    )
+    with console.capture() as capture:
+        for drawable in drawables:
+            console.print(drawable)
+    text = capture.get()
+    stream.write(text if colour else _without_padding(text))
+
+
+def _without_padding(text: str) -> str:
+    """rich fills cells up with spaces, which only a coloured background would need."""
+    return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
+
+
+def say(message: str) -> None:
+    """A remark beside the answer."""
+    print(message, file=sys.stderr)
+
+
+def warn(message: str) -> None:
+    """Something that the user should know before trusting the answer."""
+    print(f"{_painted('warning:', '33')} {message}", file=sys.stderr)
+
+
+def fail(message: str, hints: Iterable[str] = ()) -> None:
+    """An error and what to try."""
+    print(f"{_painted('error:', '1;31')} {message}", file=sys.stderr)
+    for hint in hints:
+        print(f"{_painted('hint:', '36')} {hint}", file=sys.stderr)
+
+
+def _painted(word: str, code: str) -> str:
+    return f"\x1b[{code}m{word}\x1b[0m" if wants_colour(sys.stderr, os.environ) else word

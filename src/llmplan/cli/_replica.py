@@ -1,0 +1,290 @@
+"""From flags to one replica with every setting written out, and the list of what the user did not say."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn, TypeVar
+
+from llmplan.cli._catalog import find_model
+from llmplan.errors import NoFeasiblePlanError, UsageError
+from llmplan.units import GIB
+
+if TYPE_CHECKING:
+    from llmplan.cli._options import LoadFlags, ReplicaFlags
+    from llmplan.plan.deployment import EngineSettings, Parallelism, Replica
+    from llmplan.plan.load import Load
+    from llmplan.plan.outcome import CheckResult, MemoryBudget, Rejection
+    from llmplan.spec.calibration import Calibration
+    from llmplan.spec.catalog import Catalog
+    from llmplan.spec.engine import EngineSpec
+    from llmplan.spec.formats import KvFormat, WeightFormat
+    from llmplan.spec.gpu import GpuSpec
+    from llmplan.spec.model import ModelSpec
+
+CONTEXT_STEP_TOKENS = 1024
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """A replica, and what was chosen for the user: name and value of each default that matters."""
+
+    replica: Replica
+    assumed: Mapping[str, str]
+
+
+class Workbench:
+    """The catalogue with everything already looked up or computed once: what thousands of cases share."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+        self._models: dict[str, ModelSpec] = {}
+        self._built: dict[tuple[str, ReplicaFlags, int | None], Built] = {}
+        self._budgets: dict[int, tuple[Replica, MemoryBudget | Rejection]] = {}
+        self._checks: dict[int, tuple[Replica, tuple[CheckResult, ...]]] = {}
+        self._calibrations: dict[tuple[str, str], Calibration] = {}
+        self._checkpoints: dict[tuple[str, WeightFormat], int] = {}
+
+    def model(self, text: str) -> ModelSpec:
+        """The model that was named."""
+        return _once(self._models, text, lambda: find_model(text, self.catalog))
+
+    def build(self, model: str, flags: ReplicaFlags, request_tokens: int | None) -> Built:
+        """The replica that the flags describe; `request_tokens` is input plus output where a load is known."""
+        return _once(
+            self._built,
+            (model, flags, request_tokens),
+            lambda: build(self.model(model), flags, self.catalog, request_tokens),
+        )
+
+    def budget(self, replica: Replica) -> MemoryBudget | Rejection:
+        """Memory of one GPU of the replica."""
+        from llmplan import memory
+
+        return _once(self._budgets, id(replica), lambda: (replica, memory.budget(replica)))[1]
+
+    def checks(self, replica: Replica) -> tuple[CheckResult, ...]:
+        """What the engine says of the replica."""
+        from llmplan import checks
+
+        return _once(self._checks, id(replica), lambda: (replica, checks.run(replica)))[1]
+
+    def checkpoint_bytes(self, replica: Replica) -> int:
+        """Size of the checkpoint on disk in the replica's weight format."""
+        from llmplan import memory
+
+        return _once(
+            self._checkpoints,
+            (replica.model.id, replica.weights),
+            lambda: memory.checkpoint_bytes(replica.model, replica.weights),
+        )
+
+    def calibration(self, replica: Replica) -> Calibration:
+        """The coefficients that apply."""
+        from llmplan import perf
+
+        key = (replica.engine.ref, replica.gpu.id)
+        return _once(
+            self._calibrations,
+            key,
+            lambda: perf.select_calibration(self.catalog.calibrations, replica.engine, replica.gpu),
+        )
+
+
+def _once(known: dict[Key, Value], key: Key, make: Callable[[], Value]) -> Value:
+    if key not in known:
+        known[key] = make()
+    return known[key]
+
+
+def build(model: ModelSpec, flags: ReplicaFlags, catalog: Catalog, request_tokens: int | None) -> Built:
+    """A replica from flags and catalogue. What is not said is the engine's own default for this GPU, and is noted."""
+    from llmplan.planner.hosts import host_for
+    from llmplan.plan.deployment import Replica
+
+    if flags.gpu is None:
+        raise UsageError("which GPU? --gpu is missing", hints=["llmplan catalog list gpus"])
+    gpu = catalog.gpus[flags.gpu]
+    engine = find_engine(flags, catalog)
+    host = catalog.hosts[flags.host] if flags.host else host_for(gpu, catalog.hosts)
+    weights, kv = formats(model, flags, gpu)
+    settings = settings_for(model, flags, gpu, engine, request_tokens)
+    replica = Replica(
+        model=model, gpu=gpu, host=host, engine=engine, parallel=parallelism(flags), weights=weights, kv=kv,
+        settings=settings,
+    )  # fmt: skip
+    return Built(replica=replica, assumed=assumptions(flags, replica))
+
+
+def find_engine(flags: ReplicaFlags, catalog: Catalog) -> EngineSpec:
+    """The engine by `ID`, `ID@VERSION` or `--engine-version`."""
+    name, _, version = flags.engine.partition("@")
+    if version and flags.engine_version and version != flags.engine_version:
+        raise UsageError(f"--engine {flags.engine} and --engine-version {flags.engine_version} contradict each other")
+    version = version or flags.engine_version or ""
+    return catalog.engines[f"{name}@{version}" if version else name]
+
+
+def parallelism(flags: ReplicaFlags) -> Parallelism:
+    """Ranks from `--tp --pp --dp --ep`; `--gpus` alone is one tensor-parallel group, with `--tp` it must agree."""
+    from llmplan.plan.deployment import Parallelism
+
+    pp, dp = flags.pp or 1, flags.dp or 1
+    tp = flags.tp
+    if tp is None:
+        gpus = flags.gpus or pp * dp
+        if gpus % (pp * dp):
+            raise UsageError(f"--gpus {gpus} is not a multiple of PP {pp} x DP {dp}")
+        tp = gpus // (pp * dp)
+    elif flags.gpus is not None and flags.dp is None and flags.gpus % (tp * pp) == 0:
+        dp = flags.gpus // (tp * pp)
+    if flags.gpus is not None and tp * pp * dp != flags.gpus:
+        raise UsageError(
+            f"TP {tp} x PP {pp} x DP {dp} is {tp * pp * dp} GPUs, not --gpus {flags.gpus}", hints=["leave --gpus out"]
+        )
+    if flags.ep not in (None, 1, tp * dp):
+        raise UsageError(f"--ep is 1 or TP x DP = {tp * dp}, not {flags.ep}: experts spread over all ranks of a stage")
+    return Parallelism(tp=tp, pp=pp, dp=dp, ep=flags.ep is not None and flags.ep > 1)
+
+
+def formats(model: ModelSpec, flags: ReplicaFlags, gpu: GpuSpec) -> tuple[WeightFormat, KvFormat]:
+    """Weight and KV format; bf16 that nobody asked for becomes fp16 on a GPU without bf16 arithmetic."""
+    from llmplan import memory
+
+    weights = memory.weight_format(flags.weights, model)
+    kv = memory.kv_format(flags.kv_cache, model)
+    if not gpu.supports("bf16") and gpu.supports("fp16"):
+        if flags.weights == "auto" and weights.id == "bf16":
+            weights = memory.weight_format("fp16", model)
+        if flags.kv_cache == "auto" and kv.id == "bf16":
+            kv = memory.kv_format("fp16", model)
+    return weights, kv
+
+
+def settings_for(
+    model: ModelSpec, flags: ReplicaFlags, gpu: GpuSpec, engine: EngineSpec, request_tokens: int | None
+) -> EngineSettings:
+    """Engine settings: the flags, else the defaults of this engine version on this GPU."""
+    from llmplan.plan.deployment import EngineSettings
+
+    max_num_seqs, max_num_batched_tokens = flags.max_num_seqs, flags.max_num_batched_tokens
+    if max_num_seqs is None or max_num_batched_tokens is None:
+        try:
+            default = engine.scheduler_default(gpu.memory_bytes, gpu.architecture)
+        except ValueError as error:
+            raise UsageError(str(error), hints=["give --max-num-seqs and --max-num-batched-tokens"]) from None
+        max_num_seqs = max_num_seqs or default.max_num_seqs
+        max_num_batched_tokens = max_num_batched_tokens or max(default.max_num_batched_tokens, max_num_seqs)
+    pool = flags.kv_cache_memory_gib
+    return EngineSettings(
+        max_model_len=context_tokens(model, flags, request_tokens),
+        max_num_seqs=max_num_seqs,
+        max_num_batched_tokens=max_num_batched_tokens,
+        memory_fraction=flags.gpu_memory_utilization or engine.memory_fraction,
+        block_tokens=flags.block_size or engine.block_tokens,
+        enforce_eager=flags.enforce_eager,
+        kv_cache_memory_bytes=None if pool is None else round(pool * GIB),
+    )
+
+
+def context_tokens(model: ModelSpec, flags: ReplicaFlags, request_tokens: int | None) -> int:
+    """The context limit: as asked for; else what the request needs, rounded up; else all that the model can do."""
+    limit = model.max_context_tokens
+    if request_tokens is not None and request_tokens > limit:
+        raise UsageError(
+            f"ISL + OSL = {request_tokens:,} tokens exceed the {limit:,}-token context of {model.id}",
+            hints=["lower --isl or --osl", "llmplan catalog list models"],
+        )
+    if flags.max_model_len is not None:
+        if flags.max_model_len > limit:
+            raise UsageError(
+                f"--max-model-len {flags.max_model_len:,} exceeds the {limit:,}-token context of {model.id}",
+                hints=[f"--max-model-len {limit}"],
+            )
+        if request_tokens is not None and request_tokens > flags.max_model_len:
+            raise UsageError(
+                f"ISL + OSL = {request_tokens:,} tokens exceed --max-model-len {flags.max_model_len:,}",
+                hints=[f"--max-model-len {min(limit, request_tokens)}"],
+            )
+        return flags.max_model_len
+    if request_tokens is None:
+        return limit
+    return min(limit, math.ceil(request_tokens / CONTEXT_STEP_TOKENS) * CONTEXT_STEP_TOKENS)
+
+
+def assumptions(flags: ReplicaFlags, replica: Replica) -> dict[str, str]:
+    """Every default that matters and was not asked for, to be printed with the answer."""
+    settings = replica.settings
+    said_version = flags.engine_version is not None or "@" in flags.engine
+    chosen = {
+        "engine": (not said_version, replica.engine.ref),
+        "weights": (flags.weights == "auto", replica.weights.id),
+        "kv_cache": (flags.kv_cache == "auto", replica.kv.id),
+        "max_model_len": (flags.max_model_len is None, f"{settings.max_model_len}"),
+        "max_num_seqs": (flags.max_num_seqs is None, f"{settings.max_num_seqs}"),
+        "max_num_batched_tokens": (flags.max_num_batched_tokens is None, f"{settings.max_num_batched_tokens}"),
+        "gpu_memory_utilization": (flags.gpu_memory_utilization is None, f"{settings.memory_fraction:g}"),
+        "block_size": (flags.block_size is None, f"{settings.block_tokens}"),
+        "host": (flags.host is None, replica.host.id),
+    }
+    return {name: value for name, (assumed, value) in chosen.items() if assumed}
+
+
+def load_of(flags: LoadFlags) -> Load:
+    """The one load that the flags state."""
+    from llmplan.plan.load import Load
+    from llmplan.spec.workload import Lengths
+
+    stated = {
+        kind: value
+        for kind, value in (("concurrency", flags.concurrency), ("rate", flags.rate), ("burst", flags.burst))
+        if value is not None
+    }
+    if flags.saturation:
+        stated["saturation"] = 0.0
+    if len(stated) != 1:
+        what = "none is given" if not stated else "these are given: --" + ", --".join(stated)
+        raise UsageError(
+            f"a load is exactly one of --concurrency, --rate, --burst and --saturation; {what}",
+            hints=["for example --concurrency 16"],
+        )
+    request_tokens(flags)
+    kind, value = next(iter(stated.items()))
+    return Load(
+        kind=kind,  # type: ignore[arg-type]
+        value=value,
+        input_tokens=Lengths.fixed(float(flags.isl or 0)),
+        output_tokens=Lengths.fixed(float(flags.osl or 0)),
+        prefix_share=flags.prefix_share,
+    )
+
+
+def request_tokens(flags: LoadFlags) -> int:
+    """Input plus output of one request; both must be given."""
+    if flags.isl is None or flags.osl is None:
+        missing = " and ".join(name for name, value in (("--isl", flags.isl), ("--osl", flags.osl)) if value is None)
+        raise UsageError(f"request lengths are needed: {missing} missing", hints=["for example --isl 1000 --osl 300"])
+    return flags.isl + flags.osl
+
+
+def refuse(rejection: Rejection) -> NoReturn:
+    """Stop where a replica does not fit: the reason, the ledger that failed, and the fix as a hint."""
+    raise NoFeasiblePlanError(refusal(rejection), hints=[rejection.fix] if rejection.fix else [])
+
+
+def refusal(rejection: Rejection) -> str:
+    """A rejection as text: one line, then the ledger that failed."""
+    from llmplan.report.views import amount
+
+    text = rejection.reason
+    if rejection.needed:
+        text += f": needs {rejection.needed}"
+    if rejection.available:
+        text += f", there is {rejection.available}"
+    if rejection.ledger is not None:
+        for line in rejection.ledger.lines:
+            text += f"\n    {line.name:<28} {amount(line.amount, rejection.ledger.unit):>14}"
+    return text

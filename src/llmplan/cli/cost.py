@@ -1,0 +1,152 @@
+"""`llmplan cost`: the money of five strategies, line by line, and GPUs side by side."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from llmplan.cli import _console
+from llmplan.cli._catalog import open_catalog
+from llmplan.cli._flags import takes_flags
+from llmplan.cli._options import CatalogFlags, OutputFlags
+from llmplan.cli._question_flags import HardwareFlags, LimitFlags, PromiseFlags, TrafficFlags
+from llmplan.errors import LimitExceededError, NoFeasiblePlanError, UsageError
+from llmplan.units import format_usd
+
+if TYPE_CHECKING:
+    from llmplan.plan.outcome import Option, Rejection
+    from llmplan.plan.plan import Plan
+    from llmplan.spec.catalog import Catalog
+    from llmplan.spec.model import ModelSpec
+    from llmplan.spec.workload import Question
+
+COMPARED_GPUS = ("h100-sxm-80gb", "a10-24gb")
+"""the two that are compared when no --gpu is named: today's workhorse, and the low floor"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("cost")(cost)
+
+
+@takes_flags
+def cost(
+    subject: Annotated[
+        str, typer.Argument(metavar="PLAN|MODEL", help="A plan.yaml, or a model with the flags of recommend.")
+    ],
+    *,
+    traffic: TrafficFlags,
+    promise: PromiseFlags,
+    limits: LimitFlags,
+    hardware: HardwareFlags,
+    catalog: CatalogFlags,
+    output: OutputFlags,
+) -> int:
+    """What each strategy costs a month, line by line, and the named GPUs side by side (default: H100 and A10).
+
+    With --max-usd-per-month the answer exits 4 when the recommended strategy costs more.
+    """
+    budget = limits.max_usd_per_month
+    if is_plan(subject):
+        refuse_question_flags(traffic, promise, replace(limits, max_usd_per_month=None), hardware)
+        plan, by_gpu = stored(Path(subject))
+    else:
+        from llmplan.cli._question import question
+
+        unlimited = replace(limits, max_usd_per_month=None)
+        known = open_catalog(catalog)
+        asked, spec = question(subject, traffic, promise, unlimited, hardware, known)
+        plan, by_gpu = planned(asked, spec, known)
+    from llmplan.report import cost as view
+
+    _console.answer(
+        output.chosen,
+        record=lambda: record(plan, by_gpu, budget),
+        document=lambda: view.document(plan, by_gpu, explained=output.explain),
+    )
+    return judged(plan, budget)
+
+
+def is_plan(subject: str) -> bool:
+    """Whether a plan file is meant, and not a model."""
+    return subject.endswith((".yaml", ".yml"))
+
+
+def refuse_question_flags(*groups: object) -> None:
+    """A stored plan has its question inside: flags that would change it are refused, not ignored."""
+    import dataclasses
+
+    said = [
+        "--" + field.name.replace("_", "-")
+        for group in groups
+        for field in dataclasses.fields(group)  # type: ignore[arg-type]
+        if getattr(group, field.name) not in (field.default, None, [], ())
+    ]
+    if said:
+        raise UsageError(
+            f"the plan already holds its question; {', '.join(said)} cannot change it",
+            hints=["give the model instead of the plan to ask a new question"],
+        )
+
+
+def stored(path: Path) -> tuple[Plan, dict[str, Option | Rejection]]:
+    """The plan in a file, and the best option it holds on each of its GPUs."""
+    from llmplan import planfile
+    from llmplan.plan.outcome import Option
+
+    plan = planfile.read_plan(path)
+    options = [outcome for outcome in plan.outcomes.values() if isinstance(outcome, Option)]
+    best: dict[str, Option | Rejection] = {}
+    for option in sorted([*options, *plan.alternatives], key=lambda each: each.quote.usd_per_month):
+        replica = option.deployment.replica
+        if replica is not None:
+            best.setdefault(replica.gpu.id, option)
+    return plan, best
+
+
+def planned(asked: Question, model: ModelSpec, catalog: Catalog) -> tuple[Plan, dict[str, Option | Rejection]]:
+    """The plan, and the same question asked of each compared GPU alone."""
+    from llmplan import planner
+
+    plan = planner.recommend(asked, catalog, model=model)
+    if asked.limits.inventory is not None:
+        return plan, {}
+    gpus = asked.limits.gpu_ids or COMPARED_GPUS
+    return plan, {gpu_id: on_one_gpu(asked, model, catalog, gpu_id) for gpu_id in gpus}
+
+
+def on_one_gpu(asked: Question, model: ModelSpec, catalog: Catalog, gpu_id: str) -> Option | Rejection:
+    """The option that is recommended when only this GPU may be used, or the nearest rejection."""
+    from llmplan import planner
+    from llmplan.plan.outcome import Rejection
+
+    plan = planner.recommend(planner.restricted_to_gpu(asked, gpu_id), catalog, model=model)
+    if plan.chosen is not None:
+        return plan.chosen
+    return max(
+        (outcome for outcome in plan.outcomes.values() if isinstance(outcome, Rejection)),
+        key=lambda rejection: rejection.closeness,
+    )
+
+
+def judged(plan: Plan, budget: float | None) -> int:
+    """0, or 3 without a feasible plan, or 4 over the budget."""
+    if plan.chosen is None:
+        return NoFeasiblePlanError.exit_code
+    total = plan.chosen.quote.usd_per_month
+    if budget is None or total <= budget:
+        return 0
+    raise LimitExceededError(
+        f"{plan.recommended} costs {format_usd(total)} a month, over --max-usd-per-month {format_usd(budget)}",
+        hints=[f"--max-usd-per-month {total:.0f}"],
+    )
+
+
+def record(plan: Plan, by_gpu: dict[str, Option | Rejection], budget: float | None) -> dict[str, Any]:
+    """The JSON answer."""
+    from llmplan.report import json
+
+    return json.cost(plan, by_gpu, budget)

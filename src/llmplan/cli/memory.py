@@ -1,0 +1,91 @@
+"""`llmplan memory`: will it fit, and how many requests at once?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from llmplan.cli import _cases, _console
+from llmplan.cli._catalog import open_catalog
+from llmplan.cli._flags import takes_flags
+from llmplan.cli._options import CatalogFlags, OutputFlags, ReplicaFlags
+from llmplan.errors import NoFeasiblePlanError, UsageError
+
+if TYPE_CHECKING:
+    from llmplan.cli._replica import Built, Workbench
+    from llmplan.plan.outcome import MemoryBudget, Rejection
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("memory")(memory)
+
+
+@takes_flags
+def memory(
+    model: Annotated[
+        str | None,
+        typer.Argument(metavar="MODEL", help="Hub id of a catalogue model, or the path of a config.json or its folder."),
+    ] = None,
+    *,
+    replica: ReplicaFlags,
+    cases: _cases.CasesOption = None,
+    catalog: CatalogFlags,
+    output: OutputFlags,
+) -> int:
+    """Memory of one GPU of a replica: weights, activations, CUDA graphs, KV pool, and how many requests fit.
+
+    Exits 3 when it does not fit.
+    """
+    from llmplan.cli._replica import Workbench
+
+    bench = Workbench(open_catalog(catalog))
+    if cases is not None:
+        return run_cases(cases, model, replica, bench)
+    if model is None:
+        raise UsageError("which model? MODEL is missing", hints=["llmplan catalog list models"])
+    built = bench.build(model, replica, None)
+    outcome = bench.budget(built.replica)
+    _show(built, outcome, bench, output)
+    return 0 if fits(outcome) else NoFeasiblePlanError.exit_code
+
+
+def fits(outcome: MemoryBudget | Rejection) -> bool:
+    """Whether there is a budget."""
+    from llmplan.plan.outcome import MemoryBudget
+
+    return isinstance(outcome, MemoryBudget)
+
+
+def _show(built: Built, outcome: MemoryBudget | Rejection, bench: Workbench, output: OutputFlags) -> None:
+    from llmplan.report import memory as view
+
+    size_bytes = bench.checkpoint_bytes(built.replica)
+    checks = bench.checks(built.replica)
+    _console.answer(
+        output.chosen,
+        record=lambda: record(built, outcome, bench),
+        document=lambda: view.document(
+            built.replica, outcome, size_bytes, checks, built.assumed, explain=output.explain
+        ),
+    )
+
+
+def record(built: Built, outcome: MemoryBudget | Rejection, bench: Workbench) -> dict[str, Any]:
+    """The JSON answer."""
+    from llmplan.report import json
+
+    size_bytes = bench.checkpoint_bytes(built.replica)
+    return json.memory(built.replica, outcome, size_bytes, bench.checks(built.replica), built.assumed)
+
+
+def run_cases(path: Path, model: str | None, defaults: ReplicaFlags, bench: Workbench) -> int:
+    """Answer each line of a file."""
+
+    def answer(name: str, flags: dict[str, Any]) -> dict[str, Any]:
+        built = bench.build(name, flags["replica"], None)
+        return record(built, bench.budget(built.replica), bench)
+
+    return _cases.run(path, answer, model=model, groups={"replica": defaults})

@@ -1,0 +1,77 @@
+"""`llmplan recommend`: five priced ways to serve a model under a stated traffic, and which to take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from llmplan.cli import _console
+from llmplan.cli._catalog import open_catalog
+from llmplan.cli._flags import takes_flags
+from llmplan.cli._options import CatalogFlags, ModelArgument, OutputFlags
+from llmplan.cli._question_flags import HardwareFlags, LimitFlags, PromiseFlags, TrafficFlags
+from llmplan.errors import NoFeasiblePlanError, UsageError
+
+if TYPE_CHECKING:
+    from llmplan.plan.plan import Plan
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("recommend")(recommend)
+
+
+@takes_flags
+def recommend(
+    model: ModelArgument,
+    *,
+    traffic: TrafficFlags,
+    promise: PromiseFlags,
+    limits: LimitFlags,
+    hardware: HardwareFlags,
+    save_to: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the plan to FILE (plan.yaml).")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing FILE.")] = False,
+    catalog: CatalogFlags,
+    output: OutputFlags,
+) -> int:
+    """Compare five ways to serve a model: serverless, dedicated, hybrid CPU/GPU, quantized, multi-tenant.
+
+    Exits 3 when none is feasible; the five reasons are then the answer.
+    """
+    from llmplan import planner
+    from llmplan.cli._question import question
+
+    refuse_to_overwrite(save_to, force=force)
+    known = open_catalog(catalog)
+    asked, spec = question(model, traffic, promise, limits, hardware, known)
+    plan = planner.recommend(asked, known, model=spec)
+    if save_to is not None:
+        from llmplan import planfile
+
+        planfile.write_plan(plan, save_to, force=force)
+    from llmplan.report import plan as view
+
+    _console.answer(
+        output.chosen, record=lambda: record(plan), document=lambda: view.document(plan, explained=output.explain)
+    )
+    if save_to is not None:
+        _console.say(f"wrote {save_to}; next: llmplan emit-config {save_to} --target vllm")
+    return 0 if plan.recommended is not None else NoFeasiblePlanError.exit_code
+
+
+def record(plan: Plan) -> dict[str, Any]:
+    """The JSON answer: what plan.yaml holds, under this command's schema."""
+    from llmplan.plan.document import to_document
+    from llmplan.report.json import schema
+
+    return {**to_document(plan), "schema": schema("recommend")}
+
+
+def refuse_to_overwrite(path: Path | None, *, force: bool) -> None:
+    """Say so before planning, not after."""
+    if path is not None and path.exists() and not force:
+        raise UsageError(f"{path} exists", hints=["--force replaces it", f"-o {path.stem}-2{path.suffix}"])

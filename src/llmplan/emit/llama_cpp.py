@@ -1,0 +1,113 @@
+"""llama.cpp: one `llama-server` line. Its `-c` is divided among the slots, so it is context times slots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from llmplan.emit import compose
+from llmplan.emit.launch_file import Command, Env, LaunchFile, Word
+from llmplan.emit.selection import Launch
+from llmplan.emit.weights import plain
+from llmplan.errors import UsageError
+from llmplan.plan.deployment import Replica
+
+PORT = 8080
+IMAGE = "ghcr.io/ggml-org/llama.cpp:server-cuda-b11434"
+KV_TYPES: Mapping[str, str] = {"fp16": "f16", "bf16": "bf16", "int8": "q8_0"}
+OPTIONS: tuple[str, ...] = (
+    "-m", "-a", "--host", "--port", "-ngl", "-sm", "-c", "-np", "-b", "-fa", "-ctk", "-ctv", "--fit",
+    "--no-cache-prompt", "--metrics",
+)  # fmt: skip
+"""Every option that may be written."""
+
+
+def emit(launch: Launch) -> tuple[LaunchFile, ...]:
+    """`serve.sh` and `compose.yaml`."""
+    _demand_one_machine(launch.replica)
+    file = _file(launch.replica)
+    header = (*launch.summary, file.message, f"-c {_context(launch.replica)} is shared by {_slots(launch.replica)}")
+    command = Command(program=("llama-server",), options=arguments(launch.replica, file))
+    content = compose.service(
+        image=(launch.replica.engine.image if launch.same_engine else None) or IMAGE,
+        entrypoint=("/app/llama-server",),
+        words=command.words[1:],
+        gpus=launch.replica.parallel.gpus,
+        port=PORT,
+    )
+    content["services"]["llm"]["volumes"].append("${MODEL_DIR:?set MODEL_DIR to the folder of the file}:/models:ro")
+    in_container = "inside the container the file lies under /models: MODEL=/models/FILE.gguf docker compose up -d"
+    return (
+        LaunchFile(path="serve.sh", kind="shell", content=command, executable=True, header=header),
+        LaunchFile(path="compose.yaml", kind="yaml", content=content, header=(*header, in_container)),
+    )
+
+
+def compose_only(launch: Launch) -> tuple[LaunchFile, ...]:
+    """The Compose file alone."""
+    return emit(launch)[1:]
+
+
+def arguments(replica: Replica, file: Word) -> tuple[tuple[Word, ...], ...]:
+    """The options of `llama-server`, one group per option."""
+    settings = replica.settings
+    kv_type = KV_TYPES.get(replica.kv.id)
+    if kv_type is None:
+        raise UsageError(
+            f"llama.cpp has no KV cache type for {replica.kv.id!r}", hints=["llmplan recommend ... --kv-cache fp16"]
+        )
+    split: tuple[tuple[Word, ...], ...] = (("-sm", "layer"),) if replica.parallel.gpus > 1 else ()
+    reuse: tuple[tuple[Word, ...], ...] = () if settings.prefix_caching else (("--no-cache-prompt",),)
+    return (
+        ("-m", file),
+        ("-a", replica.model.id),
+        ("--host", "0.0.0.0"),
+        ("--port", str(PORT)),
+        ("-ngl", _gpu_layers(replica)),
+        *split,
+        ("-c", str(_context(replica))),
+        ("-np", str(settings.max_num_seqs)),
+        ("-b", str(settings.max_num_batched_tokens)),
+        ("-fa", "on"),
+        ("-ctk", kv_type),
+        ("-ctv", kv_type),
+        ("--fit", "off"),
+        *reuse,
+        ("--metrics",),
+    )
+
+
+def _gpu_layers(replica: Replica) -> str:
+    offload = replica.offload
+    if offload is None:
+        return "all"
+    if offload.kind != "layers":
+        raise UsageError(
+            f"llama.cpp does not stream {offload.kind} from host memory, as this plan does",
+            hints=["llmplan emit-config PLAN --target vllm"],
+        )
+    return str(replica.model.layer_count - offload.host_layers)
+
+
+def _context(replica: Replica) -> int:
+    return replica.settings.max_model_len * replica.settings.max_num_seqs
+
+
+def _slots(replica: Replica) -> str:
+    settings = replica.settings
+    return f"{settings.max_num_seqs} slot{'s' * (settings.max_num_seqs != 1)} of {settings.max_model_len} tokens"
+
+
+def _file(replica: Replica) -> Env:
+    """llama.cpp reads GGUF files, which the model's own repository does not hold: the user names the file."""
+    kind = replica.weights.id.removeprefix("gguf-").upper()
+    return Env(name="MODEL", message=f"set MODEL to a GGUF file ({kind}) of {plain(replica.model.id)}")
+
+
+def _demand_one_machine(replica: Replica) -> None:
+    if replica.spans_nodes or replica.parallel.dp > 1:
+        raise UsageError("one llama-server runs on one machine and has no data-parallel groups, as this plan has")
+    if replica.tenancy is not None and replica.tenancy.adapters:
+        raise UsageError(
+            "llama-server serves no LoRA adapter per request, as this plan does",
+            hints=["llmplan emit-config PLAN --target vllm"],
+        )

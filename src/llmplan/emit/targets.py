@@ -1,0 +1,96 @@
+"""The targets, in the order in which they are listed, and the one way from a plan to launch files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from types import ModuleType
+
+from llmplan.emit import llama_cpp, tensorrt_llm, vllm
+from llmplan.emit.compatibility import demand_runnable
+from llmplan.emit.launch_file import LaunchFile
+from llmplan.emit.selection import Launch, select
+from llmplan.errors import UsageError, nearest
+from llmplan.plan.deployment import StrategyId
+from llmplan.plan.plan import Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A kind of launch files. `engine` is what they start; None: the engine that was planned."""
+
+    id: str
+    engine: str | None
+    summary: str
+    emit: Callable[[Launch], tuple[LaunchFile, ...]]
+
+
+_ENGINES: tuple[tuple[str, ModuleType], ...] = (
+    ("vllm", vllm),
+    ("tensorrt-llm", tensorrt_llm),
+    ("llama-cpp", llama_cpp),
+)
+
+
+def _compose_of_planned_engine(launch: Launch) -> tuple[LaunchFile, ...]:
+    module = dict(_ENGINES).get(launch.replica.engine.id)
+    if module is None:
+        raise UsageError(
+            f"no Compose file is known for the planned engine {launch.replica.engine.ref}",
+            hints=[f"llmplan emit-config PLAN --target {name}" for name, _ in _ENGINES],
+        )
+    files: tuple[LaunchFile, ...] = module.compose_only(launch)
+    return files
+
+
+TARGETS: tuple[Target, ...] = (
+    Target(id="vllm", engine="vllm", summary="serve.sh, vllm.yaml and compose.yaml", emit=vllm.emit),
+    Target(
+        id="tensorrt-llm", engine="tensorrt-llm", summary="serve.sh with trtllm-serve, trtllm.yaml, compose.yaml",
+        emit=tensorrt_llm.emit,
+    ),
+    Target(id="llama-cpp", engine="llama-cpp", summary="serve.sh with llama-server, compose.yaml", emit=llama_cpp.emit),
+    Target(
+        id="docker-compose", engine=None, summary="compose.yaml of the planned engine", emit=_compose_of_planned_engine
+    ),
+)  # fmt: skip
+
+
+def find_target(name: str) -> Target:
+    """The target of this name; a `UsageError` lists those there are."""
+    for target in TARGETS:
+        if target.id == name.strip().lower():
+            return target
+    names = [target.id for target in TARGETS]
+    near = nearest(name, names)
+    hints = [f"did you mean {near[0]}?"] if near else []
+    raise UsageError(f"no target {name!r}: there are {', '.join(names)}", hints=hints)
+
+
+def emit(plan: Plan, *, strategy: StrategyId | None, target: str) -> tuple[LaunchFile, ...]:
+    """The launch files of one row of the plan (the recommended one if None), the same bytes for the same plan."""
+    chosen = find_target(target)
+    launch = select(plan, strategy)
+    if is_foreign(chosen, launch):
+        demand_runnable(launch.replica, str(chosen.engine))
+        launch = replace(launch, same_engine=False, summary=(*launch.summary, foreign_note(chosen, launch)))
+    return chosen.emit(launch)
+
+
+def notes(plan: Plan, *, strategy: StrategyId | None, target: str) -> tuple[str, ...]:
+    """What the user must know about these files and cannot see from them."""
+    chosen, launch = find_target(target), select(plan, strategy)
+    return (foreign_note(chosen, launch),) if is_foreign(chosen, launch) else ()
+
+
+def is_foreign(target: Target, launch: Launch) -> bool:
+    """Whether the target starts another engine than the planned one."""
+    return target.engine is not None and target.engine != launch.replica.engine.id
+
+
+def foreign_note(target: Target, launch: Launch) -> str:
+    """Speeds and memory were predicted for the planned engine."""
+    return (
+        f"memory and speed were predicted for {launch.replica.engine.ref}, not for {target.engine}: "
+        "measure before you rely on them"
+    )

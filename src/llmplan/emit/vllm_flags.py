@@ -1,0 +1,68 @@
+"""The part of vLLM 0.33's command line that plans are written in: exact option strings, types and allowed values.
+
+vLLM accepts abbreviations and unknown quantization or KV names up to engine start, so nothing may be emitted that is
+not spelled out here. Tests compare this table with one read from the engine's own parser.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+VERSION = "0.33.0"
+IMAGE = f"vllm/vllm-openai:v{VERSION}"
+
+FlagType: TypeAlias = Literal["int", "float", "str", "switch"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flag:
+    """An option: its type, and its allowed values where the parser or the engine has a closed list."""
+
+    type: FlagType
+    allowed: tuple[str, ...] = ()
+
+
+LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+VLLM_FLAGS: Mapping[str, Flag] = {
+    "--served-model-name": Flag(type="str"),
+    "--port": Flag(type="int"),
+    "--headless": Flag(type="switch"),
+    "--tensor-parallel-size": Flag(type="int"),
+    "--pipeline-parallel-size": Flag(type="int"),
+    "--data-parallel-size": Flag(type="int"),
+    "--data-parallel-size-local": Flag(type="int"),
+    "--data-parallel-start-rank": Flag(type="int"),
+    "--data-parallel-address": Flag(type="str"),
+    "--data-parallel-rpc-port": Flag(type="int"),
+    "--enable-expert-parallel": Flag(type="switch"),
+    "--nnodes": Flag(type="int"),
+    "--node-rank": Flag(type="int"),
+    "--master-addr": Flag(type="str"),
+    "--master-port": Flag(type="int"),
+    "--dtype": Flag(type="str", allowed=("auto", "bfloat16", "float", "float16", "float32", "half")),
+    "--quantization": Flag(type="str", allowed=("fp8", "fp8_per_block", "int8_per_channel_weight_only")),
+    "--kv-cache-dtype": Flag(type="str", allowed=("auto", "bfloat16", "float16", "fp8", "int8_per_token_head")),
+    "--gpu-memory-utilization": Flag(type="float"),
+    "--kv-cache-memory-bytes": Flag(type="int"),
+    "--block-size": Flag(type="int"),
+    "--max-model-len": Flag(type="int"),
+    "--max-num-seqs": Flag(type="int"),
+    "--max-num-batched-tokens": Flag(type="int"),
+    "--enable-prefix-caching": Flag(type="switch"),
+    "--disable-prefix-caching": Flag(type="switch"),
+    "--enforce-eager": Flag(type="switch"),
+    "--enable-lora": Flag(type="switch"),
+    "--max-loras": Flag(type="int"),
+    "--max-lora-rank": Flag(type="int", allowed=tuple(map(str, LORA_RANKS))),
+    "--max-cpu-loras": Flag(type="int"),
+    "--cpu-offload-gb": Flag(type="float"),
+    "--kv-offloading-size": Flag(type="float"),
+}
+"""`--quantization` lists only methods that convert a 16-bit checkpoint while loading: others come with the weights."""
+ONLINE_METHODS: Mapping[str, str] = {
+    "fp8": "fp8",
+    "fp8-block": "fp8_per_block",
+    "w8a16": "int8_per_channel_weight_only",
+}

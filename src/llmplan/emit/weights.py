@@ -1,0 +1,75 @@
+"""Which checkpoint an engine must be given so that it runs the planned weight format.
+
+A checkpoint that is already in the planned format carries its own method: the engine reads it and no flag is
+passed. Where the engine can convert a 16-bit checkpoint while loading, it gets the flag. In every other case the
+planned format lives in another repository, which only the user can name: the launch asks for it in `MODEL` instead
+of loading the wrong weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from llmplan.emit.launch_file import Env, Word
+from llmplan.errors import UsageError
+from llmplan.plan.deployment import Replica
+
+KINDS: Mapping[str, str] = {
+    "fp8": "an FP8 (static or dynamic per-tensor) checkpoint",
+    "fp8-block": "an FP8 checkpoint with 128x128 blocks",
+    "int8": "a W8A8 INT8 (compressed-tensors) checkpoint",
+    "w8a16": "a W8A16 INT8 (compressed-tensors or GPTQ 8-bit) checkpoint",
+    "awq-int4": "an AWQ 4-bit checkpoint",
+    "gptq-int4": "a GPTQ 4-bit checkpoint",
+    "w4a16": "a W4A16 (compressed-tensors) checkpoint",
+    "nvfp4": "an NVFP4 (ModelOpt or compressed-tensors) checkpoint",
+    "mxfp4": "an MXFP4 checkpoint",
+}
+SIXTEEN_BIT = frozenset({"bf16", "fp16"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """`model` to pass, the `method` that converts while loading (None: no flag), and what the user should know."""
+
+    model: Word
+    method: str | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the repository is known, not left to the user."""
+        return isinstance(self.model, str)
+
+
+def checkpoint_for(replica: Replica, convertible: Mapping[str, str]) -> Checkpoint:
+    """The checkpoint to load; `convertible` maps the formats that the engine makes from 16 bit to its method names."""
+    model, wanted = replica.model, replica.weights.id
+    if model.id.startswith("-"):
+        raise UsageError(f"a model cannot be named {model.id!r}: the engine would read it as an option")
+    published = model.checkpoint_format
+    if wanted == published or {wanted, published} <= SIXTEEN_BIT | {"fp32"}:
+        return Checkpoint(model=model.id.removesuffix("/config.json"))
+    if published in SIXTEEN_BIT and wanted in convertible:
+        note = f"weights are converted from {published} to {wanted} while loading"
+        return Checkpoint(model=model.id.removesuffix("/config.json"), method=convertible[wanted], notes=(note,))
+    kind = f"a GGUF file ({wanted.removeprefix('gguf-').upper()})" if replica.weights.family == "gguf" else None
+    kind = kind or KINDS.get(wanted, f"a checkpoint in {wanted}")
+    wish = f"{kind} of {model.id}"
+    note = f"the planned weights are {wanted}, the published checkpoint is {published}: set MODEL to {wish}"
+    return Checkpoint(model=Env(name="MODEL", message=f"set MODEL to {plain(wish)}"), notes=(note,))
+
+
+def plain(text: str) -> str:
+    """`text` with only characters that are safe inside `${NAME:?message}` in a shell and in a compose file."""
+    return "".join(char if char.isalnum() or char in " ._/,:+-" else "_" for char in text)
+
+
+def compute_dtype(replica: Replica) -> str:
+    """`bf16`, `fp16` or `fp32`: the arithmetic of what is not quantized, fp16 where the GPU has no bfloat16."""
+    wanted = replica.weights.id if replica.weights.family == "float" else replica.model.dtype
+    capability = replica.gpu.compute_capability
+    if wanted == "bf16" and capability is not None and capability < (8, 0):
+        return "fp16"
+    return wanted

@@ -1,0 +1,77 @@
+"""A vLLM start-up log: what the engine measured of its own memory. Every version prints some of these lines."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from llmplan.errors import DataError
+from llmplan.units import GIB, MIB
+
+MAX_LOG_BYTES = 64 * MIB
+
+_NUMBER = r"([0-9][0-9,]*\.?[0-9]*)"
+_LINES: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("weights_gib", re.compile(rf"Model loading took {_NUMBER} Gi?B")),
+    ("weights_gib", re.compile(rf"Loading model weights took {_NUMBER} GB")),
+    ("kv_cache_gib", re.compile(rf"Available KV cache memory: {_NUMBER} GiB")),
+    ("kv_tokens", re.compile(rf"GPU KV cache size: {_NUMBER} tokens")),
+    ("gpu_blocks", re.compile(rf"# GPU blocks: {_NUMBER}")),
+    ("max_concurrency", re.compile(rf"Maximum concurrency for [0-9,]+ tokens per request: {_NUMBER}x")),
+    ("graph_gib", re.compile(rf"Graph capturing finished in [0-9.]+ secs, took {_NUMBER} GiB")),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartupObservation:
+    """What one rank printed; None where the version does not print it. Sizes as printed, to 0.01 GiB."""
+
+    weights_bytes: float | None = None
+    kv_cache_bytes: float | None = None
+    kv_tokens: int | None = None
+    gpu_blocks: int | None = None
+    max_concurrency: float | None = None
+    cuda_graph_bytes: float | None = None
+
+
+def read_startup_log(path: Path) -> StartupObservation:
+    """Read a log file; a file without any of the known lines is refused with what was looked for."""
+    try:
+        size_bytes = path.stat().st_size
+        if size_bytes > MAX_LOG_BYTES:
+            raise DataError(f"{path}: {size_bytes:,} bytes is too long for a start-up log (limit {MAX_LOG_BYTES:,})")
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    return parse_startup_log(text, name=str(path))
+
+
+def parse_startup_log(text: str, *, name: str) -> StartupObservation:
+    """The last value of each line, since a restarted server prints them again."""
+    found: dict[str, float] = {}
+    for key, pattern in _LINES:
+        for match in pattern.finditer(text):
+            found[key] = float(match[1].replace(",", ""))
+    if not found:
+        raise DataError(
+            f"{name}: no memory line of a vLLM start-up log in it",
+            hints=[
+                "expected for example 'Available KV cache memory: 36.36 GiB' or 'GPU KV cache size: 297,856 tokens'"
+            ],
+        )
+
+    def gib(key: str) -> float | None:
+        return found[key] * GIB if key in found else None
+
+    def whole(key: str) -> int | None:
+        return int(found[key]) if key in found else None
+
+    return StartupObservation(
+        weights_bytes=gib("weights_gib"),
+        kv_cache_bytes=gib("kv_cache_gib"),
+        kv_tokens=whole("kv_tokens"),
+        gpu_blocks=whole("gpu_blocks"),
+        max_concurrency=found.get("max_concurrency"),
+        cuda_graph_bytes=gib("graph_gib"),
+    )

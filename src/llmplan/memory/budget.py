@@ -1,0 +1,225 @@
+"""The memory of one GPU of a replica, line by line: weights + activation + non-torch + graphs + adapters + KV pool."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from llmplan.memory import sources
+from llmplan.memory.adapters import adapters_bytes, resident_adapters
+from llmplan.memory.kv_cache import CacheLayout, cache_layout, contiguous_cache_bytes, in_flight_tokens
+from llmplan.memory.offload import Placement, host_share_bytes, place_weights
+from llmplan.memory.pool import Pool, pool_of
+from llmplan.memory.rejections import host_too_small, no_room_for_one_request, weights_do_not_fit
+from llmplan.memory.runtime import MICRO_BATCH_TOKENS, RuntimeMemory, RuntimeSetting, runtime_memory, version_of
+from llmplan.memory.shards import rank_weights
+from llmplan.memory.weights import checkpoint_bytes
+from llmplan.plan.deployment import Replica
+from llmplan.plan.ledger import Ledger, Line
+from llmplan.plan.outcome import MemoryBudget, Rejection
+from llmplan.spec.band import Band
+from llmplan.units import format_bytes
+
+UNIT = "B"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Everything that is known of one GPU before the pool is cut into blocks."""
+
+    replica: Replica
+    placement: Placement
+    adapters_bytes: float
+    runtime: RuntimeMemory
+    pool: Pool
+    layout: CacheLayout
+
+    @property
+    def fixed_bytes(self) -> float:
+        """Weights and adapters."""
+        return self.placement.gpu_weight_bytes + self.adapters_bytes
+
+    @property
+    def spent_bytes(self) -> float:
+        """Everything but the pool."""
+        runtime = self.runtime
+        other = (runtime.activation.size.mid, runtime.non_torch.size.mid, runtime.graphs.size.mid)
+        return self.fixed_bytes + math.fsum(other)
+
+
+def budget(replica: Replica) -> MemoryBudget | Rejection:
+    """Account for the memory of one GPU of a replica, or say why it cannot start.
+
+    replica: model, GPU, engine, parallelism, formats and settings.
+    total x fraction = weights + activation peak + non-torch + CUDA graphs + LoRA adapters + KV pool, where the
+    fraction's meaning is the engine's rule; `kv_cache_memory_bytes` replaces the estimated pool.
+    Valid for discrete GPUs (unified memory: +-10 %). Reference: docs/how-it-works/memory.md.
+    """
+    account = _account(replica)
+    needed_host = account.placement.host_bytes
+    if needed_host and needed_host > host_share_bytes(replica):
+        return host_too_small(replica, needed_host, host_share_bytes(replica), _ledger(account, 0.0))
+    if replica.engine.kv_pool_rule == "explicit_context" and replica.settings.kv_cache_memory_bytes is None:
+        return _contiguous(account)
+    return _paged(account)
+
+
+def _account(replica: Replica) -> Account:
+    engine, settings, parallel = replica.engine, replica.settings, replica.parallel
+    share = rank_weights(replica.model, replica.weights, parallel, engine.vocab_padding)
+    setting = RuntimeSetting(
+        rule=engine.kv_pool_rule,
+        version=version_of(engine.version),
+        max_num_batched_tokens=settings.max_num_batched_tokens,
+        max_num_seqs=settings.max_num_seqs,
+        parallel=parallel,
+        graphs=engine.cuda_graphs_in_budget and not settings.enforce_eager,
+    )
+    runtime = runtime_memory(replica.model, setting)
+    placement = place_weights(replica, share)
+    adapters = adapters_bytes(replica)
+    fixed = placement.gpu_weight_bytes + adapters
+    return Account(
+        replica=replica,
+        placement=placement,
+        adapters_bytes=adapters,
+        runtime=runtime,
+        pool=pool_of(engine.kv_pool_rule, replica.gpu.memory_bytes, settings.memory_fraction, fixed, runtime),
+        layout=cache_layout(replica.model, replica.kv, parallel.tp, parallel.pp, settings.block_tokens),
+    )
+
+
+def _paged(account: Account) -> MemoryBudget | Rejection:
+    """A pool of blocks, known or estimated."""
+    replica, layout, settings = account.replica, account.layout, account.replica.settings
+    known = settings.kv_cache_memory_bytes
+    available = account.pool.size.mid if known is None else float(known)
+    limit = account.pool.usable_bytes if known is None else float(replica.gpu.memory_bytes)
+    if account.fixed_bytes > limit or available <= 0:
+        return weights_do_not_fit(replica, account.fixed_bytes, account.spent_bytes, limit, _ledger(account, 0.0))
+    if known is not None and account.fixed_bytes + known > limit:
+        return weights_do_not_fit(
+            replica, account.fixed_bytes, account.fixed_bytes + known, limit, _ledger(account, 0.0)
+        )
+    ahead = in_flight_tokens(settings.max_num_batched_tokens, replica.parallel.pp)
+    per_request = layout.blocks_per_request(settings.max_model_len, ahead)
+    blocks = layout.blocks_in(available)
+    if blocks - 1 < per_request:
+        return no_room_for_one_request(replica, layout, ahead, available, _ledger(account, max(0.0, available)))
+    concurrency = blocks / per_request
+    by_length = len(layout.groups) > 1 or replica.engine.kv_pool_rule == "fraction_of_total"
+    capacity = int(concurrency * settings.max_model_len) if by_length else blocks * layout.block_tokens
+    band = Band.exact(available) if known is not None else _positive(account.pool.size)
+    return _result(account, band, blocks, capacity, concurrency)
+
+
+def _contiguous(account: Account) -> MemoryBudget | Rejection:
+    """llama.cpp: the cache is exactly the context asked for, shared out to slots in advance."""
+    replica, settings = account.replica, account.replica.settings
+    on_gpu = replica.model.layer_count - account.placement.host_layers
+    whole = contiguous_cache_bytes(
+        replica.model,
+        replica.kv,
+        replica.parallel.pp,
+        settings.max_model_len,
+        settings.max_num_seqs,
+        MICRO_BATCH_TOKENS,
+    )
+    cache = whole * on_gpu / replica.model.layer_count
+    limit = account.pool.usable_bytes
+    if account.spent_bytes > limit:
+        return weights_do_not_fit(replica, account.fixed_bytes, account.spent_bytes, limit, _ledger(account, 0.0))
+    if account.spent_bytes + cache > limit:
+        room = limit - account.spent_bytes
+        return no_room_for_one_request(replica, account.layout, 0, room, _ledger(account, room), needed_bytes=cache)
+    cells = settings.max_model_len * settings.max_num_seqs
+    blocks = math.ceil(cells / settings.block_tokens)
+    return _result(account, Band.exact(cache), blocks, cells, float(settings.max_num_seqs))
+
+
+def _positive(band: Band) -> Band:
+    return Band(low=max(0.0, band.low), mid=band.mid, high=band.high) if band.low < 0 else band
+
+
+def _result(account: Account, pool: Band, blocks: int, capacity: int, concurrency: float) -> MemoryBudget:
+    replica, runtime = account.replica, account.runtime
+    ledger = _ledger(account, pool.mid)
+    groups = replica.parallel.dp
+    return MemoryBudget(
+        total_bytes=replica.gpu.memory_bytes,
+        budget_bytes=round(ledger.total),
+        ledger=ledger,
+        weights_bytes=account.placement.gpu_weight_bytes,
+        activation_bytes=runtime.activation.size.mid,
+        cuda_graph_bytes=runtime.graphs.size.mid,
+        non_torch_bytes=runtime.non_torch.size.mid,
+        kv_cache_bytes=pool,
+        kv_bytes_per_token=account.layout.token_bytes,
+        block_tokens=replica.settings.block_tokens,
+        blocks=blocks,
+        capacity_tokens=capacity * groups,
+        max_concurrency=concurrency * groups,
+        checkpoint_bytes=checkpoint_bytes(replica.model, replica.weights),
+        host_bytes=int(account.placement.host_bytes),
+    )
+
+
+def _ledger(account: Account, pool_bytes: float) -> Ledger:
+    replica, runtime = account.replica, account.runtime
+    gguf = replica.weights.family == "gguf"
+    explicit = replica.engine.kv_pool_rule == "explicit_context"
+    lines = (
+        Line(
+            name="weights", amount=account.placement.gpu_weight_bytes, unit=UNIT, formula=_weights_formula(account),
+            provenance=sources.GGUF if gguf else sources.CUT,
+        ),
+        Line(
+            name="activation peak", amount=runtime.activation.size.mid, unit=UNIT, formula=runtime.activation.formula,
+            provenance=sources.COMPUTE_BUFFER if explicit else sources.ACTIVATION,
+        ),
+        Line(
+            name="non-torch", amount=runtime.non_torch.size.mid, unit=UNIT, formula=runtime.non_torch.formula,
+            provenance=sources.NON_TORCH,
+        ),
+        Line(
+            name="CUDA graphs", amount=runtime.graphs.size.mid, unit=UNIT, formula=runtime.graphs.formula,
+            provenance=sources.GRAPHS,
+        ),
+        Line(
+            name="LoRA adapters", amount=account.adapters_bytes, unit=UNIT, formula=_adapters_formula(account),
+            provenance=sources.ADAPTERS,
+        ),
+        Line(
+            name="KV pool", amount=pool_bytes, unit=UNIT, formula=_pool_formula(account, pool_bytes),
+            provenance=sources.POOL[replica.engine.kv_pool_rule],
+        ),
+    )  # fmt: skip
+    return Ledger(unit=UNIT, lines=lines)
+
+
+def _weights_formula(account: Account) -> str:
+    replica, placement = account.replica, account.placement
+    whole = format_bytes(checkpoint_bytes(replica.model, replica.weights))
+    text = f"{replica.weights.id}: {whole} over {replica.parallel.describe()}"
+    if placement.host_layers:
+        text += f", {replica.model.layer_count - placement.host_layers} of {replica.model.layer_count} layers"
+    elif replica.offload and replica.offload.kind == "weights":
+        text += f", less {format_bytes(replica.offload.host_weight_bytes)} in host memory"
+    return text
+
+
+def _adapters_formula(account: Account) -> str:
+    replica, count = account.replica, resident_adapters(account.replica)
+    if not count or replica.tenancy is None:
+        return "none"
+    return f"{count} × rank {replica.tenancy.lora_rank} at {format_bytes(account.adapters_bytes / count)}"
+
+
+def _pool_formula(account: Account, pool_bytes: float) -> str:
+    settings = account.replica.settings
+    if settings.kv_cache_memory_bytes is not None:
+        return f"{format_bytes(settings.kv_cache_memory_bytes)} as set"
+    if account.replica.engine.kv_pool_rule == "explicit_context":
+        cells = settings.max_model_len * settings.max_num_seqs
+        return f"{cells} tokens × {pool_bytes / cells:,.0f} B"
+    return account.pool.formula

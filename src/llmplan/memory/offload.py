@@ -1,0 +1,73 @@
+"""What offloading moves from the GPU to host memory, and whether the host has it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+from llmplan.memory.adapters import host_adapters_bytes
+from llmplan.memory.kv_cache import contiguous_cache_bytes
+from llmplan.memory.shards import RankWeights
+from llmplan.plan.deployment import Replica
+from llmplan.units import GIB
+
+HOST_RESERVE_BYTES: Final = 4 * GIB
+"""Operating system, the server process and its page tables (assumed)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """Weights on one GPU, layers it computes, and bytes of the whole replica in host memory."""
+
+    gpu_weight_bytes: float
+    host_layers: int
+    host_bytes: float
+
+
+def place_weights(replica: Replica, share: RankWeights) -> Placement:
+    """Split one replica's weights between its GPUs and its host.
+
+    replica: its offload; share: one rank's weights.
+    `layers`: that many average layers and their cache on the host. `weights`: that many bytes of each GPU.
+    `kv`: the host pool is on top. An engine that splits layers keeps the token embedding on the host, too.
+    Valid for vLLM 0.33 and llama.cpp. Reference: vLLM `--cpu-offload-gb`, llama.cpp `--n-gpu-layers`.
+    """
+    offload = replica.offload
+    on_host = replica.engine.host_layers
+    host_layers = min(offload.host_layers, share.layer_count) if offload and offload.kind == "layers" else 0
+    resident = share.stage_bytes(host_layers=host_layers, embedding_on_host=on_host)
+    host = host_adapters_bytes(replica)
+    if on_host:
+        host += share.embedding_bytes
+    if host_layers:
+        host += host_layers * share.layer_bytes + host_cache_bytes(replica, host_layers)
+    elif offload and offload.kind == "weights":
+        moved = min(float(offload.host_weight_bytes), resident)
+        resident -= moved
+        host += moved * replica.parallel.gpus
+    elif offload and offload.kind == "kv":
+        host += offload.host_kv_bytes
+    return Placement(gpu_weight_bytes=resident, host_layers=host_layers, host_bytes=math.ceil(host))
+
+
+def host_cache_bytes(replica: Replica, host_layers: int) -> float:
+    """Cache of the layers that the host computes [bytes]."""
+    settings = replica.settings
+    whole = contiguous_cache_bytes(
+        replica.model, replica.kv, 1, settings.max_model_len, settings.max_num_seqs, settings.max_num_batched_tokens
+    )
+    return whole * host_layers / replica.model.layer_count
+
+
+def host_share_bytes(replica: Replica) -> int:
+    """Host memory that a replica may use: its GPUs' share of each machine, less a reserve for the system.
+
+    replica: its host and ranks. memory x GPUs used / GPUs of the machine - 4 GiB.
+    Valid where a machine's GPUs are all put to use. Reference: assumed.
+    """
+    host = replica.host
+    gpus = min(replica.parallel.gpus, host.gpus) if host.gpus else 1
+    share = gpus / host.gpus if host.gpus else 1.0
+    nodes = math.ceil(replica.parallel.gpus / host.gpus) if host.gpus else 1
+    return max(0, round(nodes * (host.memory_bytes * share - HOST_RESERVE_BYTES)))

@@ -1,0 +1,102 @@
+"""Why a replica cannot start for want of memory, and which flag would change that."""
+
+from __future__ import annotations
+
+import math
+
+from llmplan.memory.kv_cache import CacheLayout
+from llmplan.plan.deployment import Replica
+from llmplan.plan.ledger import Ledger
+from llmplan.plan.outcome import Rejection
+from llmplan.units import format_bytes
+
+
+def closeness(available_bytes: float, needed_bytes: float) -> float:
+    """How near: available / needed, between 0 and 1."""
+    return min(1.0, max(0.0, available_bytes / needed_bytes)) if needed_bytes > 0 else 0.0
+
+
+def weights_do_not_fit(
+    replica: Replica, fixed_bytes: float, needed_bytes: float, available_bytes: float, ledger: Ledger
+) -> Rejection:
+    """Weights, or weights with what every step needs, exceed what the engine may use."""
+    alone = fixed_bytes > available_bytes
+    what = "the weights" if alone else "weights and runtime memory leave no KV cache: they"
+    return Rejection(
+        reason=f"{what} do not fit a {replica.gpu.name}" if alone else f"{what} fill a {replica.gpu.name}",
+        needed=f"more than {format_bytes(needed_bytes)} per GPU",
+        available=f"{format_bytes(available_bytes)} per GPU ({replica.parallel.describe()})",
+        fix=_more_memory(replica, needed_bytes / max(available_bytes, 1.0)),
+        ledger=ledger,
+        code="weights_do_not_fit",
+        closeness=closeness(available_bytes, needed_bytes),
+    )
+
+
+def no_room_for_one_request(
+    replica: Replica,
+    layout: CacheLayout,
+    ahead_tokens: int,
+    pool_bytes: float,
+    ledger: Ledger,
+    *,
+    needed_bytes: float | None = None,
+) -> Rejection:
+    """The pool cannot hold a single request of `max_model_len`."""
+    settings = replica.settings
+    if needed_bytes is None:
+        needed_bytes = (layout.blocks_per_request(settings.max_model_len, ahead_tokens) + 1) * layout.block_bytes
+        fits = longest_request(layout, ahead_tokens, pool_bytes, settings.max_model_len)
+        whose = f"one request of {settings.max_model_len} tokens"
+    else:
+        fits = int(settings.max_model_len * pool_bytes / needed_bytes)
+        whose = f"{settings.max_num_seqs} slots of {settings.max_model_len} tokens"
+    shorter = f"--max-model-len {fits}" if fits >= layout.block_tokens else ""
+    return Rejection(
+        reason=f"no room in the KV cache for {whose}",
+        needed=f"{format_bytes(needed_bytes)} of KV cache per GPU",
+        available=f"{format_bytes(max(0.0, pool_bytes))} per GPU",
+        fix=shorter or _more_memory(replica, 1.1),
+        ledger=ledger,
+        code="no_room_for_one_request",
+        closeness=closeness(pool_bytes, needed_bytes),
+    )
+
+
+def host_too_small(replica: Replica, needed_bytes: float, available_bytes: float, ledger: Ledger) -> Rejection:
+    """What is offloaded exceeds the host memory that belongs to these GPUs."""
+    return Rejection(
+        reason=f"host memory of {replica.host.name} is too small for what is offloaded",
+        needed=f"{format_bytes(needed_bytes)} of host memory",
+        available=f"{format_bytes(available_bytes)} (these GPUs' share, less the system's)",
+        fix="--weights gguf-q4_k_m" if replica.weights.bits > 5 else "--gpu with more memory, to offload less",
+        ledger=ledger,
+        code="host_memory",
+        closeness=closeness(available_bytes, needed_bytes),
+    )
+
+
+def longest_request(layout: CacheLayout, ahead_tokens: int, pool_bytes: float, at_most: int) -> int:
+    """The longest request that a pool holds [tokens], a multiple of the block, 0 if none."""
+    blocks = layout.blocks_in(pool_bytes) - 1
+    low, high = 0, at_most // layout.block_tokens
+    while low < high:
+        middle = (low + high + 1) // 2
+        if layout.blocks_per_request(middle * layout.block_tokens, ahead_tokens) <= blocks:
+            low = middle
+        else:
+            high = middle - 1
+    return low * layout.block_tokens
+
+
+def _more_memory(replica: Replica, factor: float) -> str:
+    """The next flag to try: more ranks in the host, else fewer bits, else a larger GPU."""
+    tp = replica.parallel.tp
+    wanted = tp * 2 ** max(1, math.ceil(math.log2(max(factor, 1.0))))
+    if replica.engine.tensor_parallel and wanted * replica.parallel.pp <= replica.host.gpus:
+        return f"--tp {wanted}"
+    if replica.weights.bits > 8:
+        return "--weights fp8" if factor < 1.9 else "--weights awq-int4"
+    if replica.weights.bits > 5:
+        return "--weights awq-int4" if replica.weights.family != "gguf" else "--weights gguf-q4_k_m"
+    return "--gpu with more memory"

@@ -1,0 +1,108 @@
+"""Which coefficients apply to an engine on a GPU, and how much wider the bands get where none were fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
+
+from llmplan.errors import DataError
+from llmplan.spec.calibration import Calibration, ResidualBand
+from llmplan.spec.engine import EngineSpec
+from llmplan.spec.gpu import GpuSpec
+
+ANY = "any"
+EXTRAPOLATION_WIDENING = 1.5
+"""Exponent on a band's ratios where the coefficients were fitted on other hardware or another engine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coefficients:
+    """Efficiencies are achieved shares of a published peak in 0..1, `_s` are seconds, the rest are ratios."""
+
+    memory_efficiency: float
+    """weights read, of memory bandwidth"""
+    weight_only_memory_efficiency: float
+    """times the above when weights are expanded to 16 bit on the fly"""
+    kv_memory_efficiency: float
+    expert_memory_efficiency: float
+    matrix_16bit_efficiency: float
+    matrix_8bit_efficiency: float
+    matrix_4bit_efficiency: float
+    expert_matrix_efficiency: float
+    """grouped matrix products of routed experts, relative to dense ones of the same format"""
+    attention_efficiency: float
+    """attention FLOP, of the 16-bit peak"""
+    dequantization_factor: float
+    """16-bit matrix time of weight-only formats over that of 16-bit weights, at least 1"""
+    roofline_exponent: float
+    """how sharply reading and computing overlap: 1 adds them, infinity takes the longer"""
+    step_s: float
+    """fixed time of every engine step: scheduling, sampling, launch"""
+    layer_s: float
+    """fixed time of every layer: kernels that do not scale with anything"""
+    prefill_layer_s: float
+    """more of the same in a step that carries prompt tokens, which runs without CUDA graphs"""
+    sequence_s: float
+    """time per running sequence and step"""
+    request_s: float
+    """time from the client's request to its first step, beyond queueing and prefill"""
+    lockstep_share: float
+    """share of a closed loop's requests that start together (all do when a benchmark begins)"""
+    allreduce_fast_latency_s: float
+    """per hop over NVLink or Infinity Fabric"""
+    allreduce_fast_efficiency: float
+    allreduce_pcie_latency_s: float
+    allreduce_pcie_efficiency: float
+    network_latency_s: float
+    network_efficiency: float
+    host_memory_efficiency: float
+    pcie_efficiency: float
+
+    @classmethod
+    def of(cls, calibration: Calibration) -> Coefficients:
+        """Read them out of a calibration; one that lacks any is refused."""
+        given = calibration.coefficients
+        try:
+            return cls(**{name: given[name] for name in COEFFICIENT_NAMES})
+        except KeyError as error:
+            raise DataError(f"calibration {calibration.id} lacks the coefficient {error.args[0]!r}") from None
+
+
+COEFFICIENT_NAMES: tuple[str, ...] = tuple(field.name for field in fields(Coefficients))
+
+
+def select_calibration(calibrations: Iterable[Calibration], engine: EngineSpec, gpu: GpuSpec) -> Calibration:
+    """The calibration of this engine on this GPU generation, else the nearest one, marked as extrapolated.
+
+    Order: engine and generation, engine on any GPU, any engine on this generation, anything. All but the first
+    come back with `rows` 0 and with wider bands.
+    """
+    by_key = {(c.engine, c.generation): c for c in calibrations}
+    generation = generation_of(gpu)
+    exact = by_key.get((engine.id, generation))
+    if exact is not None:
+        return exact if exact.rows > 0 else _widened(exact)
+    for key in ((engine.id, ANY), (ANY, generation), (ANY, ANY)):
+        if key in by_key:
+            return _widened(by_key[key])
+    raise DataError(
+        f"no calibration for {engine.id} on {gpu.architecture}, not even a general one",
+        hints=["llmplan catalog list calibrations"],
+    )
+
+
+def generation_of(gpu: GpuSpec) -> str:
+    """The GPU generation as calibrations name it: the architecture, lower case, with hyphens."""
+    return gpu.architecture.strip().lower().replace(" ", "-")
+
+
+def widen(band: ResidualBand, exponent: float) -> ResidualBand:
+    """A band whose ratios are raised to `exponent`: 0.8..1.25 becomes 0.72..1.40 at 1.5."""
+    return ResidualBand(
+        low_ratio=min(band.low_ratio, 1.0) ** exponent, high_ratio=max(band.high_ratio, 1.0) ** exponent, rows=band.rows
+    )
+
+
+def _widened(calibration: Calibration) -> Calibration:
+    bands = {name: widen(band, EXTRAPOLATION_WIDENING) for name, band in calibration.bands.items()}
+    return replace(calibration, bands=bands, rows=0)

@@ -1,0 +1,226 @@
+"""Continuous batching in its steady state: how many sequences decode together, and how long prompts wait.
+
+One replica is a closed or open network of two stations. Decoding is a *delay* station: every running sequence
+advances once per step, so a step takes as long as the batch makes it. Prefill is a *queue*: prompts share the
+token budget of the steps one after another. The batch is the fixed point at which the two agree.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from llmplan.perf.step import StepModel
+
+ITERATIONS = 40
+TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """One request of the load: mean prompt, the part of it that a prefix cache holds, mean answer, and spreads.
+
+    `cv2_interarrival` and `cv2_service` are squared coefficients of variation of gaps and of work per request.
+    """
+
+    prompt: float
+    cached: float
+    output: float
+    cv2_interarrival: float = 1.0
+    cv2_service: float = 0.0
+
+    @property
+    def decode_steps(self) -> float:
+        """Steps after the one that yields the first token; barely more than none for a one-token answer."""
+        return max(self.output - 1.0, 0.01)
+
+    @property
+    def resident_tokens(self) -> float:
+        """Cache tokens that a running request holds, averaged over its life."""
+        return self.prompt + self.output / 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Steady:
+    """What one replica does under a load. `queue_s` is the wait for a slot, `service_s` from slot to first token."""
+
+    batch: float
+    tpot_s: float
+    service_s: float
+    queue_s: float
+    prefill_wait_s: float
+    prefill_busy: float
+    requests_per_s: float
+
+    @property
+    def ttft_s(self) -> float:
+        """Mean time to first token."""
+        return self.queue_s + self.service_s
+
+
+class Engine:
+    """One replica's step model with the slots that its scheduler and its KV pool leave for one request shape."""
+
+    __slots__ = ("context", "kv_slots", "model", "sequence_slots", "shape")
+
+    def __init__(self, model: StepModel, shape: Shape, *, max_num_seqs: int, capacity_tokens: float) -> None:
+        self.model = model
+        self.shape = shape
+        self.context = shape.resident_tokens
+        self.sequence_slots = float(max_num_seqs * model.groups)
+        self.kv_slots = max(1.0, capacity_tokens / self.context)
+
+    @property
+    def slots(self) -> float:
+        """Requests that may be in progress at once."""
+        return min(self.sequence_slots, self.kv_slots)
+
+    def closed(self, users: float) -> Steady:
+        """`users` requests always in flight: those beyond the slots wait outside.
+
+        Approximate mean value analysis (Schweitzer 1979) of a delay station and a queue: an arriving request sees
+        the others, (N - 1)/N of the mean numbers. The share of requests that start together waits for half of them.
+        """
+        running = min(users, self.slots)
+        others = (running - 1.0) / running if running > 1.0 else 0.0
+
+        clumped = self.model.lockstep_share * running / 2.0
+
+        def waiting(batch: float) -> float:
+            tpot_s, _, alone_s, pace_s = self._around(batch, others)
+            rate = batch / (self.shape.decode_steps * tpot_s)
+            first_s = self.model.request_s + alone_s + others * (running - batch + clumped) * pace_s
+            return running - batch - rate * first_s
+
+        batch = solve_decreasing(waiting, 0.0, running)
+        tpot_s, extra_s, alone_s, pace_s = self._around(batch, others)
+        wait_s = others * (running - batch + clumped) * pace_s
+        rate = running / (self.shape.decode_steps * tpot_s + self.model.request_s + alone_s + wait_s)
+        queue_s = (users - running) / rate
+        return self._result(batch, tpot_s, alone_s, wait_s, queue_s, rate, extra_s)
+
+    def open(self, rate: float, full: Steady) -> Steady:
+        """Requests arrive at `rate` per second, below what the replica completes when `full`.
+
+        Batch by Little's law; a prompt waits for the prompts before it (Kingman's G/G/1) and, near saturation,
+        for a slot (Sakasegawa's G/G/c).
+        """
+        slots = self.slots
+
+        def surplus(batch: float) -> float:
+            return batch - rate * self.shape.decode_steps * self._decode_s(1.0 + batch, rate * self._extra_s(batch))
+
+        ceiling = max(slots - 1.0, 0.0)
+        batch = solve_decreasing(lambda b: -surplus(b), 0.0, ceiling) if surplus(ceiling) > 0 else ceiling
+        extra_s = self._extra_s(batch)
+        tpot_s = self._decode_s(1.0 + batch, rate * extra_s)
+        alone_s, pace_s = self._prefill(batch)
+        busy = min(rate * pace_s / self.model.groups, 0.999)
+        spread = (self.shape.cv2_interarrival + self.shape.cv2_service) / 2.0
+        wait_s = pace_s * spread * busy / (1.0 - busy)
+        load = min(rate / full.requests_per_s, 0.999)
+        queue_s = spread * load ** (math.sqrt(2.0 * (slots + 1.0)) - 1.0) / (1.0 - load) / full.requests_per_s
+        return self._result(batch, tpot_s, alone_s, wait_s, queue_s, rate, extra_s)
+
+    def burst(self, requests: float, full: Steady) -> Steady:
+        """`requests` at t = 0: the first fill the slots, prefilled one after another; the rest take their place."""
+        running = min(requests, self.slots)
+        shape, groups = self.shape, self.model.groups
+        alone_s = self.model.prefill_s(shape.prompt, shape.cached)
+        pace_s = self._prefill((running - 1.0) / 2.0)[1] / groups
+        fill_s = alone_s + (running - 1.0) * pace_s
+        step_s = self.model.decode_s(running, self.context)
+        tpot_s = step_s + (running - 1.0) / 2.0 * pace_s / shape.decode_steps
+        first_s = self.model.request_s + alone_s + (running - 1.0) / 2.0 * pace_s
+        later = requests - running
+        refill_s = later / full.requests_per_s
+        queue_s = 0.0
+        if later > 0.0:
+            tpot_s = (running * tpot_s + later * full.tpot_s) / requests
+            first_done_s = fill_s / 2.0 + shape.decode_steps * full.tpot_s
+            queue_s = later / requests * (first_done_s + refill_s / 2.0)
+        makespan_s = refill_s + self.model.request_s + fill_s + shape.decode_steps * step_s
+        return Steady(
+            batch=running,
+            tpot_s=tpot_s,
+            service_s=first_s,
+            queue_s=queue_s,
+            prefill_wait_s=(running - 1.0) / 2.0 * pace_s,
+            prefill_busy=min(1.0, fill_s / makespan_s),
+            requests_per_s=requests / makespan_s,
+        )
+
+    def unloaded(self) -> Steady:
+        """One request alone."""
+        return self.closed(1.0)
+
+    def _around(self, batch: float, others: float) -> tuple[float, float, float, float]:
+        """When one request sees `others` of `batch` decodes: TPOT, extra per prompt, prefill alone, its pace [s]."""
+        seen = others * batch
+        extra_s = self._extra_s(seen) if others else 0.0
+        tpot_s = (
+            self.model.decode_s(1.0 + seen, self.context) + seen * extra_s / self.shape.decode_steps / self.model.groups
+        )
+        alone_s, pace_s = self._prefill(seen, extra_s if others else None)
+        return tpot_s, extra_s, alone_s, pace_s / self.model.groups
+
+    def _decode_s(self, batch: float, prefill_share: float) -> float:
+        share = min(prefill_share / self.model.groups, 0.999)
+        return self.model.decode_s(batch, self.context) / (1.0 - share)
+
+    def _extra_s(self, batch: float) -> float:
+        return self.model.prefill_extra_s(self.shape.prompt, self.shape.cached, batch, self.context)
+
+    def _prefill(self, batch: float, extra_s: float | None = None) -> tuple[float, float]:
+        """Prefill of one prompt among `batch` decodes: its own duration, and the step time that it uses up [s]."""
+        shape, model = self.shape, self.model
+        alone_s = model.prefill_s(shape.prompt, shape.cached, batch, self.context)
+        extra_s = self._extra_s(batch) if extra_s is None else extra_s
+        decode_s = model.decode_s(batch, self.context) if batch > 0 else 0.0
+        share = min(1.0, (shape.prompt - shape.cached) / model.chunk_tokens)
+        half_step_s = decode_s / 2.0 * min(1.0, batch)
+        return alone_s + half_step_s, extra_s + decode_s * share
+
+    def _result(
+        self, batch: float, tpot_s: float, alone_s: float, wait_s: float, queue_s: float, rate: float, extra_s: float
+    ) -> Steady:
+        return Steady(
+            batch=batch,
+            tpot_s=tpot_s,
+            service_s=self.model.request_s + alone_s + wait_s,
+            queue_s=queue_s,
+            prefill_wait_s=wait_s,
+            prefill_busy=min(1.0, rate * extra_s / self.model.groups),
+            requests_per_s=rate,
+        )
+
+
+def solve_decreasing(function: Callable[[float], float], low: float, high: float) -> float:
+    """The root of a decreasing function between `low` and `high`, or the end nearer to it.
+
+    Illinois variant of regula falsi: bracketing, and much faster than bisection on nearly straight functions.
+
+    >>> round(solve_decreasing(lambda x: 2.0 - x * x, 0.0, 2.0), 3)
+    1.414
+    """
+    at_low, at_high = function(low), function(high)
+    if at_low <= 0.0:
+        return low
+    if at_high >= 0.0:
+        return high
+    side = 0
+    for _ in range(ITERATIONS):
+        middle = (low * at_high - high * at_low) / (at_high - at_low)
+        value = function(middle)
+        if value > 0.0:
+            low, at_low = middle, value
+            at_high = at_high / 2.0 if side == 1 else at_high
+            side = 1
+        else:
+            high, at_high = middle, value
+            at_low = at_low / 2.0 if side == -1 else at_low
+            side = -1
+        if high - low <= TOLERANCE * high or value == 0.0:
+            break
+    return middle

@@ -1,0 +1,276 @@
+"""Time of one engine step: a sum of terms, each the longer of reading and computing, or a message, or fixed.
+
+`StepModel` folds a replica, its work and its achieved rates into a few dozen floats once; after that a step
+costs a handful of multiplications, so that a planner can ask thousands of times.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from llmplan.perf.calibration import Coefficients
+from llmplan.perf.links import allreduce_s_per_byte, link_between
+from llmplan.perf.offload import host_step_s, placement_of
+from llmplan.perf.rates import rates_of
+from llmplan.perf.work import Work, work_of
+from llmplan.plan.deployment import Replica
+
+COLLECTIVES_PER_LAYER = 2
+"""one all-reduce after attention, one after the feed-forward"""
+ADAPTER_LAYER_FACTOR = 1.0
+"""LoRA's shrink and expand kernels cost about one more set of fixed per-layer time (assumed)"""
+
+
+def overlapped_s(read_s: float, compute_s: float, exponent: float) -> float:
+    """Time of work that reads and computes at once.
+
+    read_s [s] and compute_s [s] alone; exponent [-] at least 1.
+    (read^p + compute^p)^(1/p): p = 1 adds them, p to infinity takes the longer. Valid for p >= 1.
+    Reference: Williams et al. 2009 (CACM 52(4)) is the limit p to infinity.
+
+    >>> overlapped_s(3.0, 4.0, 2.0)
+    5.0
+    """
+    if compute_s <= 0.0:
+        return read_s
+    if read_s <= 0.0:
+        return compute_s
+    low, high = (read_s, compute_s) if read_s < compute_s else (compute_s, read_s)
+    longer: float = high * (1.0 + (low / high) ** exponent) ** (1.0 / exponent)
+    return longer
+
+
+def visible_pairs(prompt: float, window_tokens: float) -> float:
+    """(token, earlier token) pairs that causal attention scores over a prompt.
+
+    prompt [tokens], window_tokens [tokens] (inf: full attention).
+    S^2 / 2 below the window, W S - W^2 / 2 above. Valid for causal attention, S much larger than 1.
+    Reference: sum of min(i, W) for i up to S.
+
+    >>> visible_pairs(1000, math.inf), visible_pairs(1000, 100)
+    (500000.0, 95000.0)
+    """
+    if prompt <= window_tokens:
+        return prompt * prompt / 2.0
+    return window_tokens * prompt - window_tokens * window_tokens / 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class StepTerms:
+    """One pass through one pipeline stage, by cause [s]; in the order in which a ledger lists them."""
+
+    weights: float
+    weight_math: float
+    experts: float
+    expert_math: float
+    head: float
+    kv: float
+    attention_math: float
+    collectives: float
+    all_to_all: float
+    pipeline_send: float
+    host: float
+    streamed: float
+    fixed: float
+    sequences: float
+
+
+class StepModel:
+    """Step times of one replica. Batches and tokens are the whole replica's; contexts are tokens per sequence."""
+
+    __slots__ = (
+        "_a2a_fixed_s", "_a2a_token_s", "_adapter_read_s", "_adapters", "_attention", "_chunk_tokens",
+        "_collective_fixed_s", "_collective_token_s", "_dense_flop_s", "_dense_read_s", "_experts", "_fixed_s",
+        "_groups", "_head_flop_s", "_head_read_s", "_host_bytes", "_host_experts", "_host_kv_bytes",
+        "_lockstep_share", "_placement", "_power", "_prefill_fixed_s", "_request_s", "_send_fixed_s",
+        "_send_token_s", "_sequence_s", "_shared_experts", "_spill_s", "_stages", "_streamed_s",
+    )  # fmt: skip
+
+    def __init__(
+        self, replica: Replica, coefficients: Coefficients, capacity_tokens: float, *, work: Work | None = None
+    ) -> None:
+        parallel = replica.parallel
+        work = work or work_of(replica.model, replica.weights, replica.kv, parallel)
+        placement = placement_of(replica, coefficients, capacity_tokens)
+        self._placement = placement
+        self._power = coefficients.roofline_exponent
+        self._stages, self._groups = parallel.pp, parallel.dp
+        self._shared_experts = parallel.dp if parallel.ep else 1
+        self._chunk_tokens = float(max(1, replica.settings.max_num_batched_tokens))
+        self._sequence_s, self._request_s = coefficients.sequence_s, coefficients.request_s
+        self._set_matrices(replica, work, coefficients)
+        self._set_links(replica, work, coefficients)
+        layer_s = coefficients.layer_s * (1.0 + ADAPTER_LAYER_FACTOR if self._adapters else 1.0)
+        self._fixed_s = coefficients.step_s / parallel.pp + layer_s * work.layers
+        self._prefill_fixed_s = coefficients.prefill_layer_s * work.layers
+        self._lockstep_share = coefficients.lockstep_share
+
+    def _set_matrices(self, replica: Replica, work: Work, coefficients: Coefficients) -> None:
+        rates, place = rates_of(replica, coefficients), self._placement
+        on_gpu, off_gpu = place.gpu_share, 1.0 - place.gpu_share
+        streamed = min(place.streamed_bytes, work.resident_bytes)
+        kept = 1.0 - streamed / work.resident_bytes
+        tenancy = replica.tenancy
+        self._adapters = float(tenancy.adapters) if tenancy is not None else 0.0
+        adapter_bytes = work.adapter_bytes_per_rank_unit * tenancy.lora_rank if tenancy is not None else 0.0
+        self._adapter_read_s = adapter_bytes / rates.dense_bytes_per_s
+        self._dense_read_s = work.dense_bytes * on_gpu * kept / rates.dense_bytes_per_s
+        self._dense_flop_s = 2.0 * work.dense_weights * on_gpu / rates.dense_flop_per_s
+        self._experts = tuple(
+            (
+                e.coverage,
+                e.resident_bytes * on_gpu * kept / rates.expert_bytes_per_s,
+                2.0 * e.resident_weights * e.chosen / e.experts * on_gpu / rates.expert_flop_per_s,
+            )
+            for e in work.experts
+        )
+        self._head_read_s = work.head_bytes * kept / rates.head_bytes_per_s
+        self._head_flop_s = 2.0 * work.head_weights / rates.head_flop_per_s
+        self._attention = tuple(
+            (
+                a.window_tokens,
+                a.cache_bytes_per_context_token * on_gpu / rates.kv_bytes_per_s,
+                a.decode_flop_per_context_token * on_gpu / rates.attention_flop_per_s,
+                a.prefill_flop_per_context_token / rates.attention_flop_per_s,
+            )
+            for a in work.attention
+        )
+        cache_bytes = sum(a.cache_bytes_per_context_token for a in work.attention)
+        self._host_bytes = work.dense_bytes * off_gpu
+        self._host_experts = tuple((e.coverage, e.resident_bytes * off_gpu) for e in work.experts)
+        self._host_kv_bytes = cache_bytes * off_gpu
+        self._streamed_s = streamed / place.stream_bytes_per_s
+        self._spill_s = cache_bytes / place.stream_bytes_per_s
+
+    def _set_links(self, replica: Replica, work: Work, coefficients: Coefficients) -> None:
+        parallel, gpu, host = replica.parallel, replica.gpu, replica.host
+        self._collective_fixed_s = self._collective_token_s = 0.0
+        self._a2a_fixed_s = self._a2a_token_s = self._send_fixed_s = self._send_token_s = 0.0
+        hidden = work.hidden_bytes_per_token
+        if parallel.tp > 1:
+            link = link_between(parallel.tp, gpu, host, coefficients)
+            messages = COLLECTIVES_PER_LAYER * work.layers
+            self._collective_fixed_s = messages * link.hops(parallel.tp) * link.hop_s
+            self._collective_token_s = messages * hidden * allreduce_s_per_byte(parallel.tp, link)
+        ranks = parallel.tp * parallel.dp
+        if parallel.ep and parallel.dp > 1 and work.experts:
+            link = link_between(ranks, gpu, host, coefficients)
+            self._a2a_fixed_s = COLLECTIVES_PER_LAYER * work.layers * link.hops(ranks) * link.hop_s
+            leaving = (ranks - 1) / ranks / parallel.tp
+            self._a2a_token_s = 2.0 * work.routed_copies_per_token * hidden * leaving / link.bytes_per_s
+        if parallel.pp > 1:
+            link = link_between(parallel.tp * parallel.pp, gpu, host, coefficients)
+            self._send_fixed_s, self._send_token_s = link.hop_s, hidden / parallel.tp / link.bytes_per_s
+
+    @property
+    def chunk_tokens(self) -> float:
+        """Prompt and decode tokens that one data-parallel group may process in one step."""
+        return self._chunk_tokens
+
+    @property
+    def groups(self) -> int:
+        """Data-parallel groups, each with its own batch and prompts."""
+        return self._groups
+
+    @property
+    def request_s(self) -> float:
+        """Fixed time between a request and its first step [s]."""
+        return self._request_s
+
+    @property
+    def lockstep_share(self) -> float:
+        """Share of a closed loop's requests that start together [-]."""
+        return self._lockstep_share
+
+    def decode_s(self, batch: float, context: float) -> float:
+        """Time in which each of `batch` sequences with `context` tokens gets one more token [s].
+
+        With pipeline stages the batch is cut into as many micro-batches, and a token passes every stage.
+        """
+        return self._stages * self._stage_s(batch, context, 0.0, 0.0, 0.0)
+
+    def prefill_s(self, prompt: float, cached: float = 0.0, batch: float = 0.0, context: float = 0.0) -> float:
+        """Time until a prompt is computed, `cached` tokens of it being there, beside `batch` decodes [s].
+
+        Chunks follow each other through the pipeline stages: n chunks take n + stages - 1 stage times.
+        """
+        chunks, chunk = self.prefill_chunks(prompt - cached, batch)
+        if not chunks:
+            return 0.0
+        return (chunks + self._stages - 1) * self._stage_s(batch, context, chunk, prompt, cached)
+
+    def prefill_extra_s(self, prompt: float, cached: float = 0.0, batch: float = 0.0, context: float = 0.0) -> float:
+        """What prefilling one prompt adds to the steps of `batch` decodes: the pace at which they are absorbed [s]."""
+        chunks, chunk = self.prefill_chunks(prompt - cached, batch)
+        if not chunks:
+            return 0.0
+        extra = self._stage_s(batch, context, chunk, prompt, cached) - self._stage_s(batch, context, 0.0, 0.0, 0.0)
+        return chunks * extra
+
+    def prefill_chunks(self, tokens: float, batch: float = 0.0) -> tuple[float, float]:
+        """How many steps `tokens` prompt tokens take beside `batch` decodes, and how many tokens each carries."""
+        room = max(1.0, self._chunk_tokens - batch / self._groups, 0.1 * self._chunk_tokens)
+        chunks = float(math.ceil(tokens / room)) if tokens > 0 else 0.0
+        return chunks, tokens / chunks if chunks else 0.0
+
+    def terms(self, batch: float, context: float) -> StepTerms:
+        """The decode step taken apart, summed over the pipeline's stages."""
+        return StepTerms(*(value * self._stages for value in self._terms(batch, context, 0.0, 0.0, 0.0)))
+
+    def _stage_s(self, batch: float, context: float, chunk: float, prompt: float, cached: float) -> float:
+        return sum(self._terms(batch, context, chunk, prompt, cached))
+
+    def _terms(self, batch: float, context: float, chunk: float, prompt: float, cached: float) -> tuple[float, ...]:
+        """One pass of one stage, by cause, in the order of `StepTerms`: this stage's share of `batch` decodes and
+        `chunk` tokens of a prompt of `prompt` tokens, of which `cached` need no work."""
+        power = self._power
+        decodes = max(min(batch, 1.0), batch / (self._groups * self._stages))
+        tokens, sampled = decodes + chunk, decodes + (1.0 if chunk > 0.0 else 0.0)
+        dense = overlapped_s(self._dense_read_s, self._dense_flop_s * tokens, power)
+        expert_read = expert_total = 0.0
+        routed = tokens * self._shared_experts
+        for coverage, read_s, flop_s in self._experts:
+            read = read_s * coverage(routed)
+            expert_read += read
+            expert_total += overlapped_s(read, flop_s * routed, power)
+        kv_read = attention = 0.0
+        for window, kv_s, decode_flop_s, prefill_flop_s in self._attention:
+            seen = decodes * (context if context < window else window)
+            flop_s = decode_flop_s * seen
+            if chunk > 0.0:
+                pairs = visible_pairs(prompt, window) - visible_pairs(cached, window)
+                flop_s += prefill_flop_s * chunk * pairs / (prompt - cached)
+            kv_read += kv_s * seen
+            attention += overlapped_s(kv_s * seen, flop_s, power)
+        return (
+            self._dense_read_s + self._adapter_read_s * min(self._adapters, sampled),
+            dense - self._dense_read_s,
+            expert_read,
+            expert_total - expert_read,
+            overlapped_s(self._head_read_s, self._head_flop_s * sampled, power),
+            kv_read,
+            attention - kv_read,
+            self._collective_fixed_s + self._collective_token_s * tokens,
+            self._a2a_fixed_s + self._a2a_token_s * tokens,
+            self._send_fixed_s + self._send_token_s * tokens,
+            self._host_s(tokens, decodes * context),
+            self._streamed_s + self._spilled_s(batch * context),
+            self._fixed_s + (self._prefill_fixed_s if chunk > 0.0 else 0.0),
+            self._sequence_s * sampled,
+        )
+
+    def _host_s(self, tokens: float, context_tokens: float) -> float:
+        if self._placement.gpu_share >= 1.0:
+            return 0.0
+        read_bytes = self._host_bytes
+        for coverage, resident in self._host_experts:
+            read_bytes += resident * coverage(tokens)
+        cache_s = self._host_kv_bytes * context_tokens / self._placement.host_read_bytes_per_s
+        return host_step_s(read_bytes, tokens, self._placement) + cache_s
+
+    def _spilled_s(self, context_tokens: float) -> float:
+        limit = self._placement.spilled_tokens_from
+        if limit is None:
+            return 0.0
+        return self._spill_s * max(0.0, context_tokens - limit) / (self._groups * self._stages)

@@ -1,0 +1,235 @@
+"""What one GPU has to do in a step: weights to read, FLOP per token, cache bytes per token of context.
+
+Everything here is a count, derived from the model's tensor inventory and the way it is cut over ranks. No
+bandwidth, no efficiency, no seconds: those belong to `step`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from llmplan.plan.deployment import Parallelism
+from llmplan.spec.formats import KvFormat, WeightFormat
+from llmplan.spec.model import (
+    Attention,
+    GqaAttention,
+    MlaAttention,
+    ModelSpec,
+    MoeFeedForward,
+    Shard,
+    Tensor,
+    TensorRole,
+)
+
+ACTIVATION_BYTES = 2.0
+"""Hidden states travel between GPUs in 16 bit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpertWork:
+    """Routed experts of one stage on one rank: all that are resident, of which a step touches only some."""
+
+    experts: int
+    chosen: int
+    resident_weights: float
+    resident_bytes: float
+
+    def coverage(self, tokens: float) -> float:
+        """Share of the experts that at least one of `tokens` tokens is routed to."""
+        return expert_coverage(self.experts, self.chosen, tokens)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttentionWork:
+    """Layers of one stage with equal attention on one rank. `window_tokens` inf: the whole context."""
+
+    window_tokens: float
+    cache_bytes_per_context_token: float
+    decode_flop_per_context_token: float
+    prefill_flop_per_context_token: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """The busiest rank of the busiest pipeline stage."""
+
+    layers: int
+    dense_weights: float
+    dense_bytes: float
+    experts: tuple[ExpertWork, ...]
+    head_weights: float
+    head_bytes: float
+    attention: tuple[AttentionWork, ...]
+    hidden_bytes_per_token: float
+    routed_copies_per_token: float
+    """hidden vectors sent per token in all MoE layers of the stage (experts per token, summed over layers)"""
+    adapter_bytes_per_rank_unit: float
+    """bytes of one LoRA adapter of rank 1 over the stage's linear layers"""
+
+    @property
+    def resident_bytes(self) -> float:
+        """Weights read at most once a step: dense, all experts and the head [bytes]."""
+        return self.dense_bytes + self.head_bytes + sum(e.resident_bytes for e in self.experts)
+
+
+def expert_coverage(experts: int, chosen: int, tokens: float) -> float:
+    """Expected share of experts that a step touches, if routing is uniform.
+
+    experts [-], chosen [-] per token, tokens [tokens] in the step.
+    1 - (1 - k/E)^B. Valid for uniform independent routing; real routers are skewed and touch fewer.
+    Reference: occupancy problem (Feller, vol. 1, IV.2).
+
+    >>> expert_coverage(8, 2, 1)
+    0.25
+    >>> round(expert_coverage(128, 4, 64), 4)
+    0.8689
+    """
+    if chosen >= experts:
+        return 1.0 if tokens > 0 else 0.0
+    return -math.expm1(tokens * math.log1p(-chosen / experts))
+
+
+def bytes_per_weight(weights: WeightFormat, row_inputs: int) -> float:
+    """Bytes that one weight of a quantized linear layer takes, with its share of scales and zeros.
+
+    weights: the format; row_inputs [-]: input features of the layer (rows with one scale each).
+    bits/8 + (scale + zero/8) / group. Valid for every format of the registry; exact up to padding.
+    Reference: AWQ (arXiv 2306.00978) and OCP microscaling formats v1.0 for the group layouts.
+
+    >>> from llmplan.spec.formats import WEIGHT_FORMATS
+    >>> awq = next(f for f in WEIGHT_FORMATS if f.id == "awq-int4")
+    >>> bytes_per_weight(awq, 4096)
+    0.51953125
+    """
+    if weights.block is not None:
+        scaled_by = float(weights.block[0] * weights.block[1])
+    else:
+        scaled_by = float(weights.group_size or row_inputs)
+    return weights.bits / 8 + (weights.scale_bytes + weights.zero_bits / 8) / scaled_by
+
+
+def attention_flop_per_context_token(attention: Attention, *, decode: bool) -> float:
+    """FLOP that one new token spends on one token of its context, all heads of one layer.
+
+    attention: the kind; decode: MLA works on the latent (absorbed) in decode, on expanded heads in prefill.
+    GQA: 2 q (d_k + d_v). MLA decode: 2 q (2 r_kv + d_rope); MLA prefill: 2 q (d_nope + d_rope + d_v).
+    Valid for exact softmax attention. Reference: Kaplan et al. 2020 (arXiv 2001.08361); DeepSeek-V2 (2405.04434).
+
+    >>> gqa = GqaAttention(query_heads=32, kv_heads=8, head_dim=128, v_head_dim=128, tensors=())
+    >>> attention_flop_per_context_token(gqa, decode=True)
+    16384.0
+    """
+    heads = attention.query_heads
+    match attention:
+        case GqaAttention():
+            return 2.0 * heads * (attention.head_dim + attention.v_head_dim)
+        case MlaAttention():
+            if decode:
+                return 2.0 * heads * (2 * attention.kv_lora_rank + attention.qk_rope_head_dim)
+            return 2.0 * heads * (attention.qk_nope_head_dim + attention.qk_rope_head_dim + attention.v_head_dim)
+
+
+def work_of(model: ModelSpec, weights: WeightFormat, kv: KvFormat, parallel: Parallelism) -> Work:
+    """Count the work of the busiest rank of the busiest stage.
+
+    model, weights, kv: what runs; parallel: how it is cut.
+    Every tensor of a layer / its shard count; a stage holds ceil(L / pp) of L layers, the last one the head.
+    Valid for stages of equal layer counts. Reference: Megatron-LM (arXiv 1909.08053) for the cuts.
+    """
+    layers = model.layer_count
+    stage_layers = math.ceil(layers / parallel.pp)
+    share = stage_layers / layers
+    kept = model.unquantized_modules if weights.id == model.checkpoint_format else ()
+    dense_weights = dense_bytes = copies = adapter = 0.0
+    experts: dict[tuple[int, int], list[float]] = {}
+    for group in model.layers:
+        count = group.count * share
+        kv_heads = group.attention.kv_heads if isinstance(group.attention, GqaAttention) else 1
+        feed_forward = group.feed_forward
+        for tensor in group.tensors():
+            per_rank = count * tensor.elements / _shards(tensor.shard, parallel, kv_heads)
+            size = per_rank * _tensor_bytes_per_weight(tensor, weights, kept)
+            if tensor.role is TensorRole.EXPERT and isinstance(feed_forward, MoeFeedForward):
+                total = experts.setdefault((feed_forward.experts, feed_forward.experts_per_token), [0.0, 0.0])
+                total[0] += per_rank
+                total[1] += size
+                continue
+            dense_bytes += size
+            if tensor.role in (TensorRole.LINEAR, TensorRole.ROUTER):
+                dense_weights += per_rank
+            if tensor.role is TensorRole.LINEAR:
+                adapter += count * ACTIVATION_BYTES * sum(tensor.shape) / parallel.tp
+        if isinstance(feed_forward, MoeFeedForward):
+            copies += count * feed_forward.experts_per_token
+    head_weights, head_bytes = _head(model, weights, parallel)
+    return Work(
+        layers=stage_layers,
+        dense_weights=dense_weights,
+        dense_bytes=dense_bytes,
+        experts=tuple(
+            ExpertWork(experts=key[0], chosen=key[1], resident_weights=total[0], resident_bytes=total[1])
+            for key, total in experts.items()
+        ),
+        head_weights=head_weights,
+        head_bytes=head_bytes,
+        attention=_attention_work(model, kv, parallel, share),
+        hidden_bytes_per_token=model.hidden_size * ACTIVATION_BYTES,
+        routed_copies_per_token=copies,
+        adapter_bytes_per_rank_unit=adapter,
+    )
+
+
+def _attention_work(model: ModelSpec, kv: KvFormat, parallel: Parallelism, share: float) -> tuple[AttentionWork, ...]:
+    """Layers with the same window are one entry: their bytes and FLOP add."""
+    sums: dict[float, list[float]] = {}
+    for group in model.layers:
+        attention = group.attention
+        count = group.count * share
+        cuts = min(parallel.tp, attention.kv_heads) if isinstance(attention, GqaAttention) else 1
+        window = float(attention.window_tokens) if attention.window_tokens is not None else math.inf
+        total = sums.setdefault(window, [0.0, 0.0, 0.0])
+        total[0] += count * attention.cache_elements_per_token * kv.bytes_per_element / cuts
+        total[1] += count * attention_flop_per_context_token(attention, decode=True) / parallel.tp
+        total[2] += count * attention_flop_per_context_token(attention, decode=False) / parallel.tp
+    return tuple(
+        AttentionWork(
+            window_tokens=window,
+            cache_bytes_per_context_token=total[0],
+            decode_flop_per_context_token=total[1],
+            prefill_flop_per_context_token=total[2],
+        )
+        for window, total in sums.items()
+    )
+
+
+def _head(model: ModelSpec, weights: WeightFormat, parallel: Parallelism) -> tuple[float, float]:
+    """Weights and bytes of the output matrix on one rank; the embedding stands in when they are tied."""
+    role = TensorRole.EMBED if model.tied_embeddings else TensorRole.HEAD
+    elements = sum(tensor.elements for tensor in model.globals if tensor.role is role) / parallel.tp
+    return elements, elements * weights.head_bits / 8
+
+
+def _shards(shard: Shard, parallel: Parallelism, kv_heads: int) -> int:
+    match shard:
+        case Shard.COLUMN | Shard.ROW | Shard.VOCAB:
+            return parallel.tp
+        case Shard.KV_COLUMN:
+            return min(parallel.tp, kv_heads)
+        case Shard.EXPERT:
+            return parallel.tp * (parallel.dp if parallel.ep else 1)
+        case Shard.REPLICATED:
+            return 1
+
+
+def _tensor_bytes_per_weight(tensor: Tensor, weights: WeightFormat, kept: tuple[str, ...]) -> float:
+    quantizable = tensor.role is TensorRole.EXPERT or (tensor.role is TensorRole.LINEAR and not weights.experts_only)
+    if not quantizable or any(_names(pattern, tensor.name) for pattern in kept):
+        return max(ACTIVATION_BYTES, weights.bits / 8 if weights.family == "float" else 0.0)
+    return bytes_per_weight(weights, tensor.shape[-1])
+
+
+def _names(pattern: str, name: str) -> bool:
+    """Whether an ignore-list entry (exact, glob or part of a path) names the tensor's module."""
+    return pattern in name or fnmatchcase(name, pattern)

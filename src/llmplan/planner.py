@@ -1,1 +1,0 @@
-"""Evaluate, size, rank: the one place where physics meets money."""

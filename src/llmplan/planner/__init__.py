@@ -1,0 +1,7 @@
+"""Evaluate, size, rank: the one place where physics meets money."""
+
+from llmplan.planner.context import Context
+from llmplan.planner.evaluate import evaluate
+from llmplan.planner.recommend import recommend, restricted_to_gpu
+
+__all__ = ["Context", "evaluate", "recommend", "restricted_to_gpu"]

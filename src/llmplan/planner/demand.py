@@ -1,0 +1,50 @@
+"""What the fleet must carry: the traffic turned into the load that one replica is asked about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from llmplan.plan.load import Load
+from llmplan.spec.workload import Workload
+from llmplan.units import SECONDS_PER_MONTH
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """Either a peak rate [1/s] (open loop) or a number of requests always in flight (closed loop)."""
+
+    shape: Load
+    peak_requests_per_s: float | None
+    concurrency: float | None
+
+    @classmethod
+    def of(cls, workload: Workload) -> Demand:
+        """The busiest hour of the workload."""
+        rate = workload.requests_per_s
+        shape = Load(
+            kind="rate" if rate is not None else "concurrency",
+            value=rate if rate is not None else workload.concurrency or 1.0,
+            input_tokens=workload.input_tokens,
+            output_tokens=workload.output_tokens,
+            prefix_share=workload.prefix_share,
+            cv_interarrival=workload.cv_interarrival,
+        )
+        if rate is not None:
+            return cls(shape=shape, peak_requests_per_s=rate * workload.peak_to_mean, concurrency=None)
+        return cls(shape=shape, peak_requests_per_s=None, concurrency=shape.value)
+
+    def on_replicas(self, replicas: int) -> Load:
+        """The load of one of `replicas` equal replicas at the peak."""
+        total = self.peak_requests_per_s if self.peak_requests_per_s is not None else self.concurrency
+        assert total is not None
+        return replace(self.shape, value=total / replicas)
+
+
+def with_rate(workload: Workload, requests_per_s: float) -> Workload:
+    """The same workload at another mean rate (a tenant's share, or the rate that closed-loop users reach)."""
+    return replace(workload, requests_per_s=requests_per_s)
+
+
+def requests_per_month(requests_per_s: float) -> float:
+    """Requests in a month of 730 hours."""
+    return requests_per_s * SECONDS_PER_MONTH

@@ -1,0 +1,139 @@
+"""One deployment to its outcome: checks, memory, speed, size, price. The same physics for every strategy."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from llmplan import checks, memory, pricing
+from llmplan.plan.deployment import Deployment, Replica
+from llmplan.plan.outcome import CheckResult, MemoryBudget, Option, Outcome, Rejection
+from llmplan.planner.context import Context
+from llmplan.planner.demand import with_rate
+from llmplan.planner.quality import quality_of
+from llmplan.planner.serverless import evaluate_per_second
+from llmplan.planner.size import Sized, size
+from llmplan.units import format_usd
+
+
+def evaluate(deployment: Deployment, context: Context) -> Outcome:
+    """An option with memory, speed and price, or the first reason why not."""
+    if deployment.replica is None:
+        return hosted_api(deployment, context)
+    outcome = prepare(deployment, deployment.replica)
+    if isinstance(outcome, Rejection):
+        return outcome
+    findings, budget = outcome
+    sized = size(deployment, deployment.replica, budget, context)
+    if isinstance(sized, Rejection):
+        return sized
+    if deployment.purchase.kind == "serverless":
+        return evaluate_per_second(deployment, deployment.replica, budget, findings, sized, context)
+    return by_the_machine(deployment, deployment.replica, budget, findings, sized, context)
+
+
+def prepare(deployment: Deployment, replica: Replica) -> tuple[tuple[CheckResult, ...], MemoryBudget] | Rejection:
+    """What the engine would refuse, then what does not fit."""
+    findings = checks.run(replica)
+    for finding in findings:
+        if finding.severity == "error":
+            return Rejection(
+                strategy=deployment.strategy,
+                reason=finding.message,
+                fix=finding.fix,
+                deployment=deployment,
+                code=finding.id,
+                closeness=0.0,
+            )
+    budget = memory.budget(replica)
+    if isinstance(budget, Rejection):
+        return replace(budget, strategy=deployment.strategy, deployment=deployment)
+    return findings, budget
+
+
+def by_the_machine(
+    deployment: Deployment,
+    replica: Replica,
+    budget: MemoryBudget,
+    findings: tuple[CheckResult, ...],
+    sized: Sized,
+    context: Context,
+) -> Outcome:
+    """Rented by the hour, or owned: the fleet runs all month whether anybody asks or not."""
+    fleet = replace(deployment, replicas=sized.replicas)
+    workload = context.workload
+    if workload.requests_per_s is None:
+        workload = with_rate(workload, sized.per_replica_requests_per_s * sized.active)
+    quote = pricing.quote(fleet, workload, context.limits, context.prices)
+    if isinstance(quote, Rejection):
+        return replace(quote, strategy=deployment.strategy, deployment=fleet)
+    option = Option(
+        deployment=fleet,
+        memory=budget,
+        estimate=sized.estimate,
+        quote=quote,
+        quality=quality_of(deployment, context.catalog),
+        checks=findings,
+        meets_slo=True,
+        notes=fleet_notes(replica, sized),
+    )
+    return within_budget(option, context)
+
+
+def fleet_notes(replica: Replica, sized: Sized) -> tuple[str, ...]:
+    """What to know before signing."""
+    notes = []
+    if sized.spare:
+        notes.append(f"{sized.active} replicas carry the peak, {sized.spare} spare for a failure or a rollout")
+    elif sized.replicas == 1:
+        notes.append("one replica: no failover (--spare-replicas does not add one to a fleet of one)")
+    if sized.estimate.extrapolated:
+        notes.append(f"no measurements for this engine on {replica.gpu.architecture}: the speed band is wide")
+    return tuple(notes)
+
+
+def hosted_api(deployment: Deployment, context: Context) -> Outcome:
+    """By the token: the price is exact, the latency is stated by nobody."""
+    workload = context.workload
+    if workload.requests_per_s is None:
+        return Rejection(
+            strategy=deployment.strategy,
+            reason="a hosted API bills tokens, and the question states users but no rate",
+            fix="add --requests-per-second",
+            deployment=deployment,
+            code="no_rate",
+            closeness=0.5,
+        )
+    quote = pricing.quote(deployment, workload, context.limits, context.prices)
+    if isinstance(quote, Rejection):
+        return replace(quote, strategy=deployment.strategy, deployment=deployment)
+    option = Option(
+        deployment=deployment,
+        memory=None,
+        estimate=None,
+        quote=quote,
+        quality=None,
+        meets_slo=None,
+        notes=(
+            "no source states this API's latency or rate limit: measure before relying on it",
+            "prompts leave your own machines",
+        ),
+    )
+    return within_budget(option, context)
+
+
+def within_budget(option: Option, context: Context) -> Outcome:
+    """The option, unless it costs more than the user's ceiling."""
+    ceiling = context.limits.max_usd_per_month
+    cost = option.quote.usd_per_month
+    if ceiling is None or cost <= ceiling:
+        return option
+    return Rejection(
+        strategy=option.deployment.strategy,
+        reason="over the budget",
+        needed=f"{format_usd(cost)} a month",
+        available=f"{format_usd(ceiling)} a month",
+        fix=f"--max-usd-per-month {cost:.0f}",
+        deployment=option.deployment,
+        code="over_budget",
+        closeness=ceiling / cost,
+    )

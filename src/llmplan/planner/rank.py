@@ -1,0 +1,145 @@
+"""Choose among the five rows, and say why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from llmplan.plan.deployment import StrategyId
+from llmplan.plan.outcome import Option, Outcome, Rejection
+from llmplan.planner.context import Context
+from llmplan.planner.quality import BEYOND_LIMIT, WITHIN_LIMIT, quality_class
+from llmplan.planner.search import round_to_tie
+from llmplan.units import format_seconds, format_usd
+
+TIE_ORDER: tuple[StrategyId, ...] = ("dedicated", "quantized", "multi_tenant", "serverless", "hybrid_offload")
+"""Among equal costs the simplest to run comes first; with tenants or adapters the shared fleet does."""
+
+
+def choose(rows: Mapping[StrategyId, Outcome], context: Context) -> tuple[StrategyId | None, tuple[str, ...]]:
+    """The recommended strategy and the reasons, most important first."""
+    options = {name: row for name, row in rows.items() if isinstance(row, Option)}
+    if not options:
+        return None, ()
+    promised = not context.slo.is_empty
+    verified = [name for name, row in options.items() if row.meets_slo or not promised]
+    unverified = [name for name in options if name not in verified]
+    winner = min(verified, key=lambda name: rank_key(name, options[name], context), default=None)
+    if winner is None:
+        cheapest = min(unverified, key=lambda name: options[name].quote.usd_per_month)
+        return cheapest, ("no option is predicted to meet the SLO; this one's latency is not stated by anybody",)
+    api = min(unverified, key=lambda name: options[name].quote.usd_per_month, default=None)
+    if api is not None and cheap_enough(options[api], options[winner], context):
+        return api, reasons_for_unverified(options[api], options[winner])
+    return winner, tuple(reasons_for(winner, options, api, context))
+
+
+def rank_key(name: StrategyId, option: Option, context: Context) -> tuple[float, ...]:
+    """Lower is better: quality within the limit, a complete price, cost, then simplicity."""
+    work = context.workload
+    order: Sequence[StrategyId] = TIE_ORDER
+    if work.tenants > 1 or work.adapters:
+        order = ("multi_tenant", *(each for each in TIE_ORDER if each != "multi_tenant"))
+    return (
+        quality_class(option.deployment, context.catalog, context.limits),
+        not option.quote.complete,
+        round_to_tie(option.quote.usd_per_month),
+        order.index(name),
+    )
+
+
+def demanded_saving(own: Option, context: Context) -> float:
+    """The fraction by which an option of unknown latency must be cheaper than `own`."""
+    fills_two = (own.deployment.replicas or 0) >= 2
+    return context.limits.unverified_saving_steady if fills_two else context.limits.unverified_saving
+
+
+def cheap_enough(api: Option, own: Option, context: Context) -> bool:
+    """Whether the saving outweighs that nobody states the latency."""
+    return api.quote.usd_per_month <= (1.0 - demanded_saving(own, context)) * own.quote.usd_per_month
+
+
+def reasons_for_unverified(api: Option, own: Option) -> tuple[str, ...]:
+    """Why an option of unknown latency is recommended all the same."""
+    saving = 1.0 - api.quote.usd_per_month / own.quote.usd_per_month
+    return (
+        f"{format_usd(api.quote.usd_per_month)} a month is {saving:.0%} less than the cheapest deployment of your own "
+        f"({format_usd(own.quote.usd_per_month)})",
+        "this traffic leaves a GPU of your own idle most of the time, and rent is paid for idle hours too",
+        "no source states the API's latency: measure it against your SLO first",
+    )
+
+
+def reasons_for(
+    winner: StrategyId, options: Mapping[StrategyId, Option], api: StrategyId | None, context: Context
+) -> list[str]:
+    """Why the winner won: its price against the others, its speed against the SLO, its quality, what it beat."""
+    chosen = options[winner]
+    reasons = [price_reason(winner, options)]
+    reasons += slo_reasons(chosen, context)
+    reasons += quality_reasons(winner, options, context)
+    if api is not None and options[api].quote.usd_per_month < chosen.quote.usd_per_month:
+        cost = format_usd(options[api].quote.usd_per_month)
+        reasons.append(
+            f"the hosted API would cost {cost}, but nobody states its latency or rate limit; it is recommended over a "
+            f"fleet that meets the SLO only when at least {demanded_saving(chosen, context):.0%} cheaper"
+        )
+    return reasons
+
+
+def price_reason(winner: StrategyId, options: Mapping[StrategyId, Option]) -> str:
+    """Its cost beside the next."""
+    cost = options[winner].quote.usd_per_month
+    others = sorted(
+        (option.quote.usd_per_month, name)
+        for name, option in options.items()
+        if name != winner and option.meets_slo and option.quote.usd_per_month >= cost
+    )
+    if not others:
+        return f"{format_usd(cost)} a month"
+    next_cost, name = others[0]
+    if round_to_tie(next_cost) == round_to_tie(cost):
+        return f"{format_usd(cost)} a month, as much as {name.replace('_', ' ')} and simpler to run"
+    return f"{format_usd(cost)} a month; the next, {name.replace('_', ' ')}, costs {format_usd(next_cost)}"
+
+
+def slo_reasons(option: Option, context: Context) -> list[str]:
+    """Predicted latency beside the promise."""
+    estimate, slo = option.estimate, context.slo
+    if estimate is None:
+        return []
+    parts = []
+    if slo.ttft_p95_s is not None:
+        parts.append(f"TTFT p95 {format_seconds(estimate.ttft_p95_s)} of {format_seconds(slo.ttft_p95_s)}")
+    if slo.tpot_p95_s is not None:
+        parts.append(f"TPOT p95 {format_seconds(estimate.tpot_p95_s)} of {format_seconds(slo.tpot_p95_s)}")
+    where = f"at {estimate.utilization:.0%} of a replica's capacity" if estimate.utilization > 0 else ""
+    return [f"predicted {', '.join(parts)} {where}".rstrip()] if parts else []
+
+
+def quality_reasons(winner: StrategyId, options: Mapping[StrategyId, Option], context: Context) -> list[str]:
+    """What the format loses, and what a smaller format that was passed over would have saved."""
+    chosen = options[winner]
+    reasons = []
+    replica = chosen.deployment.replica
+    change = chosen.quality.relative_change if chosen.quality else None
+    if replica is not None and change:
+        reasons.append(f"{replica.weights.id} weights change measured quality by {change:+.1%} (median)")
+    quantized = options.get("quantized")
+    if quantized is not None and winner != "quantized":
+        rank = quality_class(quantized.deployment, context.catalog, context.limits)
+        saving = 1.0 - quantized.quote.usd_per_month / max(chosen.quote.usd_per_month, 1e-9)
+        loss = quantized.quality.relative_change if quantized.quality else None
+        if rank == BEYOND_LIMIT and saving > 0 and loss is not None and quantized.deployment.replica is not None:
+            reasons.append(
+                f"{quantized.deployment.replica.weights.id} would save {saving:.0%} but loses {-loss:.1%}, "
+                f"beyond the {context.limits.max_quality_loss:.1%} accepted (--max-quality-loss)"
+            )
+        elif rank > WITHIN_LIMIT and saving > 0 and loss is None:
+            reasons.append("a smaller format would be cheaper, but no quality figure is known for it")
+    return reasons
+
+
+def nearest_rejection(rows: Mapping[StrategyId, Outcome]) -> Rejection | None:
+    """Of five rejections the one that came closest, for the error message."""
+    rejections = [row for row in rows.values() if isinstance(row, Rejection)]
+    return max(rejections, key=lambda row: row.closeness, default=None)

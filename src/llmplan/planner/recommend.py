@@ -1,0 +1,90 @@
+"""The question in, five rows and a recommendation out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from llmplan import __version__
+from llmplan.plan.deployment import StrategyId
+from llmplan.plan.outcome import Option, Outcome, Rejection
+from llmplan.plan.plan import Plan
+from llmplan.planner.context import Context
+from llmplan.planner.figures import figures_of
+from llmplan.planner.isolation import with_isolation_note
+from llmplan.planner.market import build_market
+from llmplan.planner.rank import choose
+from llmplan.planner.search import Best, search
+from llmplan.spec.catalog import Catalog
+from llmplan.spec.model import ModelSpec
+from llmplan.spec.workload import Question
+from llmplan.strategies import STRATEGIES
+
+MAX_ALTERNATIVES = 8
+STALE_PRICE_DAYS = 45
+
+
+def recommend(question: Question, catalog: Catalog, *, model: ModelSpec | None = None) -> Plan:
+    """Five outcomes and the one to take. `model` None: looked up by the question's id."""
+    model = model if model is not None else catalog.models[question.model_id]
+    context = Context.of(question, catalog)
+    market = build_market(question, catalog, model)
+    found = {strategy.id: search(strategy, market, context) for strategy in STRATEGIES}
+    rows: dict[StrategyId, Outcome] = {name: best.outcome(market) for name, best in found.items()}
+    shared = rows["multi_tenant"]
+    if isinstance(shared, Option):
+        rows["multi_tenant"] = with_isolation_note(shared, context)
+    recommended, reasons = choose(rows, context)
+    options = [row for row in rows.values() if isinstance(row, Option)]
+    return Plan(
+        question=question,
+        outcomes=rows,
+        recommended=recommended,
+        reasons=reasons,
+        warnings=tuple(warnings_of(rows, recommended, context)),
+        alternatives=tuple(alternatives(found, rows, recommended)),
+        figures=figures_of(options, context),
+        price_date=catalog.prices.as_of,
+        made_with=f"llmplan {__version__}",
+    )
+
+
+def alternatives(
+    found: dict[StrategyId, Best], rows: dict[StrategyId, Outcome], recommended: StrategyId | None
+) -> list[Option]:
+    """The best option on each other GPU, cheapest first: what the machine next door would cost."""
+    chosen = rows[recommended] if recommended else None
+    taken = chosen.deployment.replica.gpu.id if isinstance(chosen, Option) and chosen.deployment.replica else None
+    by_gpu: dict[str, Option] = {}
+    for best in found.values():
+        for gpu_id, option in best.by_gpu.items():
+            held = by_gpu.get(gpu_id)
+            if gpu_id != taken and (held is None or option.quote.usd_per_month < held.quote.usd_per_month):
+                by_gpu[gpu_id] = option
+    return sorted(by_gpu.values(), key=lambda option: option.quote.usd_per_month)[:MAX_ALTERNATIVES]
+
+
+def warnings_of(rows: dict[StrategyId, Outcome], recommended: StrategyId | None, context: Context) -> list[str]:
+    """What weakens the answer: old prices, missing prices, extrapolated speed, engine advice."""
+    chosen = rows[recommended] if recommended else None
+    if not isinstance(chosen, Option):
+        return []
+    found = [f"{check.message} ({check.id}): {check.fix}" for check in chosen.checks if check.severity == "warning"]
+    as_of = context.prices.as_of
+    dates = [line.figure.as_of for line in chosen.quote.lines if line.figure and line.figure.as_of]
+    if dates and (as_of - min(dates)).days > STALE_PRICE_DAYS:
+        found.append(f"prices from {min(dates)} are {(as_of - min(dates)).days} days old (llmplan prices update)")
+    if any(line.figure is not None and line.figure.as_of is None for line in chosen.quote.lines):
+        found.append("a price has no date in its source: check it before you sign")
+    if not chosen.quote.complete:
+        found.append("the total is a lower bound: a charge has no known price")
+    if chosen.estimate is not None and chosen.estimate.extrapolated:
+        found.append("the speed is extrapolated: no measurements of this engine on this GPU generation")
+    return found
+
+
+def restricted_to_gpu(question: Question, gpu_id: str) -> Question:
+    """The same question with one kind of GPU allowed, to set GPUs side by side."""
+    return replace(question, limits=replace(question.limits, gpu_ids=(gpu_id,)))
+
+
+__all__ = ["Rejection", "recommend", "restricted_to_gpu"]

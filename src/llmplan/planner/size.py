@@ -1,0 +1,160 @@
+"""How many replicas meet the demand at the SLO, or why no number does."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from llmplan import perf
+from llmplan.plan.deployment import Deployment, Replica
+from llmplan.plan.load import Load
+from llmplan.plan.outcome import Estimate, MemoryBudget, Rejection
+from llmplan.planner.context import Context
+from llmplan.spec.workload import Slo
+from llmplan.strategies._base import longest_request_tokens
+from llmplan.units import format_seconds
+
+MAX_REPLICAS = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sized:
+    """A fleet: replicas that carry the peak, spares on top, and the speed of one of them at the peak."""
+
+    active: int
+    spare: int
+    estimate: Estimate
+    per_replica_requests_per_s: float
+
+    @property
+    def replicas(self) -> int:
+        """All replicas."""
+        return self.active + self.spare
+
+
+def size(deployment: Deployment, replica: Replica, memory: MemoryBudget, context: Context) -> Sized | Rejection:
+    """The smallest fleet that carries the demand within the SLO and the utilization limit."""
+    if context.demand.concurrency is not None:
+        return _for_concurrency(deployment, replica, memory, context)
+    return _for_rate(deployment, replica, memory, context)
+
+
+def _for_rate(deployment: Deployment, replica: Replica, memory: MemoryBudget, context: Context) -> Sized | Rejection:
+    peak = context.demand.peak_requests_per_s
+    assert peak is not None
+    calibration = context.calibration(replica)
+    found = perf.capacity(
+        replica, memory, context.demand.shape, calibration, context.slo, context.limits.max_utilization
+    )
+    if found.requests_per_s <= 0:
+        return _misses_slo(deployment, found.reason, _unloaded_closeness(replica, memory, context))
+    active = max(1, math.ceil(peak / found.requests_per_s - 1e-9))
+    return _within_hardware(deployment, replica, memory, context, active, needed=f"{peak:.3g} requests/s at the peak")
+
+
+def _for_concurrency(
+    deployment: Deployment, replica: Replica, memory: MemoryBudget, context: Context
+) -> Sized | Rejection:
+    users = context.demand.concurrency
+    assert users is not None
+    per_replica = min(float(replica.settings.max_num_seqs), _requests_in_pool(memory, context))
+    if per_replica < 1:
+        return _misses_slo(deployment, "the KV pool does not hold one request", per_replica)
+    low = max(1, math.ceil(users / per_replica - 1e-9))
+    high = max(low, math.ceil(users))
+    best = _speed(replica, memory, context, high)
+    misses = slo_misses(best, context.slo)
+    if misses:
+        return _misses_slo(deployment, misses[0], _slo_closeness(best, context.slo))
+    while low < high:
+        middle = (low + high) // 2
+        if slo_misses(_speed(replica, memory, context, middle), context.slo):
+            low = middle + 1
+        else:
+            high = middle
+    return _within_hardware(deployment, replica, memory, context, low, needed=f"{users:g} requests in flight")
+
+
+def _within_hardware(
+    deployment: Deployment, replica: Replica, memory: MemoryBudget, context: Context, active: int, *, needed: str
+) -> Sized | Rejection:
+    ceiling = deployment.max_replicas
+    if context.limits.max_gpus is not None:
+        by_count = context.limits.max_gpus // replica.parallel.gpus
+        ceiling = by_count if ceiling is None else min(ceiling, by_count)
+    ceiling = MAX_REPLICAS if ceiling is None else ceiling
+    if active > ceiling:
+        return Rejection(
+            strategy=deployment.strategy,
+            reason="not enough GPUs for the demand",
+            needed=f"{active} replicas of {replica.parallel.gpus} GPUs for {needed}",
+            available=f"{ceiling} such replicas",
+            fix="lower the demand, relax the SLO, or allow more GPUs",
+            deployment=deployment,
+            code="too_few_gpus",
+            closeness=ceiling / active,
+        )
+    spare = min(context.limits.spare_replicas, ceiling - active) if active > 1 else 0
+    load = context.demand.on_replicas(active)
+    estimate = perf.estimate(replica, memory, load, context.calibration(replica))
+    rate = estimate.requests_per_s.mid if load.kind == "concurrency" else load.value
+    return Sized(active=active, spare=spare, estimate=estimate, per_replica_requests_per_s=rate)
+
+
+def _speed(replica: Replica, memory: MemoryBudget, context: Context, replicas: int) -> Estimate:
+    load = context.demand.on_replicas(replicas)
+    load = replace(load, value=max(1.0, load.value))
+    return perf.estimate(replica, memory, load, context.calibration(replica))
+
+
+def _requests_in_pool(memory: MemoryBudget, context: Context) -> float:
+    """Requests of the longest length that fit the pool at once: beyond that the engine preempts."""
+    return memory.capacity_tokens / longest_request_tokens(context.workload)
+
+
+def slo_misses(estimate: Estimate, slo: Slo) -> list[str]:
+    """Each promise that the estimate breaks, as `what is > what was promised`."""
+    promises = (
+        ("TTFT p95", estimate.ttft_p95_s, slo.ttft_p95_s),
+        ("TPOT p95", estimate.tpot_p95_s, slo.tpot_p95_s),
+        ("E2E", estimate.e2e_s.mid, slo.e2e_p95_s),
+    )
+    misses = [
+        f"{name} is {format_seconds(value)}, asked for {format_seconds(limit)}"
+        for name, value, limit in promises
+        if limit is not None and value > limit
+    ]
+    if estimate.saturated and not slo.is_empty:
+        misses.append("the replica is saturated at this load")
+    return misses
+
+
+def _unloaded_closeness(replica: Replica, memory: MemoryBudget, context: Context) -> float:
+    """How near an idle replica comes to the SLO: 1 would keep it."""
+    idle = replace(context.demand.shape, kind="rate", value=0.0)
+    return _slo_closeness(perf.estimate(replica, memory, idle, context.calibration(replica)), context.slo)
+
+
+def _slo_closeness(estimate: Estimate, slo: Slo) -> float:
+    ratios = [
+        limit / value
+        for value, limit in ((estimate.ttft_p95_s, slo.ttft_p95_s), (estimate.tpot_p95_s, slo.tpot_p95_s))
+        if limit is not None and value > 0
+    ]
+    return min([1.0, *ratios])
+
+
+def _misses_slo(deployment: Deployment, reason: str, closeness: float) -> Rejection:
+    return Rejection(
+        strategy=deployment.strategy,
+        reason=reason,
+        fix="relax --ttft-p95-ms or --tpot-p95-ms, or allow faster GPUs",
+        deployment=deployment,
+        code="misses_slo",
+        closeness=min(1.0, max(0.0, closeness)),
+    )
+
+
+def typical_load(context: Context, requests_per_s: float) -> Load:
+    """One replica at a low open-loop rate: what a request meets on a warm worker."""
+    return replace(context.demand.shape, kind="rate", value=requests_per_s)

@@ -1,0 +1,141 @@
+"""What is new, appended to what is known: prices are append-only, so that an old plan can be quoted again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from llmplan.errors import DataError
+
+Document: TypeAlias = Mapping[str, Any]
+Key: TypeAlias = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One price that is new or differs from the newest one known."""
+
+    provider: str
+    key: str
+    old_usd: float | None
+    new_usd: float
+
+    @property
+    def ratio(self) -> float | None:
+        """New over old."""
+        return self.new_usd / self.old_usd if self.old_usd else None
+
+
+def prices_of(document: Document) -> Iterator[tuple[str, Any, float]]:
+    """(key, from, price) for every price of a document, as one flat list."""
+    for entry in document.get("hourly", ()):
+        for offer in entry["offers"]:
+            for region, price in offer["usd_per_hour"].items():
+                parts = (entry["instance"], entry["gpu"], f"{entry['gpus']:g}", offer["term"], offer.get("upfront", ""))
+                yield " ".join(filter(None, (*parts, region))), offer["from"], price
+    for offer in document.get("serverless", ()):
+        yield f"{offer['gpu']} per second, {offer['mode']}", offer["from"], offer["usd_per_gpu_s"]
+    for offer in document.get("tokens", ()):
+        for side in ("input", "output"):
+            yield f"{offer['listed_as']} {side}", offer["from"], offer[f"{side}_usd_per_mtok"]
+
+
+def newest(document: Document) -> dict[str, float]:
+    """The newest price of each key; an undated one counts as the oldest."""
+    best: dict[str, tuple[str, float]] = {}
+    for key, day, price in prices_of(document):
+        stamp = day.isoformat() if day else ""
+        if key not in best or stamp >= best[key][0]:
+            best[key] = (stamp, price)
+    return {key: price for key, (_, price) in best.items()}
+
+
+def list_changes(old: Mapping[str, Document], new: Mapping[str, Document]) -> list[Change]:
+    """Prices of `new` that `old` lacks or has otherwise."""
+    changes = []
+    for provider, document in new.items():
+        known = newest(old.get(provider, {}))
+        for key, price in newest(document).items():
+            if known.get(key) != price:
+                changes.append(Change(provider, key, known.get(key), price))
+    return changes
+
+
+def merge_documents(old: Mapping[str, Document], new: Mapping[str, Document]) -> dict[str, dict[str, Any]]:
+    """`old` with the offers of `new` appended. Providers that `new` lacks keep their rows."""
+    merged: dict[str, dict[str, Any]] = {provider: dict(document) for provider, document in old.items()}
+    for provider, document in new.items():
+        merged[provider] = _merge(merged[provider], document) if provider in merged else dict(document)
+    return merged
+
+
+def _merge(old: Document, new: Document) -> dict[str, Any]:
+    taken = _renamed(old.get("sources", {}), new.get("sources", {}))
+    fresh = {key: _with_sources(value, taken) for key, value in new.items() if key != "sources"}
+    result = {**old, **{key: fresh[key] for key in ("name", "tier", "company", "aliases") if key in fresh}}
+    result["sources"] = {**old.get("sources", {}), **{taken[name]: s for name, s in new.get("sources", {}).items()}}
+    if "interruption_source" in fresh:
+        result["interruption_source"] = fresh["interruption_source"]
+    if "hourly" in fresh:
+        result["hourly"] = _merge_hourly(old.get("hourly", []), fresh["hourly"])
+    for part in ("serverless", "unpriced", "tokens"):
+        if part in fresh:
+            known = list(old.get(part, []))
+            result[part] = known + [offer for offer in fresh[part] if offer not in known]
+    if "facts" in fresh:
+        result["facts"] = {**old.get("facts", {}), **fresh["facts"]}
+    order = ("id", "name", "tier", "company", "aliases", "interruption_source", "sources")
+    cited = set(_cited(result))
+    result["sources"] = {name: source for name, source in result["sources"].items() if name in cited}
+    return {key: result[key] for key in (*order, *(key for key in result if key not in order)) if key in result}
+
+
+def _merge_hourly(old: list[Any], new: list[Any]) -> list[Any]:
+    def key_of(entry: Mapping[str, Any]) -> Key:
+        return entry["instance"], entry["gpu"], f"{entry['gpus']:g}"
+
+    result = {key_of(entry): {**entry, "offers": list(entry["offers"])} for entry in old}
+    for entry in new:
+        known = result.get(key_of(entry))
+        if known is None:
+            result[key_of(entry)] = entry
+            continue
+        offers = [*known["offers"], *(offer for offer in entry["offers"] if offer not in known["offers"])]
+        result[key_of(entry)] = {**known, **entry, "offers": offers}
+    return list(result.values())
+
+
+def _renamed(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, str]:
+    """The id that each new source gets: its own, the old one's for the same title, or a numbered one."""
+    by_title = {source["title"]: name for name, source in old.items()}
+    result: dict[str, str] = {}
+    for name, source in new.items():
+        number, wanted = 2, by_title.get(source["title"], name)
+        while wanted not in by_title.values() and (wanted in old or wanted in result.values()):
+            wanted, number = f"{name}-{number}", number + 1
+        result[name] = wanted
+    return result
+
+
+def _with_sources(value: Any, renamed: Mapping[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: renamed.get(item, item) if key in ("source", "interruption_source") else _with_sources(item, renamed)
+            for key, item in value.items()
+        }
+    return [_with_sources(item, renamed) for item in value] if isinstance(value, list) else value
+
+
+def _cited(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if key in ("source", "interruption_source"):
+                if not isinstance(item, str):
+                    raise DataError(f"a source must be an id, not {item!r}")
+                yield item
+            elif key != "sources":
+                yield from _cited(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _cited(item)

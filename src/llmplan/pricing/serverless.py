@@ -1,0 +1,191 @@
+"""GPUs by the second: what runs, waits and starts is billed, with the CPU and memory beside it and the plan fee."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from llmplan.plan.outcome import QuoteLine, Rejection
+from llmplan.plan.usage import ServerlessUsage
+from llmplan.pricing.figures import row_notes, serverless_figure
+from llmplan.pricing.firmness import drop_undated, prefer
+from llmplan.pricing.index import index_of
+from llmplan.pricing.sellers import allowed, limits_key
+from llmplan.spec.price import PriceBook, ServerlessOffer
+from llmplan.spec.workload import Limits
+
+CORES_BESIDE_GPUS: Final = 2
+"""An API server and an engine core beside one worker per GPU: vLLM's documentation, "CPU resources", asks for 2 + N
+physical cores."""
+VCPUS_PER_CORE: Final = 2
+MEMORY_GIB_PER_GPU: Final = 16.0
+"""What Cloud Run requires beside an L4; chosen where a platform leaves it open."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """One replica as a platform bills it: GPUs, vCPUs and memory."""
+
+    gpu_id: str
+    gpus: int
+    host_gib: float = 0.0
+    """host memory that the plan itself needs (offloaded weights or KV) [GiB]"""
+
+    def vcpus(self, offer: ServerlessOffer) -> float:
+        """vCPUs to reserve."""
+        return max(offer.min_vcpus or 0.0, float(VCPUS_PER_CORE * (CORES_BESIDE_GPUS + self.gpus)))
+
+    def memory_gib(self, offer: ServerlessOffer) -> float:
+        """Memory to reserve [GiB]."""
+        return max(offer.min_memory_gib or 0.0, MEMORY_GIB_PER_GPU * self.gpus + self.host_gib)
+
+
+def serverless_lines(
+    offer: ServerlessOffer, worker: Worker, usage: ServerlessUsage, fleets: int = 1
+) -> tuple[QuoteLine, ...]:
+    """Every charge of a month on one platform.
+
+    Parameters
+    ----------
+    offer : rates [USD/s per GPU, vCPU and GiB] and rules
+    worker : what one replica occupies [GPUs, vCPUs, GiB]
+    usage : seconds per month, summed over replicas [s]
+    fleets : separate copies of the fleet [-]
+
+    Notes
+    -----
+    GPU = seconds x GPUs x rate for busy, idle-window and (if billed) start seconds; each start and stop also rounds
+    up to the platform's granularity, half of it on average. vCPU and memory run for the same seconds. A rate that
+    no source states is a line without an amount.
+
+    References
+    ----------
+    The platforms' pricing pages as cited by each offer.
+
+    >>> from datetime import date
+    >>> from llmplan.spec.provenance import Provenance, Source
+    >>> row = ServerlessOffer(provider="p", gpu_id="l4-24gb", mode="m", usd_per_gpu_s=0.001, scales_to_zero=True,
+    ...     granularity_s=None, idle_window_s=None, usd_per_vcpu_s=0.0, usd_per_gib_s=0.0, confidence="high",
+    ...     from_date=None, provenance=Provenance(source=Source(id="s", title="t"), as_of=None, kind="published"))
+    >>> use = ServerlessUsage(mean_running_replicas=0, peak_replicas=1, billed_replica_s_per_month=1000.0,
+    ...     busy_replica_s_per_month=600.0, idle_replica_s_per_month=300.0, starting_replica_s_per_month=100.0,
+    ...     cold_start_s=10, cold_request_share=0.1, starts_per_month=10)
+    >>> [line.usd_per_month for line in serverless_lines(row, Worker(gpu_id="l4-24gb", gpus=1), use)]
+    [0.6, 0.3, 0.1]
+    """
+    seconds = _billed_seconds(offer, usage, fleets)
+    note = "; ".join(row_notes(offer))
+    figure = serverless_figure(offer)
+    lines = []
+    for name, amount in seconds.items():
+        if amount > 0:
+            quantity = amount * worker.gpus
+            cost = quantity * offer.usd_per_gpu_s
+            lines.append(
+                QuoteLine(
+                    name=f"{offer.gpu_id} {name}",
+                    quantity=quantity,
+                    unit="GPU-s",
+                    unit_price_usd=offer.usd_per_gpu_s,
+                    usd_per_month=cost,
+                    figure=figure,
+                    note=note,
+                )  # fmt: skip
+            )
+    total_s = sum(seconds.values())
+    beside = (
+        ("vCPUs", worker.vcpus(offer), "vCPU-s", offer.usd_per_vcpu_s),
+        ("memory", worker.memory_gib(offer), "GiB-s", offer.usd_per_gib_s),
+    )
+    for name, amount, unit, rate in beside:
+        if rate == 0:
+            continue
+        lines.append(
+            QuoteLine(
+                name=name,
+                quantity=amount * total_s,
+                unit=unit,
+                unit_price_usd=rate,
+                usd_per_month=None if rate is None else amount * total_s * rate,
+                figure=figure,
+                note=f"{amount:g} {unit.removesuffix('-s')} beside {worker.gpus} GPU"
+                + ("; no source states the rate" if rate is None else ""),
+            )  # fmt: skip
+        )
+    if offer.plan_fee_usd_per_month:
+        fee = offer.plan_fee_usd_per_month
+        lines.append(
+            QuoteLine(name="plan fee", quantity=1, unit="month", unit_price_usd=fee, usd_per_month=fee, figure=figure)
+        )
+    return tuple(lines)
+
+
+def cheapest_serverless(
+    worker: Worker, usage: ServerlessUsage, limits: Limits, prices: PriceBook, fleets: int = 1
+) -> tuple[tuple[QuoteLine, ...], tuple[QuoteLine, ...]] | Rejection:
+    """The platform with the lowest complete total (an incomplete one only if there is no other), and the others."""
+    offers = [offer for offer in platforms(worker.gpu_id, limits, prices) if _is_large_enough(offer, worker, usage)]
+    if not offers:
+        return _rejection(worker, limits, prices)
+    quotes = sorted(
+        (((serverless_lines(offer, worker, usage, fleets)), offer) for offer in offers), key=lambda pair: _order(*pair)
+    )
+    best = quotes[0]
+    sellers: dict[str, QuoteLine] = {}
+    for lines, offer in quotes[1:]:
+        if offer.provider != best[1].provider and offer.provider not in sellers:
+            sellers[offer.provider] = _summary(lines, offer)
+    return best[0], tuple(sellers.values())
+
+
+def platforms(gpu_id: str, limits: Limits, prices: PriceBook) -> tuple[ServerlessOffer, ...]:
+    """The offers of one GPU that scale to zero within the limits. "As low as" prices count only alone."""
+    index = index_of(prices)
+    key = ("platforms", gpu_id, limits_key(limits))
+    if key not in index.answers:
+        accept = allowed(limits, prices.providers)
+        found = [offer for offer in index.serverless.get(gpu_id, ()) if offer.scales_to_zero and accept(offer)]
+        index.answers[key] = tuple(prefer(drop_undated(found), "advertised", "average"))
+    result: tuple[ServerlessOffer, ...] = index.answers[key]
+    return result
+
+
+def _billed_seconds(offer: ServerlessOffer, usage: ServerlessUsage, fleets: int) -> dict[str, float]:
+    """Replica-seconds per month by what they were spent on."""
+    starting = usage.starting_replica_s_per_month if offer.bills_start else 0.0
+    rounding = usage.starts_per_month * (offer.granularity_s or 0.0) / 2
+    seconds = {
+        "serving": usage.busy_replica_s_per_month,
+        "waiting in the idle window": usage.idle_replica_s_per_month,
+        "starting": starting,
+        "rounding up": rounding,
+    }
+    return {name: amount * fleets for name, amount in seconds.items()}
+
+
+def _is_large_enough(offer: ServerlessOffer, worker: Worker, usage: ServerlessUsage) -> bool:
+    return offer.max_gpus is None or usage.peak_replicas * worker.gpus <= offer.max_gpus
+
+
+def _order(lines: tuple[QuoteLine, ...], offer: ServerlessOffer) -> tuple[object, ...]:
+    known = sum(line.usd_per_month for line in lines if line.usd_per_month is not None)
+    return any(line.usd_per_month is None for line in lines), known, offer.provider, offer.mode
+
+
+def _summary(lines: tuple[QuoteLine, ...], offer: ServerlessOffer) -> QuoteLine:
+    missing = [line.name for line in lines if line.usd_per_month is None]
+    total = sum(line.usd_per_month for line in lines if line.usd_per_month is not None)
+    return QuoteLine(
+        name=f"{offer.provider} ({offer.mode})", quantity=1, unit="month", unit_price_usd=total, usd_per_month=total,
+        figure=serverless_figure(offer), note=f"at least: {', '.join(missing)} not stated" if missing else "",
+    )  # fmt: skip
+
+
+def _rejection(worker: Worker, limits: Limits, prices: PriceBook) -> Rejection:
+    sold = {offer.gpu_id for group in index_of(prices).serverless.values() for offer in group if offer.scales_to_zero}
+    within = sorted(gpu for gpu in sold if platforms(gpu, limits, prices))
+    return Rejection(
+        code="no_price", reason=f"nobody sells {worker.gpu_id} by the second within the limits",
+        needed=f"{worker.gpus} x {worker.gpu_id}, scaling to zero", available=", ".join(within) or "nothing",
+        fix=f"--gpu {within[0]}" if within else "fewer limits on providers and regions",
+    )  # fmt: skip

@@ -1,0 +1,272 @@
+"""What the catalogue knows: lists of one kind, and one entry with the source of every figure."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+from llmplan.report.blocks import Block, Column, Document, Facts, Paragraph, Row, Table
+from llmplan.report.json import Record, schema, source
+from llmplan.report.numbers import MISSING, count, format_bytes, percent, rate
+from llmplan.report.views import Sources
+from llmplan.spec.engine import EngineSpec
+from llmplan.spec.formats import FormatQuality, WeightFormat
+from llmplan.spec.gpu import GpuSpec
+from llmplan.spec.host import HostSpec
+from llmplan.spec.model import ModelSpec
+from llmplan.spec.price import Provider
+from llmplan.spec.provenance import Provenance
+from llmplan.spec.workload import Lengths, Workload
+from llmplan.units import GB, TERA
+
+Listing: TypeAlias = tuple[tuple[Column, ...], tuple[tuple[str, ...], ...]]
+"""columns and rows of one kind"""
+
+
+def _columns(*titles: str) -> tuple[Column, ...]:
+    """The first column is the id; a title that ends in `>` stands on the right."""
+    return tuple(
+        Column(title=title.removesuffix(">"), align="right" if title.endswith(">") else "left") for title in titles
+    )
+
+
+def gpus(specs: Iterable[GpuSpec]) -> Listing:
+    """Memory, bandwidth, 16-bit peak, capability and link."""
+    rows = tuple(
+        (
+            spec.id,
+            format_bytes(spec.memory_bytes),
+            bandwidth(spec.memory_bandwidth_bytes_per_s),
+            teraflops(spec.peak_flop_per_s.get("bf16") or spec.peak_flop_per_s.get("fp16")),
+            ".".join(map(str, spec.compute_capability)) if spec.compute_capability else MISSING,
+            bandwidth(spec.link_bytes_per_s) if spec.link_bytes_per_s else "PCIe",
+        )
+        for spec in specs
+    )
+    return _columns("id", "memory>", "bandwidth>", "16-bit TFLOP/s>", "SM>", "GPU to GPU>"), rows
+
+
+def hosts(specs: Iterable[HostSpec]) -> Listing:
+    """GPUs, memory and PCIe of one machine."""
+    rows = tuple(
+        (
+            spec.id, str(spec.gpus), format_bytes(spec.memory_bytes), bandwidth(spec.memory_bandwidth_bytes_per_s),
+            bandwidth(spec.pcie_bytes_per_s),
+            bandwidth(spec.network_bytes_per_s) if spec.network_bytes_per_s else MISSING,
+        )
+        for spec in specs
+    )  # fmt: skip
+    return _columns("id", "GPUs>", "memory>", "bandwidth>", "PCIe>", "network>"), rows
+
+
+def engines(specs: Iterable[EngineSpec]) -> Listing:
+    """Versions and the defaults that matter."""
+    rows = tuple(
+        (
+            spec.ref, f"{spec.memory_fraction:g}", str(spec.block_tokens),
+            ".".join(map(str, spec.min_compute_capability)), ", ".join(spec.weight_formats) or MISSING,
+        )
+        for spec in specs
+    )  # fmt: skip
+    columns = _columns("id", "memory fraction>", "block>", "SM from>")
+    return (*columns, Column(title="weight formats", share=1)), rows
+
+
+def models(specs: Iterable[ModelSpec]) -> Listing:
+    """Size, active size, layers, context and published format."""
+    rows = tuple(
+        (
+            spec.id, count(spec.total_parameters), count(spec.active_parameters), str(spec.layer_count),
+            f"{spec.max_context_tokens:,}", spec.checkpoint_format,
+        )
+        for spec in specs
+    )  # fmt: skip
+    return _columns("id", "parameters>", "active>", "layers>", "context>", "format"), rows
+
+
+def workloads(specs: Iterable[Workload]) -> Listing:
+    """Rate, burstiness and lengths."""
+    rows = tuple(
+        (
+            spec.id,
+            rate(spec.requests_per_s) if spec.requests_per_s is not None else MISSING,
+            rate(spec.peak_to_mean),
+            rate(spec.cv_interarrival),
+            lengths(spec.input_tokens),
+            lengths(spec.output_tokens),
+            percent(spec.prefix_share) if spec.prefix_share else MISSING,
+        )
+        for spec in specs
+    )
+    titles = ("id", "requests/s>", "peak/mean>", "CV>", "input mean/p99>", "output mean/p99>", "shared prefix>")
+    return _columns(*titles), rows
+
+
+def lengths(tokens: Lengths) -> str:
+    """Mean and p99."""
+    return f"{tokens.mean:,.0f}/{tokens.p99:,.0f}" if tokens.p99 is not None else f"{tokens.mean:,.0f}"
+
+
+def providers(specs: Iterable[Provider], offers: Mapping[str, tuple[int, int, int]]) -> Listing:
+    """Sellers with how many offers of each kind there are."""
+    rows = tuple((spec.id, spec.name, spec.tier, *map(str, offers.get(spec.id, (0, 0, 0)))) for spec in specs)
+    return _columns("id", "name", "tier", "by the hour>", "by the second>", "by the token>"), rows
+
+
+def regions(sellers: Mapping[str, Iterable[str]]) -> Listing:
+    """Regions with who sells there."""
+    rows = tuple((name, ", ".join(sorted(found))) for name, found in sorted(sellers.items()))
+    return (Column(title="region"), Column(title="providers", share=1)), rows
+
+
+def formats(specs: Iterable[WeightFormat], qualities: Mapping[str, FormatQuality]) -> Listing:
+    """Bits and the measured change of quality."""
+    rows = []
+    for spec in specs:
+        quality = qualities.get(spec.id)
+        change = quality.relative_change if quality else None
+        measured = str(quality.measurements) if quality else "0"
+        rows.append((spec.id, f"{spec.bits:g}", spec.compute, MISSING if change is None else percent(change), measured))
+    return _columns("id", "bits>", "arithmetic", "quality change>", "measurements>"), tuple(rows)
+
+
+def listing_document(kind: str, listing: Listing) -> Document:
+    """A list as a table."""
+    columns, rows = listing
+    table = Table(columns=columns, rows=tuple(Row(cells=cells) for cells in rows))
+    return (table, Paragraph(text=f"{len(rows)} {kind}", tone="dim"))
+
+
+def listing_record(kind: str, listing: Listing) -> Record:
+    """A list as JSON: ids only; `catalog show ID --json` has the figures."""
+    return {"schema": schema("catalog.list"), "kind": kind, "ids": [cells[0] for cells in listing[1]]}
+
+
+def entry_document(kind: str, entity: Any, path: str | None) -> Document:
+    """One entry: its plain fields, then every figure with the number of its source."""
+    sources = Sources()
+    blocks: list[Block] = [Paragraph(text=f"{kind} {identity(entity)}", heading=1)]
+    blocks.append(Facts(pairs=tuple(plain_facts(entity, path))))
+    figures = tuple(
+        Row(cells=(name, shown, provenance.kind, _date(provenance), sources.cite((provenance,))))
+        for name, shown, provenance in sourced(entity)
+    )
+    if figures:
+        columns = (Column(title="figure"), Column(title="value", align="right", share=1), *_columns("kind", "as of", "source"))
+        blocks.append(Table(columns=columns, rows=figures))
+    return (*blocks, *sources.blocks())
+
+
+def entry_record(kind: str, entity: Any, path: str | None) -> Record:
+    """One entry as JSON: fields in base units, and the source of each figure under the same name."""
+    return {
+        "schema": schema("catalog.show"),
+        "kind": kind,
+        "id": identity(entity),
+        "path": path,
+        "fields": {name: plain(value) for name, value in fields_of(entity)},
+        "provenance": {name: source(each) for name, each in provenance_of(entity).items()},
+    }
+
+
+def identity(entity: Any) -> str:
+    """`vllm@0.33.0` for an engine, the id for everything else."""
+    return entity.ref if isinstance(entity, EngineSpec) else str(entity.id)
+
+
+def fields_of(entity: Any) -> Iterator[tuple[str, Any]]:
+    """The fields that are shown: not the provenance, and of a model its sizes instead of its tensors."""
+    for field in dataclasses.fields(entity):
+        if field.name != "provenance" and field.repr:
+            yield field.name, getattr(entity, field.name)
+    if isinstance(entity, ModelSpec):
+        for name in ("total_parameters", "active_parameters", "embedding_parameters", "layer_count", "query_heads"):
+            yield name, getattr(entity, name)
+
+
+def plain_facts(entity: Any, path: str | None) -> Iterator[tuple[str, str]]:
+    """Fields without a source of their own."""
+    known = {name for name, _, _ in sourced(entity)}
+    for name, value in fields_of(entity):
+        if name not in known and name != "id" and value not in (None, (), {}, ""):
+            yield name, readable(name, value)
+    if path:
+        yield "file", path
+
+
+def sourced(entity: Any) -> Iterator[tuple[str, str, Provenance]]:
+    """Each figure with its value as people write it and its provenance."""
+    values = dict(fields_of(entity))
+    for name, provenance in provenance_of(entity).items():
+        yield name, readable(name, _value(values, name)), provenance
+
+
+def provenance_of(entity: Any) -> Mapping[str, Provenance]:
+    """The sources by figure."""
+    found = getattr(entity, "provenance", {})
+    return found if isinstance(found, Mapping) else {"offer": found}
+
+
+def _value(values: Mapping[str, Any], name: str) -> Any:
+    """The value behind a provenance path: a field, or an entry of a mapping (`peak_flop_per_s.bf16`)."""
+    if name in values:
+        return values[name]
+    owner, _, key = name.partition(".")
+    held = values.get(owner)
+    if isinstance(held, Mapping):
+        return held.get(key)
+    return getattr(held, key, None) if held is not None and key else None
+
+
+def readable(name: str, value: Any) -> str:
+    """A value with the unit that its name states."""
+    if value is None:
+        return MISSING
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if "flop_per_s" in name:
+            return f"{teraflops(float(value))} TFLOP/s"
+        if name.endswith("bytes_per_s"):
+            return bandwidth(float(value))
+        if name.endswith("bytes"):
+            return format_bytes(value)
+        return f"{value:,}" if isinstance(value, int) else f"{value:,.6g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {readable(f'{name}.{key}', each)}" for key, each in value.items())
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return ", ".join(
+            f"{field.name} {readable(field.name, getattr(value, field.name))}" for field in dataclasses.fields(value)
+        )
+    if isinstance(value, tuple):
+        separator = "; " if value and dataclasses.is_dataclass(value[0]) else ", "
+        return separator.join(readable(name, each) for each in value)
+    return str(value)
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(each) for key, each in value.items()}
+    if isinstance(value, tuple | list):
+        return [plain(each) for each in value]
+    return value if isinstance(value, int | float | str | bool | None) else str(value)
+
+
+def bandwidth(bytes_per_s: float) -> str:
+    """In decimal GB/s, as data sheets write it.
+
+    >>> bandwidth(3.35e12)
+    '3,350 GB/s'
+    """
+    return f"{bytes_per_s / GB:,.4g} GB/s" if bytes_per_s < 1000 * GB else f"{bytes_per_s / GB:,.0f} GB/s"
+
+
+def teraflops(flop_per_s: float | None) -> str:
+    """In TFLOP/s, without the unit."""
+    return MISSING if flop_per_s is None else f"{flop_per_s / TERA:,.4g}"
+
+
+def _date(provenance: Provenance) -> str:
+    return provenance.as_of.isoformat() if provenance.as_of else "undated"

@@ -1,0 +1,121 @@
+"""The answer to `cost`: five strategies' money, GPUs side by side, and every line of what is paid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from llmplan.plan.outcome import Option, Rejection
+from llmplan.plan.plan import Plan
+from llmplan.report import explain, plan as plan_view, rows, views
+from llmplan.report.blocks import Block, Column, Document, Facts, Items, Paragraph, Row, Table
+from llmplan.report.numbers import MISSING, cents, percent, usd
+from llmplan.report.tree import quote_table
+from llmplan.units import HOURS_PER_MONTH
+
+SideBySide = Mapping[str, Option | Rejection]
+"""the best self-hosted option, or why not, of each GPU that was named"""
+
+
+def document(plan: Plan, by_gpu: SideBySide, *, explained: bool = False) -> Document:
+    """Money only: the rows, the GPUs beside each other, then each strategy's lines."""
+    return tuple(_blocks(plan, by_gpu, explained))
+
+
+def _blocks(plan: Plan, by_gpu: SideBySide, explained: bool) -> Iterator[Block]:
+    yield Paragraph(text=f"{plan.question.model_id}: what five ways of serving it cost", heading=1)
+    yield Facts(pairs=tuple(plan_view.asked(plan.question)))
+    yield money(plan)
+    if by_gpu:
+        yield side_by_side(by_gpu)
+    for strategy, outcome in plan.outcomes.items():
+        if isinstance(outcome, Option):
+            yield quote_table(outcome.quote, title=f"{strategy}: {rows.what(outcome).splitlines()[0]}")
+            yield from other_terms(outcome)
+    yield from plan_view.why_not(plan)
+    yield from plan_view.notes(plan)
+    if plan.warnings:
+        yield Items(title="Warnings", items=plan.warnings, tone="warn")
+    yield Facts(title="Defaults used", pairs=tuple(plan_view.defaults(plan)))
+    if explained:
+        yield from _explained(plan)
+
+
+def money(plan: Plan) -> Table:
+    """Per hour, per month and per million tokens, the recommended strategy marked."""
+    return Table(
+        columns=(
+            Column(title=f"{rows.INDENT}strategy"),
+            Column(title="what", share=1),
+            Column(title="$/hour", align="right"),
+            Column(title="$/month", align="right"),
+            Column(title="$/Mtok", align="right"),
+        ),
+        rows=tuple(_money_row(plan, strategy) for strategy in plan.outcomes),
+    )
+
+
+def _money_row(plan: Plan, strategy: str) -> Row:
+    outcome = next(outcome for name, outcome in plan.outcomes.items() if name == strategy)
+    recommended = strategy == plan.recommended
+    mark = rows.RECOMMENDED if recommended else rows.INDENT
+    if isinstance(outcome, Rejection):
+        return Row(cells=(f"{mark}{strategy}", f"not feasible: {outcome.reason}", *(MISSING,) * 3), tone="dim")
+    quote = outcome.quote
+    return Row(
+        cells=(
+            f"{mark}{strategy}",
+            "\n".join(line for line in (rows.gpus(outcome.deployment), rows.seller(quote)) if line),
+            usd(quote.usd_per_month / HOURS_PER_MONTH, complete=quote.complete),
+            usd(quote.usd_per_month, complete=quote.complete),
+            usd(rows.usd_per_mtok(quote), complete=quote.complete),
+        ),
+        tone="good" if recommended else "plain",
+    )
+
+
+def side_by_side(by_gpu: SideBySide) -> Table:
+    """The best way to serve this on each GPU, one column each."""
+    columns = [_column(outcome) for outcome in by_gpu.values()]
+    names = ("what", "format", "seller", "TTFT p95", "TPOT p95", "busy at the peak", "$/GPU-hour", "$/month", "$/Mtok")
+    return Table(
+        title="Side by side: the cheapest that keeps the promise on each GPU",
+        columns=(Column(title=""), *(Column(title=gpu_id, share=1) for gpu_id in by_gpu)),
+        rows=tuple(
+            Row(cells=(name, *(column[position] for column in columns))) for position, name in enumerate(names)
+        ),
+    )
+
+
+def _column(outcome: Option | Rejection) -> tuple[str, ...]:
+    if isinstance(outcome, Rejection):
+        return (f"not feasible: {outcome.reason}", *(MISSING,) * 8)
+    deployment, quote, estimate = outcome.deployment, outcome.quote, outcome.estimate
+    per_gpu_hour = quote.usd_per_month / HOURS_PER_MONTH / deployment.gpus if deployment.gpus else None
+    return (
+        rows.gpus(deployment),
+        rows.settings(deployment),
+        rows.seller(quote) or "own hardware",
+        rows.ttft_p95(estimate) if estimate else MISSING,
+        rows.tpot_p95(estimate) if estimate else MISSING,
+        percent(estimate.utilization) if estimate else MISSING,
+        usd(per_gpu_hour, complete=quote.complete),
+        usd(quote.usd_per_month, complete=quote.complete),
+        usd(rows.usd_per_mtok(quote), complete=quote.complete),
+    )
+
+
+def other_terms(option: Option) -> Iterator[Block]:
+    """The same machines on other terms or from other sellers."""
+    items = tuple(
+        f"{explain.formula(line)} = {cents(line.usd_per_month)}: {line.name}" for line in option.quote.alternatives
+    )
+    if items:
+        yield Items(title=f"{option.deployment.strategy}: the same on other terms", items=items, tone="dim")
+
+
+def _explained(plan: Plan) -> Iterator[Block]:
+    sources = views.Sources()
+    for strategy, outcome in plan.outcomes.items():
+        if isinstance(outcome, Option):
+            yield explain.quote_lines(outcome.quote, sources, title=f"{strategy}: how each line is computed")
+    yield from sources.blocks()

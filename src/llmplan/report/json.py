@@ -1,0 +1,294 @@
+"""The machine interface: values as JSON objects whose shapes are a contract (docs/reference/json.md).
+
+Numbers are plain base units with the unit in the key; times are in ms here because that is how latency is written
+in the field. A quantity without bound is null.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from llmplan.plan.deployment import Replica
+from llmplan.plan.ledger import Ledger
+from llmplan.plan.outcome import CheckResult, Estimate, MemoryBudget, Option, Quote, QuoteLine, Rejection
+from llmplan.plan.plan import Plan
+from llmplan.spec.band import Band
+from llmplan.spec.model import ModelSpec
+from llmplan.spec.provenance import Provenance
+from llmplan.units import HOURS_PER_MONTH, MS_PER_S, TOKENS_PER_MTOK
+
+Record = dict[str, Any]
+
+
+def schema(command: str) -> str:
+    """The versioned name of a shape.
+
+    >>> schema("memory")
+    'llmplan.memory/v1'
+    """
+    return f"llmplan.{command}/v1"
+
+
+def memory(
+    replica: Replica,
+    outcome: MemoryBudget | Rejection,
+    checkpoint_bytes: int,
+    checks: Iterable[CheckResult],
+    assumed: Mapping[str, str],
+) -> Record:
+    """`llmplan memory --json`."""
+    budget = outcome if isinstance(outcome, MemoryBudget) else None
+    return {
+        "schema": schema("memory"),
+        "model": replica.model.id,
+        "parameters": parameters(replica.model),
+        "checkpoint_bytes": checkpoint_bytes,
+        "per_gpu": per_gpu(replica, budget),
+        "kv": kv(budget),
+        "fits": budget is not None,
+        "rejection": rejection(outcome) if isinstance(outcome, Rejection) else None,
+        "checks": [check(each) for each in checks],
+        "ledger": ledger(budget.ledger if budget else outcome.ledger if isinstance(outcome, Rejection) else None),
+        "deployment": deployment(replica),
+        "assumed": dict(assumed),
+    }
+
+
+def parameters(model: ModelSpec) -> Record:
+    """How many weights, how many of them work on a token, how many are the embedding."""
+    return {
+        "total": model.total_parameters,
+        "active": model.active_parameters,
+        "embedding": model.embedding_parameters,
+    }
+
+
+def per_gpu(replica: Replica, budget: MemoryBudget | None) -> Record:
+    """One GPU's memory; null where the budget could not be made."""
+    return {
+        "total_bytes": budget.total_bytes if budget else replica.gpu.memory_bytes,
+        "budget_bytes": budget.budget_bytes if budget else None,
+        "weights_bytes": budget.weights_bytes if budget else None,
+        "activation_bytes": budget.activation_bytes if budget else None,
+        "cuda_graph_bytes": budget.cuda_graph_bytes if budget else None,
+        "non_torch_bytes": budget.non_torch_bytes if budget else None,
+        "kv_cache_bytes": band(budget.kv_cache_bytes) if budget else None,
+        "host_bytes": budget.host_bytes if budget else None,
+    }
+
+
+def kv(budget: MemoryBudget | None) -> Record:
+    """The paged cache."""
+    return {
+        "bytes_per_token_per_gpu": budget.kv_bytes_per_token if budget else None,
+        "block_tokens": budget.block_tokens if budget else None,
+        "blocks": budget.blocks if budget else None,
+        "capacity_tokens": budget.capacity_tokens if budget else None,
+        "max_concurrency": finite(budget.max_concurrency) if budget else None,
+    }
+
+
+def predict(
+    replica: Replica, estimate: Estimate, budget: MemoryBudget, checks: Iterable[CheckResult], assumed: Mapping[str, str]
+) -> Record:
+    """`llmplan predict --json`."""
+    return {
+        "schema": schema("predict"),
+        "model": replica.model.id,
+        **speed(estimate),
+        "checks": [check(each) for each in checks],
+        "kv": kv(budget),
+        "deployment": deployment(replica),
+        "assumed": dict(assumed),
+    }
+
+
+def speed(estimate: Estimate) -> Record:
+    """One estimate; latencies in ms."""
+    return {
+        "ttft_ms": band(estimate.ttft_s, MS_PER_S),
+        "tpot_ms": band(estimate.tpot_s, MS_PER_S),
+        "e2e_ms": band(estimate.e2e_s, MS_PER_S),
+        "ttft_ms_p95": finite(estimate.ttft_p95_s * MS_PER_S),
+        "tpot_ms_p95": finite(estimate.tpot_p95_s * MS_PER_S),
+        "output_tokens_per_s": band(estimate.output_tokens_per_s),
+        "total_tokens_per_s": band(estimate.total_tokens_per_s),
+        "requests_per_s": band(estimate.requests_per_s),
+        "capacity_requests_per_s": finite(estimate.capacity_requests_per_s),
+        "utilization": finite(estimate.utilization),
+        "batch_size": finite(estimate.batch_size),
+        "kv_limited": estimate.kv_limited,
+        "saturated": estimate.saturated,
+        "bottleneck": estimate.bottleneck,
+        "calibration": {"id": estimate.calibration_id, "extrapolated": estimate.extrapolated},
+        "step": ledger(estimate.step_ledger),
+    }
+
+
+def deployment(replica: Replica) -> Record:
+    """What was asked about, every default filled in."""
+    settings, parallel = replica.settings, replica.parallel
+    return {
+        "gpu": replica.gpu.id,
+        "gpus": parallel.gpus,
+        "host": replica.host.id,
+        "engine": replica.engine.id,
+        "engine_version": replica.engine.version,
+        "tp": parallel.tp,
+        "pp": parallel.pp,
+        "dp": parallel.dp,
+        "ep": parallel.tp * parallel.dp if parallel.ep else 1,
+        "weights": replica.weights.id,
+        "kv_cache": replica.kv.id,
+        "max_model_len": settings.max_model_len,
+        "max_num_seqs": settings.max_num_seqs,
+        "max_num_batched_tokens": settings.max_num_batched_tokens,
+        "gpu_memory_utilization": settings.memory_fraction,
+        "block_size": settings.block_tokens,
+        "enforce_eager": settings.enforce_eager,
+        "kv_cache_memory_bytes": settings.kv_cache_memory_bytes,
+    }
+
+
+def band(value: Band, factor: float = 1.0) -> Record:
+    """`{low, mid, high}`."""
+    return {
+        "low": finite(value.low * factor),
+        "mid": finite(value.mid * factor),
+        "high": finite(value.high * factor),
+    }
+
+
+def check(result: CheckResult) -> Record:
+    """What an engine rule says."""
+    return {
+        "id": result.id,
+        "severity": result.severity,
+        "message": result.message,
+        "fix": result.fix,
+        "source": result.source,
+    }
+
+
+def rejection(value: Rejection) -> Record:
+    """Why not, and what would change it."""
+    return {
+        "code": value.code,
+        "reason": value.reason,
+        "needed": value.needed,
+        "available": value.available,
+        "fix": value.fix,
+    }
+
+
+def ledger(value: Ledger | None) -> Record | None:
+    """Lines in one unit and their sum."""
+    if value is None:
+        return None
+    return {
+        "unit": value.unit,
+        "lines": [
+            {
+                "name": line.name,
+                "amount": None if line.amount is None else finite(line.amount),
+                "formula": line.formula,
+                "sources": [source(each) for each in line.provenance],
+            }
+            for line in value.lines
+        ],
+        "total": finite(value.total),
+        "complete": value.complete,
+    }
+
+
+def source(value: Provenance) -> Record:
+    """Where a figure comes from."""
+    return {
+        "title": value.source.title,
+        "url": value.source.url,
+        "as_of": value.as_of.isoformat() if value.as_of else None,
+        "kind": value.kind,
+        "note": value.note,
+    }
+
+
+def finite(value: float) -> float | None:
+    """JSON has no infinity."""
+    return value if math.isfinite(value) else None
+
+
+def cost(plan: Plan, by_gpu: Mapping[str, Option | Rejection], limit_usd_per_month: float | None) -> Record:
+    """`llmplan cost --json`."""
+    chosen = plan.chosen
+    total = chosen.quote.usd_per_month if chosen else None
+    exceeded = total is not None and limit_usd_per_month is not None and total > limit_usd_per_month
+    return {
+        "schema": schema("cost"),
+        "model": plan.question.model_id,
+        "strategies": [{"strategy": name, **priced(outcome)} for name, outcome in plan.outcomes.items()],
+        "by_gpu": [{"gpu": gpu_id, **priced(outcome)} for gpu_id, outcome in by_gpu.items()],
+        "recommended": plan.recommended,
+        "usd_per_month": total,
+        "limit": {"max_usd_per_month": limit_usd_per_month, "exceeded": exceeded},
+        "price_date": plan.price_date.isoformat(),
+        "made_with": plan.made_with,
+    }
+
+
+def priced(outcome: Option | Rejection) -> Record:
+    """What an outcome costs, or why there is nothing to pay for."""
+    if isinstance(outcome, Rejection):
+        return {"status": "rejection", "deployment": None, "quote": None, "rejection": rejection(outcome)}
+    replica = outcome.deployment.replica
+    return {
+        "status": "option",
+        "deployment": None if replica is None else {**deployment(replica), "gpus": outcome.deployment.gpus},
+        "replicas": outcome.deployment.replicas,
+        "meets_slo": outcome.meets_slo,
+        "quote": quote(outcome.quote),
+        "rejection": None,
+    }
+
+
+def quote(value: Quote) -> Record:
+    """Totals, then the lines whose sum they are."""
+    tokens = value.input_tokens_per_month + value.output_tokens_per_month
+    return {
+        "usd_per_month": value.usd_per_month,
+        "usd_per_hour": value.usd_per_month / HOURS_PER_MONTH,
+        "usd_per_million_tokens": {
+            "input": value.usd_per_mtok_input,
+            "output": value.usd_per_mtok_output,
+            "blended": value.usd_per_month / tokens * TOKENS_PER_MTOK if tokens > 0 else None,
+        },
+        "complete": value.complete,
+        "as_of": value.as_of.isoformat(),
+        "lines": [quote_line(line) for line in value.lines],
+        "alternatives": [quote_line(line) for line in value.alternatives],
+    }
+
+
+def quote_line(line: QuoteLine) -> Record:
+    """Quantity, unit price, amount, and the row of price data behind them."""
+    figure = line.figure
+    return {
+        "name": line.name,
+        "quantity": line.quantity,
+        "unit": line.unit,
+        "unit_price_usd": line.unit_price_usd,
+        "usd_per_month": line.usd_per_month,
+        "note": line.note,
+        "figure": None
+        if figure is None
+        else {
+            "provider": figure.provider,
+            "instance": figure.instance,
+            "region": figure.region,
+            "term": figure.term,
+            "source": figure.source,
+            "url": figure.url,
+            "as_of": figure.as_of.isoformat() if figure.as_of else None,
+        },
+    }

@@ -1,0 +1,54 @@
+"""Blocks as GitHub-flavoured Markdown, for a pull request or a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import assert_never
+
+from llmplan.report.blocks import Block, Document, Facts, Items, Paragraph, Table
+
+ALIGNMENT = {"left": ":--", "right": "--:"}
+
+
+def render(document: Document) -> str:
+    """The whole document, ending in a newline."""
+    return "\n\n".join("\n".join(lines(block)) for block in document) + "\n"
+
+
+def lines(block: Block) -> Iterator[str]:
+    """The lines of one block."""
+    match block:
+        case Paragraph(text=text, heading=heading):
+            yield f"{'#' * heading} {text}" if heading else text
+        case Items(title=title, items=items, numbered=numbered):
+            yield from _heading(title)
+            for number, item in enumerate(items, start=1):
+                yield f"{number}. {item}" if numbered else f"- {item}"
+        case Facts(title=title, pairs=pairs):
+            yield from _heading(title)
+            for name, value in pairs:
+                yield f"- {name}: {value}"
+        case Table():
+            yield from _heading(block.title)
+            yield _row(tuple(column.title for column in block.columns))
+            yield _row(tuple(ALIGNMENT[column.align] for column in block.columns))
+            for row in block.rows:
+                yield _row(row.cells)
+            if block.footer:
+                yield _row(tuple(f"**{cell}**" if cell else "" for cell in block.footer))
+        case _:
+            assert_never(block)
+
+
+def _heading(title: str) -> Iterator[str]:
+    if title:
+        yield f"### {title}"
+        yield ""
+
+
+def _row(cells: tuple[str, ...]) -> str:
+    return "| " + " | ".join(_cell(cell) for cell in cells) + " |"
+
+
+def _cell(text: str) -> str:
+    return "<br>".join(line.strip().replace("|", "\\|") for line in text.splitlines())

@@ -1,0 +1,78 @@
+"""The memory budget of one GPU of a replica, as people read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from llmplan.plan.deployment import Replica
+from llmplan.plan.outcome import CheckResult, MemoryBudget, Rejection
+from llmplan.report import views
+from llmplan.report.blocks import Block, Document, Facts, Paragraph
+from llmplan.report.explain import ledger_lines
+from llmplan.report.numbers import count, format_bytes, format_count, percent, size
+
+
+def document(
+    replica: Replica,
+    outcome: MemoryBudget | Rejection,
+    checkpoint_bytes: int,
+    checks: Iterable[CheckResult],
+    assumed: Mapping[str, str],
+    *,
+    explain: bool = False,
+) -> Document:
+    """`llmplan memory`: what one GPU holds, what is left for the KV cache, and how many requests that is."""
+    return tuple(_blocks(replica, outcome, checkpoint_bytes, checks, assumed, explain))
+
+
+def _blocks(
+    replica: Replica,
+    outcome: MemoryBudget | Rejection,
+    checkpoint_bytes: int,
+    checks: Iterable[CheckResult],
+    assumed: Mapping[str, str],
+    explain: bool,
+) -> Iterator[Block]:
+    yield Paragraph(text=f"{replica.model.id} on {views.replica_line(replica)}", heading=1)
+    yield Facts(pairs=tuple(_model_facts(replica, checkpoint_bytes)))
+    if isinstance(outcome, Rejection):
+        yield from views.why_not(outcome)
+    else:
+        yield from _budget(replica, outcome)
+    yield from views.findings(checks)
+    yield from views.defaults_used(assumed)
+    ledger = outcome.ledger
+    if explain and ledger is not None:
+        sources = views.Sources()
+        yield ledger_lines(ledger, sources, title="How each line is computed")
+        yield from sources.blocks()
+
+
+def _model_facts(replica: Replica, checkpoint_bytes: int) -> Iterator[tuple[str, str]]:
+    model = replica.model
+    active = "" if model.active_parameters == model.total_parameters else f", {count(model.active_parameters)} active"
+    yield "parameters", f"{format_count(model.total_parameters)}{active}"
+    yield "checkpoint", f"{format_bytes(checkpoint_bytes)} as {replica.weights.id}"
+    yield "context", f"{replica.settings.max_model_len:,} tokens of {model.max_context_tokens:,}"
+
+
+def _budget(replica: Replica, budget: MemoryBudget) -> Iterator[Block]:
+    share = percent(budget.budget_bytes / budget.total_bytes)
+    yield views.ledger_table(
+        budget.ledger,
+        title=f"One GPU: {format_bytes(budget.budget_bytes)} budget = {share} of {format_bytes(budget.total_bytes)}",
+        total_name="budget",
+        whole=budget.total_bytes,
+    )
+    yield Facts(title="KV cache of the replica", pairs=tuple(_kv_facts(replica, budget)))
+
+
+def _kv_facts(replica: Replica, budget: MemoryBudget) -> Iterator[tuple[str, str]]:
+    yield "pool", f"{size(budget.kv_cache_bytes)} per GPU"
+    yield "per token", f"{format_bytes(budget.kv_bytes_per_token)} per GPU"
+    yield "blocks", f"{budget.blocks:,} of {budget.block_tokens} tokens"
+    yield "capacity", f"{budget.capacity_tokens:,} tokens"
+    full = f"{budget.max_concurrency:,.2f} requests of {replica.settings.max_model_len:,} tokens at once"
+    yield "concurrency", full
+    if budget.host_bytes:
+        yield "host memory", format_bytes(budget.host_bytes)

@@ -1,0 +1,134 @@
+"""One row for each strategy: what would run, how fast, for how much, or why not."""
+
+from __future__ import annotations
+
+from llmplan.plan.deployment import Deployment, StrategyId
+from llmplan.plan.outcome import Estimate, Option, Outcome, Quote, Rejection
+from llmplan.plan.plan import Plan
+from llmplan.report.blocks import Column, Row, Table
+from llmplan.report.numbers import MISSING, at_percentile, percent, seconds, usd
+from llmplan.units import TOKENS_PER_MTOK
+
+RECOMMENDED = "▸ "
+INDENT = "  "
+
+COLUMNS = (
+    Column(title=f"{INDENT}strategy"),
+    Column(title="what", share=1),
+    Column(title="TTFT p95\nTPOT p95"),
+    Column(title="$/month", align="right"),
+    Column(title="$/Mtok", align="right"),
+)
+
+
+def five(plan: Plan) -> Table:
+    """The five strategies side by side, the recommended one marked."""
+    rows = tuple(
+        row(strategy, outcome, recommended=strategy == plan.recommended) for strategy, outcome in plan.outcomes.items()
+    )
+    return Table(columns=COLUMNS, rows=rows, spaced=True)
+
+
+def row(strategy: StrategyId, outcome: Outcome, *, recommended: bool) -> Row:
+    """The cells of one strategy."""
+    mark = RECOMMENDED if recommended else INDENT
+    if isinstance(outcome, Rejection):
+        return Row(
+            cells=(f"{mark}{strategy}\n{INDENT}not feasible", outcome.reason, MISSING, MISSING, MISSING), tone="dim"
+        )
+    return Row(
+        cells=(
+            f"{mark}{strategy}\n{INDENT}{status(outcome)}",
+            what(outcome),
+            latency(outcome),
+            usd(outcome.quote.usd_per_month, complete=outcome.quote.complete),
+            usd(usd_per_mtok(outcome.quote), complete=outcome.quote.complete),
+        ),
+        tone="good" if recommended else "plain",
+    )
+
+
+def status(option: Option) -> str:
+    """Whether the promise is kept, as far as anybody knows."""
+    if option.meets_slo is None:
+        return "SLO unknown"
+    return "meets the SLO" if option.meets_slo else "misses the SLO"
+
+
+def what(option: Option) -> str:
+    """GPUs, format and engine; then who sells it, on which terms."""
+    deployment = option.deployment
+    lines = [gpus(deployment), settings(deployment), seller(option.quote)]
+    return "\n".join(line for line in lines if line)
+
+
+def gpus(deployment: Deployment) -> str:
+    """`4 × l4-24gb (2 replicas of 2)`."""
+    replica = deployment.replica
+    if replica is None:
+        return "hosted API, paid by the token"
+    per_replica = replica.parallel.gpus
+    if deployment.replicas is None:
+        return f"{per_replica} × {replica.gpu.id}"
+    upto = "up to " if deployment.purchase.kind == "serverless" else ""
+    text = f"{upto}{deployment.gpus} × {replica.gpu.id}"
+    if deployment.fleets > 1:
+        text += f" ({deployment.fleets} fleets)"
+    elif deployment.replicas > 1:
+        text += f" ({deployment.replicas} replicas)" if per_replica == 1 else f" ({deployment.replicas} × {per_replica})"
+    return text
+
+
+def settings(deployment: Deployment) -> str:
+    """`fp8, TP2, vllm 0.33.0` and what is kept in host memory."""
+    replica = deployment.replica
+    if replica is None:
+        return ""
+    text = f"{replica.weights.id}, {replica.parallel.describe()}, {replica.engine.id} {replica.engine.version}"
+    match replica.offload:
+        case None:
+            return text
+        case offload if offload.kind == "layers":
+            return f"{text}, {offload.host_layers} of {replica.model.layer_count} layers on the CPU"
+        case offload if offload.kind == "weights":
+            return f"{text}, weights streamed from host RAM"
+        case _:
+            return f"{text}, KV spills to host RAM"
+
+
+def seller(quote: Quote) -> str:
+    """Who is paid most, where and on which term: `aws us-east-1, reserved-1y`."""
+    priced = [line for line in quote.lines if line.figure is not None and line.usd_per_month is not None]
+    if not priced:
+        return ""
+    figure = max(priced, key=lambda line: line.usd_per_month or 0.0).figure
+    assert figure is not None
+    place = " ".join(part for part in (figure.provider, figure.region) if part)
+    return ", ".join(part for part in (place, figure.term) if part)
+
+
+def latency(option: Option) -> str:
+    """TTFT and TPOT at p95 with their bands."""
+    if option.estimate is None:
+        return "not stated\nnot stated"
+    lines = [ttft_p95(option.estimate), tpot_p95(option.estimate)]
+    cold = option.cold.get("cold_request_share")
+    if cold is not None:
+        lines.append(f"{percent(cold)} start cold")
+    return "\n".join(lines)
+
+
+def ttft_p95(estimate: Estimate) -> str:
+    """The 95th percentile with the band of the mean."""
+    return seconds(at_percentile(estimate.ttft_s, estimate.ttft_p95_s))
+
+
+def tpot_p95(estimate: Estimate) -> str:
+    """The 95th percentile with the band of the mean."""
+    return seconds(at_percentile(estimate.tpot_s, estimate.tpot_p95_s))
+
+
+def usd_per_mtok(quote: Quote) -> float | None:
+    """Blended over the workload's mix of input and output tokens [USD per million]."""
+    tokens = quote.input_tokens_per_month + quote.output_tokens_per_month
+    return quote.usd_per_month / tokens * TOKENS_PER_MTOK if tokens > 0 else None

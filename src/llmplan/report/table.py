@@ -1,0 +1,107 @@
+"""Blocks drawn for a terminal with rich. Colour only repeats what the words say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import assert_never
+
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from llmplan.report.blocks import Block, Column, Document, Facts, Items, Paragraph, Row, Table, Tone
+
+STYLES: dict[Tone, str] = {
+    "plain": "",
+    "strong": "bold",
+    "good": "bold green",
+    "bad": "red",
+    "dim": "dim",
+    "warn": "yellow",
+}
+
+
+def render(document: Document) -> Iterator[RenderableType]:
+    """One drawable for each block, with a blank line before each but the first."""
+    for position, block in enumerate(document):
+        if position:
+            yield ""
+        yield from draw(block)
+
+
+def draw(block: Block) -> Iterator[RenderableType]:
+    """The drawables of one block."""
+    match block:
+        case Paragraph():
+            style = "bold" if block.heading else STYLES[block.tone]
+            yield Text(block.text, style=style)
+        case Items():
+            yield from _heading(block.title)
+            yield _list(block)
+        case Facts():
+            yield from _heading(block.title)
+            yield _facts(block)
+        case Table():
+            yield from _heading(block.title)
+            yield _table(block)
+        case _:
+            assert_never(block)
+
+
+def _heading(title: str) -> Iterator[RenderableType]:
+    if title:
+        yield Text(title, style="bold")
+
+
+def _list(block: Items) -> RenderableType:
+    grid = RichTable.grid(padding=(0, 1))
+    grid.add_column(justify="right", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for number, item in enumerate(block.items, start=1):
+        marker = f"[{number}]" if block.numbered else "-"
+        grid.add_row(Text(marker, style=STYLES[block.tone]), Text(item, style=STYLES[block.tone]))
+    return Padding(grid, (0, 0, 0, 2))
+
+
+def _facts(block: Facts) -> RenderableType:
+    grid = RichTable.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in block.pairs:
+        grid.add_row(Text(name, style="dim"), Text(value))
+    return Padding(grid, (0, 0, 0, 2))
+
+
+def _table(block: Table) -> RenderableType:
+    table = RichTable(
+        box=None,
+        pad_edge=False,
+        padding=(0, 2, 1 if block.spaced else 0, 0),
+        header_style="bold",
+        show_footer=bool(block.footer),
+        footer_style="bold",
+        collapse_padding=False,
+        expand=any(column.share for column in block.columns),
+    )
+    footers = block.footer or ("",) * len(block.columns)
+    for column, footer in zip(block.columns, footers, strict=True):
+        _add_column(table, column, footer)
+    for row in block.rows:
+        table.add_row(*_cells(row))
+    return table
+
+
+def _add_column(table: RichTable, column: Column, footer: str) -> None:
+    table.add_column(
+        Text(column.title),
+        footer=Text(footer),
+        justify=column.align,
+        ratio=column.share,
+        no_wrap=column.share is None,
+        overflow="fold",
+    )
+
+
+def _cells(row: Row) -> list[Text]:
+    return [Text(cell, style=STYLES[row.tone]) for cell in row.cells]

@@ -1,0 +1,102 @@
+"""A fleet that scales to zero, in closed form: how often it starts, how long it is billed, who waits.
+
+Requests arrive in active periods (a share `a` of all time) as a Poisson stream. A worker that has finished stays for
+an idle window. The fleet is on while somebody is being served or within the window after, which is the busy period
+of an M/G/infinity queue whose service is the request plus the window (Takács 1962): the chance of finding it off is
+exp(-rate x (service + window)).
+"""
+
+from __future__ import annotations
+
+import math
+
+from llmplan.plan.usage import ServerlessUsage
+from llmplan.units import SECONDS_PER_MONTH
+
+
+def scale_to_zero_usage(
+    *,
+    requests_per_s: float,
+    service_s: float,
+    slots_per_replica: float,
+    capacity_requests_per_s: float,
+    idle_window_s: float,
+    cold_start_s: float,
+    active_share: float = 1.0,
+    peak_to_mean: float = 1.0,
+    keep_warm: int = 0,
+    bills_start: bool = True,
+) -> ServerlessUsage:
+    """Replica-seconds per month of a fleet behind a concurrency autoscaler.
+
+    Parameters
+    ----------
+    requests_per_s : mean arrival rate over all time [1/s]
+    service_s : time a request occupies its slot when warm [s]
+    slots_per_replica : requests that one replica serves at once within its SLO [-]
+    capacity_requests_per_s : requests that one replica completes per second within its SLO [1/s]
+    idle_window_s : time a worker waits for another request before it stops [s]
+    cold_start_s : time a new worker needs [s]
+    active_share : share of time in which there is any traffic [-]; arrivals are Poisson inside it
+    peak_to_mean : busiest hour over the mean, for the largest number of replicas [-]
+    keep_warm : replicas that never stop [-]
+    bills_start : whether start-up seconds are billed
+
+    Notes
+    -----
+    With r = rate / active_share and T = service + window:
+    off probability p0 = exp(-r T) within active time; starts per active second of the first worker r p0;
+    cold share = p0 (requests that arrive during the start wait too: + p0 r cold, capped at 1).
+    Further workers run in proportion to the load above one worker's capacity. Exact for one worker and Poisson
+    arrivals, optimistic for bursts inside the active time.
+
+    References
+    ----------
+    L. Takács, Introduction to the Theory of Queues (1962), ch. 3; W. Whitt, M/G/infinity busy periods.
+
+    >>> usage = scale_to_zero_usage(requests_per_s=2 / 60, service_s=5, slots_per_replica=8,
+    ...     capacity_requests_per_s=2, idle_window_s=5, cold_start_s=60)
+    >>> round(usage.cold_request_share, 2)
+    1.0
+    """
+    if requests_per_s <= 0:
+        return _always_warm(keep_warm, cold_start_s)
+    rate_per_s = requests_per_s / active_share
+    off_share = math.exp(-rate_per_s * (service_s + idle_window_s)) if keep_warm == 0 else 0.0
+    first_starts_per_s = rate_per_s * off_share
+    cold_share = min(1.0, off_share * (1.0 + rate_per_s * cold_start_s))
+    replicas_busy = max(rate_per_s / capacity_requests_per_s, rate_per_s * service_s / slots_per_replica)
+    extra = max(0.0, replicas_busy - max(1.0, keep_warm))
+    active_s = SECONDS_PER_MONTH * active_share
+    first_on_s = active_s * (1.0 - off_share) if keep_warm == 0 else SECONDS_PER_MONTH * keep_warm
+    starts = active_s * first_starts_per_s
+    starting_s = starts * cold_start_s
+    on_s = first_on_s + active_s * extra
+    busy_s = min(on_s, active_s * replicas_busy)
+    return ServerlessUsage(
+        mean_running_replicas=(on_s + starting_s) / SECONDS_PER_MONTH,
+        peak_replicas=max(1, math.ceil(replicas_busy * peak_to_mean)),
+        billed_replica_s_per_month=on_s + (starting_s if bills_start else 0.0),
+        busy_replica_s_per_month=busy_s,
+        idle_replica_s_per_month=on_s - busy_s,
+        starting_replica_s_per_month=starting_s,
+        cold_start_s=cold_start_s,
+        cold_request_share=cold_share,
+        starts_per_month=starts,
+    )
+
+
+def _always_warm(keep_warm: int, cold_start_s: float) -> ServerlessUsage:
+    """No traffic at all: only what is kept warm is billed."""
+    warm_s = keep_warm * SECONDS_PER_MONTH
+    return ServerlessUsage(
+        mean_running_replicas=float(keep_warm),
+        peak_replicas=keep_warm,
+        billed_replica_s_per_month=warm_s,
+        busy_replica_s_per_month=0.0,
+        idle_replica_s_per_month=warm_s,
+        starting_replica_s_per_month=0.0,
+        cold_start_s=cold_start_s,
+        cold_request_share=0.0 if keep_warm else 1.0,
+        starts_per_month=0.0,
+    )

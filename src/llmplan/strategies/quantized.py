@@ -1,0 +1,90 @@
+"""Quantization: the same machines with fewer bits per weight, in the formats that the GPU and engine really run.
+
+The quality cost is not judged here: the planner looks up what was measured for the format and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from llmplan.plan.deployment import Deployment, Purchase
+from llmplan.spec.engine import EngineSpec
+from llmplan.spec.formats import KvFormat, WeightFormat
+from llmplan.spec.gpu import GpuSpec
+from llmplan.strategies._base import (
+    Machine,
+    Market,
+    Strategy,
+    allowed_formats,
+    kv_format_for,
+    layouts,
+    make_replica,
+    max_replicas,
+    native_format,
+    runs_format,
+)
+
+ENGINES = ("vllm", "sglang", "tensorrt-llm")
+FORMATS = ("fp8", "int8", "w8a16", "awq-int4", "gptq-int4", "w4a16", "nvfp4")
+"""What a 16-bit checkpoint is commonly converted to for GPU serving; a format keeps its own engine rules."""
+
+
+def propose(market: Market) -> Iterator[Deployment]:
+    """Every machine, layout and quantized format that the engine accepts on that GPU."""
+    purchase = Purchase(kind="owned") if market.owned else Purchase(kind="hourly", terms=market.question.limits.terms)
+    for machine in market.hourly:
+        engine = market.engine_for(machine.gpu, preferred=ENGINES)
+        if engine is None:
+            continue
+        for weights in formats(market, machine.gpu, engine):
+            for kv in kv_formats(market, machine, engine, weights):
+                for parallel in layouts(market.model, machine):
+                    yield Deployment(
+                        strategy="quantized",
+                        model=market.model,
+                        replica=make_replica(market, machine, engine, parallel, weights, kv=kv),
+                        purchase=purchase,
+                        levers=levers(market, weights, kv),
+                        max_replicas=max_replicas(machine, parallel),
+                    )
+
+
+def formats(market: Market, gpu: GpuSpec, engine: EngineSpec) -> tuple[WeightFormat, ...]:
+    """Formats with fewer bits than the checkpoint, that run on this GPU, fewest bits last."""
+    own = native_format(market, gpu)
+    smaller = [market.weight_formats[name] for name in FORMATS if market.weight_formats[name].bits < own.bits]
+    runnable = tuple(each for each in smaller if runs_format(engine, gpu, each))
+    if own.is_quantized:
+        runnable = (own, *runnable)
+    return allowed_formats(market, runnable)
+
+
+def kv_formats(market: Market, machine: Machine, engine: EngineSpec, weights: WeightFormat) -> tuple[KvFormat, ...]:
+    """The 16-bit cache, and FP8 blocks where the engine has a kernel for them on this GPU."""
+    plain = kv_format_for(market, market.model, weights, machine.gpu)
+    support = engine.kv_formats.get("fp8")
+    capability = machine.gpu.compute_capability
+    if market.question.limits.kv_formats or support is None or capability is None or not support.runs_on(capability):
+        return (plain,)
+    native = support.native_from is not None and capability >= support.native_from
+    return (plain, market.kv_formats["fp8"]) if native else (plain,)
+
+
+def levers(market: Market, weights: WeightFormat, kv: KvFormat) -> tuple[str, ...]:
+    """Names of the levers that are pulled."""
+    used = [f"{weights.id} weights"]
+    used += ["fp8 KV cache"] if kv.bytes_per_element < 2 else []
+    used.append("own GPUs" if market.owned else "rented by the hour")
+    return tuple(used)
+
+
+def why_none(market: Market) -> tuple[str, str]:
+    """No smaller format is runnable."""
+    own = market.model.checkpoint_format
+    return (
+        f"the checkpoint is {own}, and no smaller format runs on a GPU within the limits",
+        "llmplan catalog list formats",
+    )
+
+
+STRATEGY = Strategy(id="quantized", title="Quantization", propose=propose, why_none=why_none)

@@ -1,0 +1,45 @@
+"""Start-up lines as vLLM prints them, across versions."""
+
+from pathlib import Path
+
+import pytest
+
+from llmplan.errors import DataError
+from llmplan.measurements import read_startup_log
+from llmplan.measurements.vllm_log import parse_startup_log
+from llmplan.units import GIB
+
+
+def test_current_lines() -> None:
+    text = (
+        "INFO Model loading took 14.9889 GiB memory and 3.2 seconds\n"
+        "INFO Available KV cache memory: 36.36 GiB\n"
+        "INFO GPU KV cache size: 297,856 tokens\n"
+        "INFO Maximum concurrency for 131,072 tokens per request: 2.27x\n"
+        "INFO Graph capturing finished in 21 secs, took 0.54 GiB\n"
+    )
+    seen = parse_startup_log(text, name="log")
+    assert seen.weights_bytes == pytest.approx(14.9889 * GIB)
+    assert seen.kv_cache_bytes == pytest.approx(36.36 * GIB)
+    assert (seen.kv_tokens, seen.max_concurrency) == (297_856, 2.27)
+    assert seen.cuda_graph_bytes == pytest.approx(0.54 * GIB)
+
+
+def test_older_lines_and_restarts_take_the_last_value() -> None:
+    text = "Loading model weights took 14.2487 GB\n# GPU blocks: 4000, # CPU blocks: 4681\n# GPU blocks: 4025, # CPU blocks: 4681\n"
+    seen = parse_startup_log(text, name="log")
+    assert seen.gpu_blocks == 4025
+    assert seen.kv_tokens is None
+
+
+def test_a_file_of_something_else_is_refused_with_what_was_expected(tmp_path: Path) -> None:
+    path = tmp_path / "other.log"
+    path.write_bytes(b"\xff\xfe nothing here\n")
+    with pytest.raises(DataError, match="no memory line") as caught:
+        read_startup_log(path)
+    assert "Available KV cache memory" in caught.value.hints[0]
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cannot be read"):
+        read_startup_log(tmp_path / "absent.log")

@@ -1,0 +1,161 @@
+"""The identity, the rules of four engines, offloading, adapters and rejections."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pytest
+from llmplan import memory
+from llmplan.plan.deployment import Offload, Replica, Tenancy
+from llmplan.plan.outcome import MemoryBudget, Rejection
+from llmplan.units import GIB
+
+Make = Callable[..., Replica]
+
+
+def fits(replica: Replica) -> MemoryBudget:
+    outcome = memory.budget(replica)
+    assert isinstance(outcome, MemoryBudget), outcome
+    return outcome
+
+
+def rejected(replica: Replica) -> Rejection:
+    outcome = memory.budget(replica)
+    assert isinstance(outcome, Rejection), outcome
+    return outcome
+
+
+def test_lines_add_up_to_the_budget(make: Make) -> None:
+    result = fits(make())
+    assert result.ledger.total == pytest.approx(math.ceil(result.total_bytes * 0.92), abs=1)
+    assert result.budget_bytes == math.ceil(result.total_bytes * 0.92)
+    assert [line.name for line in result.ledger.lines] == [
+        "weights", "activation peak", "non-torch", "CUDA graphs", "LoRA adapters", "KV pool",
+    ]  # fmt: skip
+    assert result.ledger["KV pool"].amount == result.kv_cache_bytes.mid
+    assert all(line.formula and line.provenance for line in result.ledger.lines)
+
+
+def test_a_known_pool_is_taken_as_it_is(make: Make) -> None:
+    """NousResearch/Hermes-3-Llama-3.1-8B on an RTX 3090: 3.78 GiB are 30,960 tokens."""
+    result = fits(make(gpu_gib=23.56, max_model_len=16384, kv_cache_memory_bytes=round(3.78 * GIB)))
+    assert result.kv_cache_bytes.is_exact
+    assert result.capacity_tokens == pytest.approx(30960, rel=2e-3)
+    assert result.max_concurrency == pytest.approx(30960 / 16384, rel=2e-3)
+
+
+def test_eager_execution_leaves_the_graphs_to_the_pool(make: Make) -> None:
+    captured, eager = fits(make()), fits(make(enforce_eager=True))
+    assert eager.cuda_graph_bytes == 0
+    assert eager.kv_cache_bytes.mid == pytest.approx(captured.kv_cache_bytes.mid + captured.cuda_graph_bytes)
+
+
+def test_data_parallel_groups_add_capacity_but_no_blocks(make: Make) -> None:
+    one, two = fits(make(max_num_seqs=64)), fits(make(max_num_seqs=64, dp=2))
+    assert two.capacity_tokens == pytest.approx(2 * one.capacity_tokens, rel=0.05)
+    assert two.blocks == pytest.approx(one.blocks, rel=0.05)
+
+
+def test_tensorrt_llm_takes_a_fraction_of_what_is_free(make: Make) -> None:
+    result = fits(make(engine="tensorrt-llm"))
+    spent = result.weights_bytes + result.activation_bytes + result.non_torch_bytes + result.cuda_graph_bytes
+    assert result.kv_cache_bytes.mid == pytest.approx(0.9 * (result.total_bytes - spent))
+    assert result.block_tokens == 32
+    assert result.capacity_tokens == result.blocks * 32
+
+
+def test_sglang_leaves_everything_else_outside_the_fraction(make: Make) -> None:
+    """Qwen2.5-7B class logs: weights + pool = fraction x memory before loading."""
+    result = fits(make(engine="sglang"))
+    before = result.total_bytes - result.non_torch_bytes
+    assert result.weights_bytes + result.kv_cache_bytes.mid == pytest.approx(0.835 * before)
+
+
+def test_llama_cpp_allocates_the_context_exactly(make: Make) -> None:
+    result = fits(make(engine="llama-cpp", weights="q4_k_m", kv="fp16", max_model_len=4096, max_num_seqs=4))
+    assert result.kv_cache_bytes.mid == 4 * 4096 * 32 * 2 * 8 * 128 * 2
+    assert result.max_concurrency == 4
+    assert result.budget_bytes < result.total_bytes
+
+
+def test_llama_cpp_layers_on_the_host(make: Make) -> None:
+    half = Offload(kind="layers", host_layers=16)
+    settings = {"engine": "llama-cpp", "weights": "q8_0", "kv": "fp16", "max_num_seqs": 1}
+    whole, split = fits(make(**settings)), fits(make(**settings, offload=half))
+    assert split.kv_cache_bytes.mid == whole.kv_cache_bytes.mid / 2
+    moved = whole.weights_bytes - split.weights_bytes
+    head = 128256 * 4096 * 34 / 32
+    assert moved == pytest.approx((whole.weights_bytes - head) / 2, rel=1e-3)
+    assert split.host_bytes == pytest.approx(whole.host_bytes + moved + whole.kv_cache_bytes.mid / 2, rel=1e-6)
+
+
+def test_streamed_weights_make_room_for_cache(make: Make) -> None:
+    moved = 8 * GIB
+    plain = fits(make(gpu_gib=24, max_num_seqs=64))
+    streamed = fits(make(gpu_gib=24, max_num_seqs=64, offload=Offload(kind="weights", host_weight_bytes=moved)))
+    assert streamed.kv_cache_bytes.mid - plain.kv_cache_bytes.mid == pytest.approx(moved)
+    assert streamed.host_bytes == moved
+
+
+def test_host_memory_is_the_gpus_share(make: Make) -> None:
+    result = rejected(
+        make(gpu_gib=24, host_gib=64, host_gpus=8, offload=Offload(kind="weights", host_weight_bytes=8 * GIB))
+    )
+    assert result.code == "host_memory"
+    assert 0 < result.closeness < 1
+
+
+def test_adapters_take_memory_per_rank(make: Make) -> None:
+    """Llama-3.1-8B, rank 16 on all projections: 41,943,040 parameters (as PEFT prints)."""
+    result = fits(make(tenancy=Tenancy(tenants=20, adapters=20, lora_rank=16)))
+    assert result.ledger["LoRA adapters"].amount == 20 * 41943040 * 2
+
+
+def test_weights_that_do_not_fit_name_the_way_out(make: Make) -> None:
+    result = rejected(make("llama-3.3-70b"))
+    assert result.code == "weights_do_not_fit"
+    assert result.fix == "--tp 2"
+    assert result.ledger is not None
+    assert 0.4 < result.closeness < 0.6
+
+
+def test_deepseek_in_fp8_needs_more_than_eight_80_gb_gpus(make: Make) -> None:
+    assert rejected(make("deepseek-v3", tp=8)).code == "weights_do_not_fit"
+    assert fits(make("deepseek-v3", tp=8, gpu_gib=140.4)).max_concurrency > 1
+
+
+def test_one_request_must_fit(make: Make) -> None:
+    result = rejected(make(gpu_gib=22.5, max_model_len=131072, max_num_seqs=64))
+    assert result.code == "no_room_for_one_request"
+    shorter = int(result.fix.removeprefix("--max-model-len "))
+    assert fits(make(gpu_gib=22.5, max_model_len=shorter, max_num_seqs=64)).max_concurrency >= 1
+
+
+def test_a_70b_does_not_fit_one_consumer_gpu_at_4_bits(make: Make) -> None:
+    assert rejected(make("llama-3.3-70b", weights="awq-int4", gpu_gib=23.99)).code == "weights_do_not_fit"
+
+
+def test_layers_on_a_24_gb_gpu(make: Make) -> None:
+    """70B Q4_K_M: published hybrid setups put 45 to 55 % of the layers on a 24 GB card."""
+    replica = make("llama-3.3-70b", engine="llama-cpp", weights="q4_k_m", kv="fp16", gpu_gib=23.99, host_gpus=1)
+    layers = memory.layers_on_gpu(
+        model=replica.model, weight_format=replica.weights, kv_format=replica.kv, gpu=replica.gpu,
+        engine=replica.engine, context_tokens=8192, slots=1,
+    )  # fmt: skip
+    assert 36 <= layers <= 44
+    offload = Offload(kind="layers", host_layers=80 - layers)
+    split = fits(
+        make(
+            "llama-3.3-70b", engine="llama-cpp", weights="q4_k_m", kv="fp16", gpu_gib=23.99, host_gib=64, host_gpus=1,
+            max_num_seqs=1, offload=offload,
+        )
+    )  # fmt: skip
+    assert split.budget_bytes <= split.total_bytes
+
+
+def test_pruning_agrees_with_the_budget(make: Make) -> None:
+    small, large = make("llama-3.3-70b"), make("llama-3.3-70b", tp=4)
+    for replica, answer in ((small, False), (large, True)):
+        fit = memory.fits_weights(replica.model, replica.weights, replica.parallel, replica.gpu, replica.engine)
+        assert fit is answer

@@ -1,0 +1,37 @@
+"""Small questions that several tests ask of a plan."""
+
+from __future__ import annotations
+
+from llmplan.plan.deployment import Replica
+from llmplan.plan.outcome import Option
+from llmplan.plan.plan import Plan
+from llmplan.spec.inventory import Inventory, NodeGroup
+
+
+def chosen_replica(plan: Plan) -> Replica:
+    """The replica of the recommended option."""
+    assert plan.chosen is not None, [getattr(row, "reason", row) for row in plan.outcomes.values()]
+    assert plan.chosen.deployment.replica is not None
+    return plan.chosen.deployment.replica
+
+
+def options_of(plan: Plan) -> list[Option]:
+    """Every row that is an option."""
+    return [row for row in plan.outcomes.values() if isinstance(row, Option)]
+
+
+def with_gpus(
+    nodes: int, gpus: int, gpu_id: str, *, ram_bytes: int | None = None, ram_bytes_per_s: float | None = None
+) -> Inventory:
+    """Stated hardware."""
+    return Inventory(
+        groups=(
+            NodeGroup(
+                nodes=nodes,
+                gpus_per_node=gpus,
+                gpu_id=gpu_id,
+                host_memory_bytes=ram_bytes,
+                host_memory_bandwidth_bytes_per_s=ram_bytes_per_s,
+            ),
+        )
+    )
