@@ -5,7 +5,7 @@ minimizes robust log ratios, with every (source, GPU, model, engine, format) gro
 rows it has. Bands are the 10th and 90th percentile of measured / predicted over rows whose whole GPU, and then whole
 model, was left out. Nothing is fitted per row, model or source.
 
-Run with `make calibrate`; needs scipy and the folder named by LLMPLAN_DATA.
+Run with `make calibrate`; needs the folder named by LLMPLAN_DATA.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from typing import Any
 import numpy as np
 import yaml
 from measured_rows import QUANTITIES, REPO, Case, data_folder, read_cases
-from scipy.optimize import least_squares
 
 from llmplan.perf.calibration import ANY, COEFFICIENT_NAMES, EXTRAPOLATION_WIDENING, Coefficients, generation_of
 from llmplan.perf.estimate import shape_of
@@ -62,10 +61,17 @@ STATED: dict[str, tuple[float, str]] = {
 }
 LEGACY = "legacy_host_factor"
 """Fitted beside the rest and not written: engine versions before the V1 scheduler spend more fixed time per step."""
-LEGACY_START = (2.0, 1.0, 5.0)
+LEGACY_START = (2.0, 1.0, 8.0)
 ROWS_PER_GROUP = 5
 PRIOR_WIDTH = {"engine": 0.5, "generation": 0.25}
-WEIGHT_OF = {"tpot": 1.0, "throughput": 1.0, "ttft": 0.3}
+WEIGHT_OF = {"tpot": 1.0, "throughput": 1.0, "ttft": 0.4}
+KNEE = 0.3
+"""log ratio beyond which an outlier no longer pulls with its square"""
+CUT = 3.0
+"""log ratio beyond which a row no longer pulls at all"""
+NOISE = 0.12
+"""log ratio that repeated measurements of one configuration spread by; weighs data against the pull of the parent"""
+LOG_STEP = 0.02
 MIN_BAND_ROWS = 40
 MIN_GENERATION_ROWS = 12
 Vector = Any
@@ -79,6 +85,7 @@ def predict(case: Case, values: dict[str, float]) -> dict[str, float]:
     if case.legacy:
         values["step_s"] *= factor
         values["layer_s"] *= factor
+        values["sequence_s"] *= factor
     model = StepModel(case.replica, Coefficients(**values), float(case.memory.capacity_tokens), work=case.work)
     engine = Engine(
         model,
@@ -123,59 +130,96 @@ def sample(cases: Iterable[Case], per_group: int = ROWS_PER_GROUP) -> list[tuple
     return chosen
 
 
-def fit(cases: Sequence[Case], parent: dict[str, float], width: float | None, evaluations: int) -> dict[str, float]:
+def fit(cases: Sequence[Case], parent: dict[str, float], width: float | None, rounds: int) -> dict[str, float]:
     """Coefficients for these rows, starting from `parent` and, with a `width` in log units, pulled towards it."""
     picked = sample(cases)
     bounds = {**{name: edge[1:] for name, edge in START.items()}, LEGACY: LEGACY_START[1:]}
     low = np.log([bounds[name][0] for name in NAMES])
     high = np.log([bounds[name][1] for name in NAMES])
-    start = np.clip(np.log([parent[name] for name in NAMES]), low + 1e-6, high - 1e-6)
-    scale = np.full(len(NAMES), width or 3.0)
+    start = np.clip(np.log([parent[name] for name in NAMES]), low, high)
 
-    def residuals(vector: Vector) -> Vector:
+    def errors(vector: Vector) -> Vector:
         values = parent | dict(zip(NAMES, np.exp(vector).tolist(), strict=True))
-        errors = [
-            weight * WEIGHT_OF[name] * _log_ratio(case.measured[name], value)
-            for case, weight in picked
-            for name, value in predict(case, values).items()
-        ]
-        return np.concatenate([_robust(np.array(errors)), (vector - start) / scale])
+        return np.array(
+            [
+                weight * WEIGHT_OF[name] * _log_ratio(case.measured[name], value)
+                for case, weight in picked
+                for name, value in predict(case, values).items()
+            ]
+        )
 
-    found = least_squares(residuals, start, bounds=(low, high), max_nfev=evaluations, diff_step=1e-3)
-    return parent | dict(zip(NAMES, np.exp(found.x).tolist(), strict=True))
+    best = minimize(errors, start, low, high, prior=np.full(len(NAMES), (width or 2.0) / NOISE), rounds=rounds)
+    return parent | dict(zip(NAMES, np.exp(best).tolist(), strict=True))
 
 
-def _robust(errors: Vector) -> Vector:
-    """Square-root of the soft-L1 loss with its knee at 0.3: an outlier pulls, but not with its square."""
-    knee = 0.3
-    return np.sign(errors) * knee * np.sqrt(2.0 * (np.sqrt(1.0 + (errors / knee) ** 2) - 1.0))
+def minimize(
+    errors: Callable[[Vector], Vector], start: Vector, low: Vector, high: Vector, *, prior: Vector, rounds: int
+) -> Vector:
+    """Levenberg-Marquardt inside a box, on the soft-L1 loss plus ((x - start) / prior)^2.
+
+    A coefficient that lies on its bound and is pushed outwards is left out of that round's step.
+    """
+    x, damping = start.copy(), 1e-2
+    now = errors(x)
+
+    def cost(found: Vector, at: Vector) -> float:
+        loss = 2.0 * KNEE**2 * (np.sqrt(1.0 + (found / KNEE) ** 2) - 1.0)
+        return float(loss.sum() + (((at - start) / prior) ** 2).sum())
+
+    for _ in range(rounds):
+        jacobian = np.empty((len(now), len(x)))
+        for index in range(len(x)):
+            step = LOG_STEP if x[index] + LOG_STEP <= high[index] else -LOG_STEP
+            moved = x.copy()
+            moved[index] += step
+            jacobian[:, index] = (errors(moved) - now) / step
+        trust = 1.0 / np.sqrt(1.0 + (now / KNEE) ** 2)
+        gradient = jacobian.T @ (trust * now) + (x - start) / prior**2
+        free = ~(((x <= low) & (gradient > 0)) | ((x >= high) & (gradient < 0)))
+        curvature = jacobian.T @ (trust[:, None] * jacobian) + np.diag(1.0 / prior**2)
+        before = cost(now, x)
+        for _ in range(6):
+            damped = curvature + damping * np.diag(np.diag(curvature))
+            move = np.zeros_like(x)
+            move[free] = np.linalg.solve(damped[np.ix_(free, free)], -gradient[free])
+            trial = np.clip(x + np.clip(move, -1.0, 1.0), low, high)
+            found = errors(trial)
+            if cost(found, trial) < before:
+                x, now, damping = trial, found, damping / 4.0
+                break
+            damping *= 5.0
+        else:
+            break
+        if before - cost(now, x) < 1e-4 * before:
+            break
+    return x
 
 
 def _log_ratio(measured: float, predicted: float) -> float:
-    return 0.0 if math.isnan(predicted) else max(-3.0, min(3.0, math.log(predicted / measured)))
+    return 0.0 if math.isnan(predicted) else max(-CUT, min(CUT, math.log(predicted / measured)))
 
 
 Key = tuple[str, str]
 
 
 def fit_all(
-    cases: Sequence[Case], warm: dict[Key, dict[str, float]] | None, evaluations: int
+    cases: Sequence[Case], warm: dict[Key, dict[str, float]] | None, rounds: int
 ) -> dict[Key, dict[str, float]]:
     """All three levels: (any, any), (engine, any) and (engine, generation)."""
     begin = {name: edge[0] for name, edge in START.items()} | {name: v for name, (v, _) in STATED.items()}
     begin[LEGACY] = LEGACY_START[0]
     warm = warm or {}
-    fitted = {(ANY, ANY): fit(cases, warm.get((ANY, ANY), begin), None, evaluations)}
+    fitted = {(ANY, ANY): fit(cases, warm.get((ANY, ANY), begin), None, rounds)}
     by_engine: dict[str, list[Case]] = defaultdict(list)
     by_generation: dict[Key, list[Case]] = defaultdict(list)
     for case in cases:
         by_engine[case.replica.engine.id].append(case)
         by_generation[case.replica.engine.id, generation_of(case.replica.gpu)].append(case)
     for engine, own in sorted(by_engine.items()):
-        fitted[engine, ANY] = fit(own, fitted[ANY, ANY], PRIOR_WIDTH["engine"], evaluations)
+        fitted[engine, ANY] = fit(own, fitted[ANY, ANY], PRIOR_WIDTH["engine"], rounds)
     for key, own in sorted(by_generation.items()):
         if len(own) >= MIN_GENERATION_ROWS:
-            fitted[key] = fit(own, fitted[key[0], ANY], PRIOR_WIDTH["generation"], evaluations)
+            fitted[key] = fit(own, fitted[key[0], ANY], PRIOR_WIDTH["generation"], rounds)
     return fitted
 
 
@@ -193,8 +237,8 @@ def left_out(
     task: tuple[Sequence[Case], Callable[[Case], str], str, dict[Key, dict[str, float]], int],
 ) -> list[Residual]:
     """Measured / predicted of the rows whose group is held out, by coefficients that never saw them."""
-    cases, group_of, held, warm, evaluations = task
-    fitted = fit_all([case for case in cases if group_of(case) != held], warm, evaluations)
+    cases, group_of, held, warm, rounds = task
+    fitted = fit_all([case for case in cases if group_of(case) != held], warm, rounds)
     found: list[Residual] = []
     for case in cases:
         if group_of(case) == held:
@@ -278,8 +322,15 @@ def write(fitted: dict[Key, dict[str, float]], residuals: Sequence[Residual], ca
                 },
             },
         }
-        text = yaml.safe_dump(document, sort_keys=False, width=120, allow_unicode=True)
+        text = yaml.dump(document, Dumper=_Plain, sort_keys=False, width=120, allow_unicode=True)
         (out / f"{engine}-{generation}.yaml").write_text(text, encoding="utf-8")
+
+
+class _Plain(yaml.SafeDumper):
+    """Writes every value out: no anchors."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
 
 
 def summary(residuals: Sequence[Residual]) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -109,8 +110,28 @@ def trimmed(quantization: dict[str, Any]) -> dict[str, Any]:
     kept = {k: v for k, v in quantization.items() if k in QUANTIZATION_KEYS and v is not None}
     for key in ("modules_to_not_convert", "ignore", "exclude_modules"):
         if key in kept:
-            kept[key] = [name for name in kept[key] if not name.endswith(("layernorm", "mlp.gate", "norm"))]
+            kept[key] = folded([name for name in kept[key] if not name.endswith(("norm", ".gate"))])
+    if "config_groups" in kept:
+        kept["config_groups"] = {
+            name: {part: scheme(group[part]) for part in ("weights", "input_activations") if group.get(part)}
+            for name, group in kept["config_groups"].items()
+        }
     return kept
+
+
+def scheme(entry: dict[str, Any]) -> dict[str, Any]:
+    """What decides of a compressed-tensors scheme."""
+    return {key: entry[key] for key in ("num_bits", "type", "strategy", "group_size") if entry.get(key) is not None}
+
+
+def folded(names: list[str]) -> list[str]:
+    """Globs that are listed for layer after layer (`layers.0.x*`, `layers.1.x*`, ...) as one; `check` proves it."""
+    if not any(name.endswith("*") for name in names):
+        return names
+    seen: dict[str, None] = {}
+    for name in names:
+        seen[re.sub(r"\.layers\.\d+", ".layers.*", name) if name.endswith("*") else name] = None
+    return list(seen)
 
 
 def source(config_id: str, entry: dict[str, Any], origin: str) -> dict[str, Any]:
@@ -131,6 +152,9 @@ def check(entries: list[dict[str, Any]]) -> None:
     models = load_models([ROOT / "profiles"])
     for entry in entries:
         spec = models[entry["id"]]
+        stated = spec.provenance.keys() - set(ModelFile.KNOWN_FIGURES) - set(ModelFile.KNOWN_FACTS)
+        if stated:
+            raise SystemExit(f"{entry['id']}: {stated} are unknown")
         if {"facts", "figures"} & set(entry):
             continue
         config = load(entry.get("config", entry["id"]).replace("/", "__"))

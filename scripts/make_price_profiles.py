@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from llmplan.catalogs.prices import read_price_documents
@@ -33,7 +33,7 @@ def main() -> int:
         return 1
     known = {} if arguments.fresh else read_price_documents([ROOT / "profiles"])
     tables = build_documents(DATA, retrieved=RETRIEVED)
-    problems = check_documents(tables, known, today=date.today())
+    problems = check_documents(tables, known, today=datetime.now(tz=UTC).date())
     for problem in problems:
         print(f"{problem.severity}: {problem.provider}: {problem.message}", file=sys.stderr)
     if any(problem.severity == "error" for problem in problems):

@@ -110,6 +110,8 @@ def doubt(row: Mapping[str, str]) -> str | None:
         return "load not stated as one number"
     if row["mode"] == "static-batch" and row["source_id"] in ("trt-static", "trt-static-ttft", "autoawq"):
         return "engine generation without in-flight batching"
+    if "chunked=FALSE" in row["notes"] or (_noted(row["notes"], ("num-scheduler-step=",)) or 1) > 1:
+        return "scheduler options of an old engine that no current one has"
     if "attention_dp" in row["flags"] and not row["dp"]:
         return "attention parallelism not stated"
     if "repeat_no" in row and row["repeat_no"] not in ("", "1"):
@@ -274,6 +276,8 @@ def _measured(row: Mapping[str, str]) -> dict[str, float]:
         found["ttft"] = float(row["isl"]) / prefill
     if "multi-turn" in row["len_kind"]:
         found["ttft"] = None
+    if row["load_kind"].startswith(("batch", "max")) and (_number(row["num_requests"]) or 1.0) > 1.0:
+        found["tpot"] = None  # a burst fills and drains: its mean TPOT is no steady state's
     return {name: value for name, value in found.items() if value and value > 0}
 
 

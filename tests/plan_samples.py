@@ -154,14 +154,14 @@ def host(gpus: int = 8, **changes: Any) -> HostSpec:
     return replace(spec, **changes)
 
 
-def engine(id: str = "vllm", **changes: Any) -> EngineSpec:
+def engine(name: str = "vllm", **changes: Any) -> EngineSpec:
     since = FormatSupport(min_compute_capability=(7, 5))
     ampere = FormatSupport(min_compute_capability=(8, 0))
     spec = EngineSpec(
-        id=id,
+        id=name,
         version="0.33.0",
-        name=id,
-        image="vllm/vllm-openai:v0.33.0" if id == "vllm" else None,
+        name=name,
+        image="vllm/vllm-openai:v0.33.0" if name == "vllm" else None,
         kv_pool_rule="fraction_of_total",
         memory_fraction=0.92,
         block_tokens=16,
@@ -170,7 +170,7 @@ def engine(id: str = "vllm", **changes: Any) -> EngineSpec:
         min_compute_capability=(7, 5),
         compute_capabilities=((7, 5), (8, 0), (8, 6), (8, 9), (9, 0), (10, 0), (12, 0)),
         weight_formats={
-            **{name: since for name in ("fp16", "int8", "awq-int4", "gptq-int4", "w4a16", "nvfp4", "mxfp4")},
+            **dict.fromkeys(("fp16", "int8", "awq-int4", "gptq-int4", "w4a16", "nvfp4", "mxfp4"), since),
             "bf16": ampere,
             "fp8": FormatSupport(min_compute_capability=(7, 5), native_from=(8, 9)),
             "fp8-block": FormatSupport(min_compute_capability=(7, 5), native_from=(8, 9)),

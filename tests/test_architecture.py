@@ -112,7 +112,7 @@ def test_doctests_of_units_and_spec() -> None:
     import doctest
     import importlib
 
-    for name in ("llmplan.units", "llmplan.errors", "llmplan.spec.band", "llmplan.planner.search"):
+    for name in ("llmplan.units", "llmplan.errors", "llmplan.spec.band", "llmplan.planner.order"):
         assert doctest.testmod(importlib.import_module(name)).failed == 0
 
 

@@ -30,10 +30,25 @@ HEADER = """\
 
 
 class _Dumper(yaml.CSafeDumper):
-    """Writes equal lists twice instead of pointing from one to the other."""
+    """Writes equal lists twice instead of pointing from one to the other, and quotes what a reader could take for a
+    line break."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
+
+
+def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    style = None if text.isprintable() else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _represent_text)
+
+
+def dump_yaml(data: Any, *, width: int = 120) -> str:
+    """Plain data as YAML, in its own order."""
+    text: str = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=width)
+    return text
 
 
 def digest(document: Any) -> str:
@@ -46,8 +61,7 @@ def render_plan_text(plan: Plan) -> str:
     """The content of a plan file."""
     document = to_document(plan)
     document[DIGEST_KEY] = digest(document)
-    body: str = yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
-    return f"{HEADER}{body}"
+    return f"{HEADER}{dump_yaml(document)}"
 
 
 def write_plan(plan: Plan, path: Path | str, *, force: bool = False) -> None:

@@ -78,9 +78,9 @@ def only_problem(report: HardwareReport) -> Finding:
 def test_a_healthy_machine_has_no_problem() -> None:
     findings = diagnose(HEALTHY, CATALOGUE)
     assert {finding.status for finding in findings} == {"ok"}
-    assert [finding.message for finding in findings if finding.check == "gpu"] == [
-        "GPU 0: NVIDIA Big is big-80gb",
-        "GPU 1: NVIDIA Big is big-80gb",
+    assert [(finding.gpu, finding.message) for finding in findings if finding.check == "gpu"] == [
+        (0, "NVIDIA Big is big-80gb"),
+        (1, "NVIDIA Big is big-80gb"),
     ]
 
 
@@ -130,7 +130,7 @@ def test_states_of_the_driver(state: str, severity: str) -> None:
         ({"ecc": replace(ECC, row_remap_failed=True)}, "ecc", "fail", "remapping failed"),
         ({"ecc": replace(ECC, row_remap_pending=True)}, "ecc", "warn", "waits to be remapped"),
         ({"mig_enabled_after_reset": True}, "mig", "warn", "next reset"),
-        ({"mig_enabled": True, "mig_enabled_after_reset": True}, "mig", "warn", "without an instance"),
+        ({"mig_enabled": True, "mig_enabled_after_reset": True}, "mig", "warn", "no instance visible"),
         ({"memory": None, "unread": {"memory": "Unknown Error"}}, "memory", "warn", "Unknown Error"),
     ],
 )  # fmt: skip

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+
 from llmplan import memory
 from llmplan.catalogs.hf_config import read_config
 from llmplan.plan.deployment import EngineSettings, Offload, Parallelism, Replica, Tenancy
@@ -34,6 +35,16 @@ CONFIGS: dict[str, dict[str, Any]] = {
         **_LLAMA, "hidden_size": 5120, "num_hidden_layers": 40, "num_attention_heads": 40, "num_key_value_heads": 40,
         "intermediate_size": 13824, "vocab_size": 32000, "tie_word_embeddings": False, "torch_dtype": "float16",
         "max_position_embeddings": 4096,
+    },
+    "qwen2-7b": {
+        "model_type": "qwen2", "hidden_size": 3584, "num_hidden_layers": 28, "num_attention_heads": 28,
+        "num_key_value_heads": 4, "intermediate_size": 18944, "vocab_size": 152064, "tie_word_embeddings": False,
+        "torch_dtype": "bfloat16", "max_position_embeddings": 32768, "rms_norm_eps": 1e-6, "use_sliding_window": False,
+    },
+    "mistral-large": {
+        **_LLAMA, "model_type": "mistral", "hidden_size": 12288, "num_hidden_layers": 88, "num_attention_heads": 96,
+        "num_key_value_heads": 8, "head_dim": 128, "intermediate_size": 28672, "vocab_size": 32768,
+        "tie_word_embeddings": False, "sliding_window": None,
     },
     "gpt-oss-20b": {
         "model_type": "gpt_oss", "hidden_size": 2880, "num_hidden_layers": 24, "num_attention_heads": 64,

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 
 import pytest
+
 from llmplan import memory
 from llmplan.plan.deployment import Offload, Replica, Tenancy
 from llmplan.plan.outcome import MemoryBudget, Rejection

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+
 from llmplan import memory
 from llmplan.errors import UnknownIdError, UsageError
 from llmplan.spec.formats import KV_FORMATS, WEIGHT_FORMATS

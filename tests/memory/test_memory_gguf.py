@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from llmplan import memory
 from llmplan.catalogs.hf_config import read_config
 from llmplan.memory.gguf import MIXES

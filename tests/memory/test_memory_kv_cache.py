@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from llmplan import memory
 from llmplan.plan.deployment import Parallelism
 from llmplan.spec.model import ModelSpec

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from llmplan import memory
 from llmplan.plan.deployment import Parallelism, Replica
 from llmplan.plan.outcome import MemoryBudget

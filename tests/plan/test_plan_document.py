@@ -9,11 +9,11 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
-import plan_samples as sample
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import plan_samples as sample
 from llmplan.errors import DataError
 from llmplan.plan.codec import Decoder, Encoder
 from llmplan.plan.deployment import Offload, Parallelism, Tenancy

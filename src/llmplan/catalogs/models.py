@@ -119,12 +119,18 @@ class ModelFile(EntityFile):
                 yield ("architecture", name, "as_of"), fact.as_of
 
     def provenance(self, name: str) -> Provenance:
-        """Source, date and kind of a figure or of a fact."""
+        """Source, date and kind of a figure or of a fact.
+
+        Where a file extends another there are no defaults; a fact is then from where the first figure is.
+        """
         if name in self.figures:
             return super().provenance(name)
         fact = self.architecture[name]
         own = fact if isinstance(fact, Fact) else Fact(value=fact)
         source_id = own.source or self.defaults.source
+        if source_id is None and self.figures:
+            first = super().provenance(next(iter(self.figures)))
+            return replace(first, kind=own.kind or first.kind, note=own.note)
         if source_id is None:
             raise complain(("architecture", name), "no source: name one here or under `defaults`")
         source = self.source(source_id)

@@ -1,6 +1,6 @@
 """Hand-written checks of price files: as strict as a schema, and fast enough to read every seller at every start.
 
-A check that fails raises `Misfit` with the keys that lead to the value; `prices.py` turns them into file, line and
+A check that fails raises `MisfitError` with the keys that lead to the value; `prices.py` turns them into file, line and
 column.
 """
 
@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 Keys: TypeAlias = tuple[str | int, ...]
 
 
-class Misfit(Exception):
+class MisfitError(Exception):
     """A value that a price file may not have, and the keys that lead to it."""
 
     def __init__(self, keys: Keys, message: str) -> None:
@@ -26,20 +26,20 @@ class Misfit(Exception):
 def check_keys(mapping: Any, required: Collection[str], optional: Collection[str], keys: Keys) -> None:
     """A mapping with all of `required` and nothing beyond `optional`."""
     if not isinstance(mapping, dict):
-        raise Misfit(keys, "a mapping is expected")
+        raise MisfitError(keys, "a mapping is expected")
     for key in mapping:
         if key not in required and key not in optional:
-            raise Misfit((*keys, key), f"unknown key; known are {', '.join((*required, *optional))}")
+            raise MisfitError((*keys, key), f"unknown key; known are {', '.join((*required, *optional))}")
     for key in required:
         if key not in mapping:
-            raise Misfit((*keys, key), "is missing")
+            raise MisfitError((*keys, key), "is missing")
 
 
 def items_of(mapping: Mapping[str, Any], key: str) -> list[Any]:
     """The list under `key`, empty if there is none."""
     value = mapping.get(key, [])
     if not isinstance(value, list):
-        raise Misfit((key,), "a list is expected")
+        raise MisfitError((key,), "a list is expected")
     return value
 
 
@@ -47,7 +47,7 @@ def positive(mapping: Mapping[str, Any], key: str, keys: Keys) -> float:
     """A finite number above zero."""
     value = mapping[key]
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise Misfit((*keys, key), f"a number above 0 is expected, not {value!r}")
+        raise MisfitError((*keys, key), f"a number above 0 is expected, not {value!r}")
     return float(value)
 
 
@@ -57,7 +57,7 @@ def maybe(mapping: Mapping[str, Any], key: str, keys: Keys) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-        raise Misfit((*keys, key), f"a number of 0 or more is expected, not {value!r}")
+        raise MisfitError((*keys, key), f"a number of 0 or more is expected, not {value!r}")
     return float(value)
 
 
@@ -67,7 +67,7 @@ def maybe_count(mapping: Mapping[str, Any], key: str, keys: Keys) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
-        raise Misfit((*keys, key), f"a whole number above 0 is expected, not {value!r}")
+        raise MisfitError((*keys, key), f"a whole number above 0 is expected, not {value!r}")
     return value
 
 
@@ -75,7 +75,7 @@ def text(mapping: Mapping[str, Any], key: str, keys: Keys) -> str:
     """Text that is not empty."""
     value = mapping[key]
     if not isinstance(value, str) or not value.strip():
-        raise Misfit((*keys, key), f"text is expected, not {value!r}")
+        raise MisfitError((*keys, key), f"text is expected, not {value!r}")
     return value
 
 
@@ -88,7 +88,7 @@ def one_of(mapping: Mapping[str, Any], key: str, allowed: Collection[str], keys:
     """One of the `allowed` words."""
     value = mapping.get(key, default)
     if value not in allowed:
-        raise Misfit((*keys, key), f"one of {', '.join(allowed)} is expected, not {value!r}")
+        raise MisfitError((*keys, key), f"one of {', '.join(allowed)} is expected, not {value!r}")
     return str(value)
 
 
@@ -96,7 +96,7 @@ def flag(mapping: Mapping[str, Any], key: str, keys: Keys, *, default: bool) -> 
     """true or false."""
     value = mapping.get(key, default)
     if not isinstance(value, bool):
-        raise Misfit((*keys, key), f"true or false is expected, not {value!r}")
+        raise MisfitError((*keys, key), f"true or false is expected, not {value!r}")
     return value
 
 
@@ -104,5 +104,5 @@ def maybe_date(mapping: Mapping[str, Any], key: str, keys: Keys) -> date | None:
     """A day, or None: an undated row says `from: null`."""
     value = mapping.get(key)
     if value is not None and type(value) is not date:
-        raise Misfit((*keys, key), f"a date (2026-11-20) or null is expected, not {value!r}")
+        raise MisfitError((*keys, key), f"a date (2026-11-20) or null is expected, not {value!r}")
     return value

@@ -7,10 +7,26 @@ from datetime import date
 from typing import Any, Final
 
 from llmplan.catalogs.price_fields import (
-    Keys, Misfit, check_keys, flag, maybe, maybe_count, maybe_date, maybe_text, one_of, positive, text,
+    Keys,
+    MisfitError,
+    check_keys,
+    flag,
+    maybe,
+    maybe_count,
+    maybe_date,
+    maybe_text,
+    one_of,
+    positive,
+    text,
 )  # fmt: skip
 from llmplan.spec.price import (
-    GLOBAL_REGION, TERMS, CostFact, HourlyOffer, ServerlessOffer, TokenOffer, UnpricedOffer,
+    GLOBAL_REGION,
+    TERMS,
+    CostFact,
+    HourlyOffer,
+    ServerlessOffer,
+    TokenOffer,
+    UnpricedOffer,
 )  # fmt: skip
 from llmplan.spec.provenance import FigureKind, Provenance, Source
 from llmplan.units import GIB
@@ -52,7 +68,7 @@ class Context:
         """A declared source."""
         found = self.sources.get(name) if isinstance(name, str) else None
         if found is None:
-            raise Misfit(keys, f"{name!r} is not among the sources of this file")
+            raise MisfitError(keys, f"{name!r} is not among the sources of this file")
         self.used.add(found.id)
         return found
 
@@ -90,10 +106,10 @@ def hourly_offers(entries: list[Any], context: Context) -> list[HourlyOffer]:
             "per_gpu": flag(entry, "per_gpu", keys, default=False),
         }
         if machine["per_gpu"] and machine["gpus"] != 1:
-            raise Misfit((*keys, "per_gpu"), "a price per GPU is for one GPU")
+            raise MisfitError((*keys, "per_gpu"), "a price per GPU is for one GPU")
         note = maybe_text(entry, "note", keys)
         if not isinstance(entry["offers"], list):
-            raise Misfit((*keys, "offers"), "a list is expected")
+            raise MisfitError((*keys, "offers"), "a list is expected")
         for number, offer in enumerate(entry["offers"]):
             for made in _regions(offer, machine, note, context, (*keys, "offers", number)):
                 key = (made.instance, made.gpu_id, made.gpus, made.region, made.term, made.upfront)
@@ -111,14 +127,14 @@ def _regions(offer: Any, machine: dict[str, Any], note: str | None, context: Con
     term: Any = one_of(offer, "term", TERMS, keys)
     upfront: Any = one_of(offer, "upfront", _UPFRONT, keys) if "upfront" in offer else None
     if upfront is not None and not term.startswith("reserved"):
-        raise Misfit((*keys, "upfront"), "only a reserved term is paid upfront")
+        raise MisfitError((*keys, "upfront"), "only a reserved term is paid upfront")
     provenance = context.provenance(offer, _KIND_OF.get(quality, "published"), keys, note)
     prices, buckets = offer["usd_per_hour"], offer.get("interruption", {})
     for name, mapping in (("usd_per_hour", prices), ("interruption", buckets)):
         if not isinstance(mapping, dict):
-            raise Misfit((*keys, name), "a mapping by region is expected")
+            raise MisfitError((*keys, name), "a mapping by region is expected")
     if not prices:
-        raise Misfit((*keys, "usd_per_hour"), "has no region")
+        raise MisfitError((*keys, "usd_per_hour"), "has no region")
     price_keys = (*keys, "usd_per_hour")
     made = [
         HourlyOffer(
@@ -218,7 +234,7 @@ def unpriced_offers(entries: list[Any], context: Context) -> list[UnpricedOffer]
 def cost_facts(stated: Any, context: Context, *, prefix: bool) -> dict[str, CostFact]:
     """Other rates, under `<provider>.<id>` for a seller's own and plain ids for the market's."""
     if not isinstance(stated, dict):
-        raise Misfit(("facts",), "a mapping of id to figure is expected")
+        raise MisfitError(("facts",), "a mapping of id to figure is expected")
     facts = {}
     for name, entry in stated.items():
         keys: Keys = ("facts", name)
@@ -227,7 +243,7 @@ def cost_facts(stated: Any, context: Context, *, prefix: bool) -> dict[str, Cost
         day = maybe_date(entry, "as_of", keys)
         value, low, high = (maybe(entry, key, keys) for key in ("value", "low", "high"))
         if value is None or not (value if low is None else low) <= value <= (value if high is None else high):
-            raise Misfit((*keys, "value"), "must be a number between low and high")
+            raise MisfitError((*keys, "value"), "must be a number between low and high")
         identity = f"{context.provider}.{name}" if prefix else name
         source = context.source(entry["source"], (*keys, "source"))
         provenance = Provenance(source=source, as_of=day, kind=kind, note=maybe_text(entry, "note", keys))

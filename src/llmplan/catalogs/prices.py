@@ -15,7 +15,7 @@ import yaml
 
 from llmplan.catalogs import price_offers as offers
 from llmplan.catalogs.layers import entries
-from llmplan.catalogs.price_fields import Misfit, check_keys, items_of, maybe_date, maybe_text, one_of, text
+from llmplan.catalogs.price_fields import MisfitError, check_keys, items_of, maybe_date, maybe_text, one_of, text
 from llmplan.catalogs.yaml_file import locate, read_yaml
 from llmplan.errors import DataError
 from llmplan.spec.price import CostFact, HourlyOffer, PriceBook, Provider, ServerlessOffer, TokenOffer, UnpricedOffer
@@ -50,14 +50,14 @@ def load_prices(layers: Sequence[Path], price_date: date) -> PriceBook:
             if seller is not None:
                 providers[seller.id] = seller
             elif any(key in document for key in _LISTS):
-                raise Misfit(("tier",), "is missing: who sells something has a tier")
+                raise MisfitError(("tier",), "is missing: who sells something has a tier")
             hourly += offers.hourly_offers(items_of(document, "hourly"), context)
             serverless += offers.serverless_offers(items_of(document, "serverless"), context)
             tokens += offers.token_offers(items_of(document, "tokens"), context)
             unpriced += offers.unpriced_offers(items_of(document, "unpriced"), context)
             facts |= offers.cost_facts(document.get("facts", {}), context, prefix=seller is not None)
             _all_used(document, context)
-        except Misfit as misfit:
+        except MisfitError as misfit:
             raise _located(path, misfit) from None
     return PriceBook(
         providers=providers, hourly=tuple(hourly), serverless=tuple(serverless), tokens=tuple(tokens),
@@ -104,7 +104,7 @@ def _seller(document: dict[str, Any], stem: str) -> Provider | None:
     check_keys(document, _REQUIRED, _OPTIONAL, ())
     identity = text(document, "id", ())
     if identity.casefold() != stem:
-        raise Misfit(("id",), f"the file is named {stem!r} and its id is {identity!r}")
+        raise MisfitError(("id",), f"the file is named {stem!r} and its id is {identity!r}")
     name = text(document, "name", ())
     if "tier" not in document:
         return None
@@ -116,7 +116,7 @@ def _seller(document: dict[str, Any], stem: str) -> Provider | None:
 def _sources(document: dict[str, Any]) -> dict[str, Source]:
     stated = document["sources"]
     if not isinstance(stated, dict):
-        raise Misfit(("sources",), "a mapping of id to source is expected")
+        raise MisfitError(("sources",), "a mapping of id to source is expected")
     result = {}
     for name, entry in stated.items():
         keys = ("sources", name)
@@ -133,10 +133,10 @@ def _all_used(document: dict[str, Any], context: offers.Context) -> None:
         context.source(document["interruption_source"], ("interruption_source",))
     unused = [name for name in context.sources if name not in context.used]
     if unused:
-        raise Misfit(("sources", unused[0]), "is declared and never used")
+        raise MisfitError(("sources", unused[0]), "is declared and never used")
 
 
-def _located(path: Path, misfit: Misfit) -> DataError:
+def _located(path: Path, misfit: MisfitError) -> DataError:
     """The complaint with its position in the file."""
     label = ".".join(str(key) for key in misfit.keys) or "file"
     try:

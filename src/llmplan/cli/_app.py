@@ -153,7 +153,7 @@ def _bug(argv: Sequence[str]) -> int:
 
 
 def _reader_gone() -> int:
-    """The reader of a pipe had enough (`| head`): that is no error, and the interpreter's last flush must not say so."""
+    """The reader of a pipe had enough (`| head`): no error, and the interpreter's last flush must not make it one."""
     devnull = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(devnull, sys.stdout.fileno())

@@ -9,13 +9,10 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from llmplan.emit import Command, Env, LaunchFile, Word
 from llmplan.errors import LlmplanError
-from llmplan.planfile import cannot_write
+from llmplan.planfile import cannot_write, dump_yaml
 
 COMMENT_WIDTH = 200
 
@@ -28,22 +25,11 @@ def render(file: LaunchFile) -> str:
             head = ["#!/usr/bin/env bash", *comments, "set -euo pipefail", ""]
             return "\n".join([*head, *shell_lines(file.content), ""])
         case "yaml":
-            body: str = yaml.dump(file.content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=2**16)
-            return "\n".join([*comments, body])
+            return "\n".join([*comments, dump_yaml(file.content, width=2**16)])
         case "json":
             return json.dumps(file.content, indent=2, allow_nan=False) + "\n"
         case "text":
             return "\n".join([*comments, *file.content, ""])
-
-
-class _Dumper(yaml.SafeDumper):
-    """Indents list items under their key and never writes anchors."""
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> Any:
-        return super().increase_indent(flow, False)
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
 
 
 def comment(text: str) -> str:

@@ -23,7 +23,8 @@ TERMS = ("on-demand", "spot", "reserved-1y", "reserved-3y")
 FORMATS = ("table", "json", "markdown")
 
 ModelArgument = Annotated[
-    str, typer.Argument(metavar="MODEL", help="Hub id of a catalogue model, or the path of a config.json or its folder.")
+    str,
+    typer.Argument(metavar="MODEL", help="Hub id of a catalogue model, or the path of a config.json or its folder."),
 ]
 
 
@@ -103,27 +104,41 @@ def many(flag: str, metavar: str, help_text: str, envvar: str = "", parser: Any 
 class ReplicaFlags:
     """One replica: what `memory` and `predict` ask about. Hashable, so that thousands of cases share their pieces."""
 
-    gpu: Annotated[str | None, typer.Option("--gpu", metavar="ID", envvar="LLMPLAN_GPU", help="GPU id or alias.")] = None
-    gpus: Annotated[int | None, count("--gpus", "GPUs of the replica; without --tp they are one TP group.", at_most=4096)] = None
+    gpu: Annotated[str | None, typer.Option("--gpu", metavar="ID", envvar="LLMPLAN_GPU", help="GPU id or alias.")] = (
+        None
+    )
+    gpus: Annotated[
+        int | None, count("--gpus", "GPUs of the replica; without --tp they are one TP group.", at_most=4096)
+    ] = None
     tp: Annotated[int | None, count("--tp", "Tensor parallel ranks.", at_most=1024)] = None
     pp: Annotated[int | None, count("--pp", "Pipeline stages.", at_most=1024)] = None
     dp: Annotated[int | None, count("--dp", "Data parallel attention groups.", at_most=1024)] = None
     ep: Annotated[int | None, count("--ep", "Expert parallel ranks: 1, or all TP x DP ranks.", at_most=1024)] = None
-    host: Annotated[str | None, typer.Option("--host", metavar="ID", help="Host around the GPUs (default: the usual one).")] = None
+    host: Annotated[
+        str | None, typer.Option("--host", metavar="ID", help="Host around the GPUs (default: the usual one).")
+    ] = None
     engine: Annotated[
         str, typer.Option("--engine", metavar="ID[@VERSION]", envvar="LLMPLAN_ENGINE", help="Serving engine.")
     ] = "vllm"
-    engine_version: Annotated[str | None, typer.Option("--engine-version", metavar="V", help="Version of the engine.")] = None
-    weights: Annotated[str, typer.Option("--weights", metavar="FMT", help="Weight format; auto is the checkpoint's own.")] = "auto"
-    kv_cache: Annotated[str, typer.Option("--kv-cache", metavar="FMT", help="KV cache format; auto is the 16-bit type.")] = "auto"
-    max_model_len: Annotated[int | None, count("--max-model-len", "Longest request, input plus output.")] = None
-    max_num_seqs: Annotated[int | None, count("--max-num-seqs", "Most sequences in one step.", at_most=1_000_000)] = None
-    max_num_batched_tokens: Annotated[
-        int | None, count("--max-num-batched-tokens", "Most tokens in one step.")
+    engine_version: Annotated[
+        str | None, typer.Option("--engine-version", metavar="V", help="Version of the engine.")
     ] = None
+    weights: Annotated[
+        str, typer.Option("--weights", metavar="FMT", help="Weight format; auto is the checkpoint's own.")
+    ] = "auto"
+    kv_cache: Annotated[
+        str, typer.Option("--kv-cache", metavar="FMT", help="KV cache format; auto is the 16-bit type.")
+    ] = "auto"
+    max_model_len: Annotated[int | None, count("--max-model-len", "Longest request, input plus output.")] = None
+    max_num_seqs: Annotated[int | None, count("--max-num-seqs", "Most sequences in one step.", at_most=1_000_000)] = (
+        None
+    )
+    max_num_batched_tokens: Annotated[int | None, count("--max-num-batched-tokens", "Most tokens in one step.")] = None
     gpu_memory_utilization: Annotated[
         float | None,
-        amount("--gpu-memory-utilization", "Share of GPU memory that the engine may use.", above=0, at_most=1, metavar="F"),
+        amount(
+            "--gpu-memory-utilization", "Share of GPU memory that the engine may use.", above=0, at_most=1, metavar="F"
+        ),
     ] = None
     block_size: Annotated[int | None, count("--block-size", "Tokens of one KV block.", at_most=65536)] = None
     enforce_eager: Annotated[bool, typer.Option("--enforce-eager", help="No CUDA graphs.")] = False
@@ -146,8 +161,11 @@ class LoadFlags:
         float | None,
         amount("--rate", "Poisson arrivals per second.", above=0, at_most=_parse.MAX_REQUESTS_PER_S, metavar="R"),
     ] = None
-    burst: Annotated[float | None, amount("--burst", "That many requests at once, at t = 0.", above=0, at_most=1e6, metavar="N")] = None
+    burst: Annotated[
+        float | None, amount("--burst", "That many requests at once, at t = 0.", above=0, at_most=1e6, metavar="N")
+    ] = None
     saturation: Annotated[bool, typer.Option("--saturation", help="As many as the engine admits.")] = False
     prefix_share: Annotated[
-        float, amount("--prefix-share", "Share of the input that the prefix cache already holds.", at_least=0, at_most=1)
+        float,
+        amount("--prefix-share", "Share of the input that the prefix cache already holds.", at_least=0, at_most=1),
     ] = 0.0

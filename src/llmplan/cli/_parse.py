@@ -114,7 +114,8 @@ def node_group(text: object) -> NodeGroup:
     match = _HAVE.match(str(text).strip())
     if match is None:
         raise UsageError(
-            f"--have must be NODESxGPUSxID, not {text!r}", hints=["write for example --have 4x4xa10-24gb (4 nodes of 4)"]
+            f"--have must be NODESxGPUSxID, not {text!r}",
+            hints=["write for example --have 4x4xa10-24gb (4 nodes of 4)"],
         )
     nodes, gpus = int(match["nodes"] or 1), int(match["gpus"])
     if not (0 < nodes <= MAX_GPUS and 0 < gpus <= 1024):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from llmplan.spec.model import ModelSpec
     from llmplan.spec.workload import Limits, Question, Slo, Workload
 
+
 def question(
     model: str,
     traffic: TrafficFlags,
@@ -95,7 +96,9 @@ def stated(flags: TrafficFlags) -> Workload:
 
     example = "--requests-per-second 5 --isl 1000 --osl 300"
     if rate_of(flags) is None and flags.concurrency is None:
-        raise UsageError("how much traffic? no rate, concurrency or workload is given", hints=[example, "--workload NAME"])
+        raise UsageError(
+            "how much traffic? no rate, concurrency or workload is given", hints=[example, "--workload NAME"]
+        )
     missing = [name for name, value in (("--isl", flags.isl), ("--osl", flags.osl)) if value is None]
     if missing:
         raise UsageError(f"how long are requests? {' and '.join(missing)} missing", hints=[example, "--workload NAME"])
@@ -171,7 +174,9 @@ def limits_of(flags: LimitFlags, hardware: HardwareFlags, catalog: Catalog) -> L
         gpu_ids=_each(flags.gpu, lambda name: catalog.gpus[name].id),
         provider_ids=_each(flags.provider, lambda name: provider_id(name, catalog)),
         regions=_each(flags.region, lambda name: region_name(name, catalog)),
-        engine_ids=_each(flags.engine, lambda name: catalog.engines[name].ref if "@" in name else catalog.engines[name].id),
+        engine_ids=_each(
+            flags.engine, lambda name: catalog.engines[name].ref if "@" in name else catalog.engines[name].id
+        ),
         weight_formats=_each(flags.weights, lambda name: memory.weight_format(name).id),
         kv_formats=_each(flags.kv_cache, lambda name: memory.kv_format(name).id),
         inventory=owned,

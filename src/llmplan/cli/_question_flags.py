@@ -17,29 +17,60 @@ class TrafficFlags:
 
     requests_per_second: Annotated[
         float | None,
-        amount("--requests-per-second", "Mean rate.", above=0, at_most=_parse.MAX_REQUESTS_PER_S, metavar="R", envvar="LLMPLAN_REQUESTS_PER_SECOND"),
+        amount(
+            "--requests-per-second",
+            "Mean rate.",
+            above=0,
+            at_most=_parse.MAX_REQUESTS_PER_S,
+            metavar="R",
+            envvar="LLMPLAN_REQUESTS_PER_SECOND",
+        ),
     ] = None
     requests_per_minute: Annotated[
         float | None,
-        amount("--requests-per-minute", "Mean rate, for slow traffic.", above=0, at_most=60 * _parse.MAX_REQUESTS_PER_S, metavar="R"),
+        amount(
+            "--requests-per-minute",
+            "Mean rate, for slow traffic.",
+            above=0,
+            at_most=60 * _parse.MAX_REQUESTS_PER_S,
+            metavar="R",
+        ),
     ] = None
     concurrency: Annotated[
         float | None,
-        amount("--concurrency", "Users who each always have a request in flight.", above=0, at_most=1e6, metavar="N", envvar="LLMPLAN_CONCURRENCY"),
+        amount(
+            "--concurrency",
+            "Users who each always have a request in flight.",
+            above=0,
+            at_most=1e6,
+            metavar="N",
+            envvar="LLMPLAN_CONCURRENCY",
+        ),
     ] = None
     isl: Annotated[int | None, count("--isl", "Input tokens of a request.", envvar="LLMPLAN_ISL")] = None
     osl: Annotated[int | None, count("--osl", "Output tokens of a request.", envvar="LLMPLAN_OSL")] = None
     workload: Annotated[
         str | None,
-        typer.Option("--workload", metavar="NAME|FILE", envvar="LLMPLAN_WORKLOAD", help="A catalogue workload or a YAML file; flags win over it."),
+        typer.Option(
+            "--workload",
+            metavar="NAME|FILE",
+            envvar="LLMPLAN_WORKLOAD",
+            help="A catalogue workload or a YAML file; flags win over it.",
+        ),
     ] = None
-    context_tokens: Annotated[int | None, count("--context-tokens", "Longest request to admit, input plus output.")] = None
+    context_tokens: Annotated[int | None, count("--context-tokens", "Longest request to admit, input plus output.")] = (
+        None
+    )
     prefix_share: Annotated[
-        float | None, amount("--prefix-share", "Share of the input that requests have in common.", at_least=0, at_most=1)
+        float | None,
+        amount("--prefix-share", "Share of the input that requests have in common.", at_least=0, at_most=1),
     ] = None
-    peak_to_mean: Annotated[float | None, amount("--peak-to-mean", "Busiest hour over the mean.", at_least=1, at_most=1000)] = None
+    peak_to_mean: Annotated[
+        float | None, amount("--peak-to-mean", "Busiest hour over the mean.", at_least=1, at_most=1000)
+    ] = None
     burstiness: Annotated[
-        float | None, amount("--burstiness", "Variation of the gaps between requests; 1 is Poisson.", at_least=0, at_most=100)
+        float | None,
+        amount("--burstiness", "Variation of the gaps between requests; 1 is Poisson.", at_least=0, at_most=100),
     ] = None
     idle_share: Annotated[
         float | None, amount("--idle-share", "Share of minutes without any request.", at_least=0, at_most=1)
@@ -47,8 +78,12 @@ class TrafficFlags:
     hours_per_day: Annotated[
         float | None, amount("--hours-per-day", "Hours a day with traffic.", above=0, at_most=24)
     ] = None
-    tenants: Annotated[int | None, count("--tenants", "Customers or teams with traffic of their own.", at_most=1_000_000)] = None
-    adapters: Annotated[int | None, count("--adapters", "LoRA adapters to serve.", at_least=0, at_most=1_000_000)] = None
+    tenants: Annotated[
+        int | None, count("--tenants", "Customers or teams with traffic of their own.", at_most=1_000_000)
+    ] = None
+    adapters: Annotated[int | None, count("--adapters", "LoRA adapters to serve.", at_least=0, at_most=1_000_000)] = (
+        None
+    )
     lora_rank: Annotated[int | None, count("--lora-rank", "Rank of the adapters.", at_most=4096)] = None
 
 
@@ -57,12 +92,25 @@ class PromiseFlags:
     """Latency promised for 95 of 100 requests."""
 
     ttft_p95_ms: Annotated[
-        float | None, amount("--ttft-p95-ms", "Time to the first token.", above=0, at_most=1e9, metavar="MS", envvar="LLMPLAN_TTFT_P95_MS")
+        float | None,
+        amount(
+            "--ttft-p95-ms",
+            "Time to the first token.",
+            above=0,
+            at_most=1e9,
+            metavar="MS",
+            envvar="LLMPLAN_TTFT_P95_MS",
+        ),
     ] = None
     tpot_p95_ms: Annotated[
-        float | None, amount("--tpot-p95-ms", "Time per output token.", above=0, at_most=1e9, metavar="MS", envvar="LLMPLAN_TPOT_P95_MS")
+        float | None,
+        amount(
+            "--tpot-p95-ms", "Time per output token.", above=0, at_most=1e9, metavar="MS", envvar="LLMPLAN_TPOT_P95_MS"
+        ),
     ] = None
-    e2e_p95_ms: Annotated[float | None, amount("--e2e-p95-ms", "Time of the whole request.", above=0, at_most=1e9, metavar="MS")] = None
+    e2e_p95_ms: Annotated[
+        float | None, amount("--e2e-p95-ms", "Time of the whole request.", above=0, at_most=1e9, metavar="MS")
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +118,9 @@ class LimitFlags:
     """What the answer may use; nothing said means anything in the catalogue."""
 
     gpu: Annotated[list[str] | None, many("--gpu", "ID", "Plan on this GPU only", "LLMPLAN_GPU")] = None
-    provider: Annotated[list[str] | None, many("--provider", "ID", "Buy from this seller only", "LLMPLAN_PROVIDER")] = None
+    provider: Annotated[list[str] | None, many("--provider", "ID", "Buy from this seller only", "LLMPLAN_PROVIDER")] = (
+        None
+    )
     region: Annotated[list[str] | None, many("--region", "NAME", "Run in this region only", "LLMPLAN_REGION")] = None
     term: Annotated[
         list[Any] | None,
@@ -85,8 +135,8 @@ class LimitFlags:
     privacy: Annotated[
         str,
         typer.Option(
-            "--privacy", parser=_parse.choice("--privacy", PRIVACY), metavar="|".join(PRIVACY), envvar="LLMPLAN_PRIVACY",
-            help="private: no hosted API; air-gapped: own hardware only.",
+            "--privacy", parser=_parse.choice("--privacy", PRIVACY), metavar="|".join(PRIVACY),
+            envvar="LLMPLAN_PRIVACY", help="private: no hosted API; air-gapped: own hardware only.",
         ),
     ] = "any"  # fmt: skip
     include_marketplaces: Annotated[
@@ -94,17 +144,27 @@ class LimitFlags:
     ] = False
     max_usd_per_month: Annotated[
         float | None,
-        amount("--max-usd-per-month", "Budget.", above=0, at_most=1e12, metavar="USD", envvar="LLMPLAN_MAX_USD_PER_MONTH"),
+        amount(
+            "--max-usd-per-month", "Budget.", above=0, at_most=1e12, metavar="USD", envvar="LLMPLAN_MAX_USD_PER_MONTH"
+        ),
     ] = None
     max_gpus: Annotated[int | None, count("--max-gpus", "Most GPUs.", at_most=1_000_000)] = None
     max_utilization: Annotated[
-        float | None, amount("--max-utilization", "Share of capacity to use at the peak.", above=0, at_most=1, metavar="F")
+        float | None,
+        amount("--max-utilization", "Share of capacity to use at the peak.", above=0, at_most=1, metavar="F"),
     ] = None
     spare_replicas: Annotated[
         int | None, count("--spare-replicas", "Replicas on top of a fleet of two or more.", at_least=0, at_most=1000)
     ] = None
     max_quality_loss: Annotated[
-        float | None, amount("--max-quality-loss", "Relative loss (0.01 is 1 %) up to which a format may be recommended.", at_least=0, at_most=1, metavar="F")
+        float | None,
+        amount(
+            "--max-quality-loss",
+            "Relative loss (0.01 is 1 %) up to which a format may be recommended.",
+            at_least=0,
+            at_most=1,
+            metavar="F",
+        ),
     ] = None
 
 
@@ -127,5 +187,11 @@ class HardwareFlags:
         float | None, amount("--host-memory-gb-per-s", "Memory bandwidth of each host.", above=0, at_most=1e5)
     ] = None
     network_gb_per_s: Annotated[
-        float | None, amount("--network-gb-per-s", "Network between the nodes of --have; replicas span nodes only with it.", above=0, at_most=1e5)
+        float | None,
+        amount(
+            "--network-gb-per-s",
+            "Network between the nodes of --have; replicas span nodes only with it.",
+            above=0,
+            at_most=1e5,
+        ),
     ] = None

@@ -102,8 +102,8 @@ def _once(known: dict[Key, Value], key: Key, make: Callable[[], Value]) -> Value
 
 def build(model: ModelSpec, flags: ReplicaFlags, catalog: Catalog, request_tokens: int | None) -> Built:
     """A replica from flags and catalogue. What is not said is the engine's own default for this GPU, and is noted."""
-    from llmplan.planner.hosts import host_for
     from llmplan.plan.deployment import Replica
+    from llmplan.planner.hosts import host_for
 
     if flags.gpu is None:
         raise UsageError("which GPU? --gpu is missing", hints=["llmplan catalog list gpus"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -52,7 +53,7 @@ def cost(
     budget = limits.max_usd_per_month
     if is_plan(subject):
         refuse_question_flags(traffic, promise, replace(limits, max_usd_per_month=None), hardware)
-        plan, by_gpu = stored(Path(subject))
+        plan, by_gpu = stored(Path(subject), lambda: open_catalog(catalog))
     else:
         from llmplan.cli._question import question
 
@@ -92,19 +93,29 @@ def refuse_question_flags(*groups: object) -> None:
         )
 
 
-def stored(path: Path) -> tuple[Plan, dict[str, Option | Rejection]]:
-    """The plan in a file, and the best option it holds on each of its GPUs."""
+def stored(path: Path, catalog: Callable[[], Catalog]) -> tuple[Plan, dict[str, Option | Rejection]]:
+    """The plan in a file, and its question on the compared GPUs: as the plan has it, else asked now."""
     from llmplan import planfile
     from llmplan.plan.outcome import Option
 
     plan = planfile.read_plan(path)
-    options = [outcome for outcome in plan.outcomes.values() if isinstance(outcome, Option)]
-    best: dict[str, Option | Rejection] = {}
-    for option in sorted([*options, *plan.alternatives], key=lambda each: each.quote.usd_per_month):
-        replica = option.deployment.replica
-        if replica is not None:
-            best.setdefault(replica.gpu.id, option)
-    return plan, best
+    options = [*plan.alternatives, *(each for each in plan.outcomes.values() if isinstance(each, Option))]
+    held = {each.deployment.replica.gpu.id: each for each in options if each.deployment.replica is not None}
+    found: dict[str, Option | Rejection] = {}
+    for gpu_id in compared(plan.question):
+        if gpu_id in held:
+            found[gpu_id] = held[gpu_id]
+        else:
+            model = next(each.deployment.model for each in plan.outcomes.values() if each.deployment is not None)
+            found[gpu_id] = on_one_gpu(plan.question, model, catalog(), gpu_id)
+    return plan, found
+
+
+def compared(asked: Question) -> tuple[str, ...]:
+    """The GPUs to set side by side: those that were named, else H100 and A10; none where the hardware is given."""
+    if asked.limits.inventory is not None:
+        return ()
+    return asked.limits.gpu_ids or COMPARED_GPUS
 
 
 def planned(asked: Question, model: ModelSpec, catalog: Catalog) -> tuple[Plan, dict[str, Option | Rejection]]:
@@ -112,10 +123,7 @@ def planned(asked: Question, model: ModelSpec, catalog: Catalog) -> tuple[Plan, 
     from llmplan import planner
 
     plan = planner.recommend(asked, catalog, model=model)
-    if asked.limits.inventory is not None:
-        return plan, {}
-    gpus = asked.limits.gpu_ids or COMPARED_GPUS
-    return plan, {gpu_id: on_one_gpu(asked, model, catalog, gpu_id) for gpu_id in gpus}
+    return plan, {gpu_id: on_one_gpu(asked, model, catalog, gpu_id) for gpu_id in compared(asked)}
 
 
 def on_one_gpu(asked: Question, model: ModelSpec, catalog: Catalog, gpu_id: str) -> Option | Rejection:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import platform
 import shutil
 import sys
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date
-from importlib import metadata
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,18 +23,25 @@ if TYPE_CHECKING:
     from llmplan.hardware import Finding
     from llmplan.report.blocks import Block
     from llmplan.spec.catalog import Catalog
+    from llmplan.spec.gpu import GpuSpec
     from llmplan.spec.price import HourlyOffer, PriceBook, ServerlessOffer, TokenOffer
 
 SCHEMA = "llmplan.doctor/v1"
 EXIT_BROKEN = 1
 EXIT_STRICT = 4
-STALE_PRICE_DAYS = 45
-"""Prices older than this are still used and said to be old."""
+STALE_SHOWN = 4
 PROGRAMS = ("vllm", "sglang", "trtllm-serve", "llama-server", "docker", "kubectl", "helm", "nvidia-smi")
 """What launch files are started with. None is needed to plan."""
 LIBRARIES = ("typer", "rich", "pydantic", "PyYAML", "numpy", "nvidia-ml-py")
 
 StrictOption = Annotated[bool, typer.Option("--strict", help="Exit with 4 if there is a warning.")]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class DoctorOutput(OutputFlags):
+    """How the answer is printed; here the explanation is the advice."""
+
+    explain: Annotated[bool, typer.Option("--explain", help="Give advice on lines that are in order, too.")] = False
 
 
 def register(app: typer.Typer) -> None:
@@ -46,10 +50,10 @@ def register(app: typer.Typer) -> None:
 
 
 @takes_flags
-def doctor(*, output: OutputFlags, catalog: CatalogFlags, strict: StrictOption = False) -> int:
+def doctor(*, output: DoctorOutput, catalog: CatalogFlags, strict: StrictOption = False) -> int:
     """Check this installation, its catalogue and this machine's GPUs, and say what to do.
 
-    Exits with 0 unless something is broken (1). --explain adds advice to lines that are in order.
+    Exits with 0 unless something is broken (1).
     """
     findings = tuple(examine(os.environ, catalog.catalog, today=price_date(catalog)))
     _console.answer(
@@ -73,16 +77,27 @@ def examine(environ: Mapping[str, str], extra: Path | None, *, today: date) -> I
     from llmplan.hardware import diagnose, scan
 
     yield from check_installation()
-    catalog, findings = _load_catalogue(environ, extra, today)
-    yield from findings
-    if catalog is not None:
-        yield check_prices(catalog.prices, today)
-    yield from diagnose(scan(environ), catalog.gpus if catalog is not None else {})
+    yield from check_catalogue(environ, extra, today)
+    report = scan(environ)
+    yield from diagnose(report, _known_gpus(environ, extra, today) if report.gpus else {})
     yield check_programs(PROGRAMS, environ)
+
+
+def _known_gpus(environ: Mapping[str, str], extra: Path | None, today: date) -> Mapping[str, GpuSpec]:
+    """The catalogue's GPUs; none if their files are broken, which another finding says."""
+    from llmplan.catalogs import default_layers, load_catalog
+    from llmplan.errors import LlmplanError
+
+    try:
+        return dict(load_catalog(default_layers(environ, extra), price_date=today).gpus)
+    except LlmplanError:
+        return {}
 
 
 def check_installation() -> Iterator[Finding]:
     """Python, this package, and the libraries it stands on."""
+    import platform
+
     from llmplan.hardware import Finding
 
     python = f"Python {platform.python_version()}, {sys.executable}"
@@ -98,70 +113,74 @@ def check_installation() -> Iterator[Finding]:
 
 
 def _version(distribution: str) -> str | None:
+    from importlib import metadata
+
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
         return None
 
 
-def _load_catalogue(
-    environ: Mapping[str, str], extra: Path | None, today: date
-) -> tuple[Catalog | None, Sequence[Finding]]:
-    """Read every file of the catalogue, as no other command does."""
-    from llmplan.catalogs import default_layers, load_catalog
+def check_catalogue(environ: Mapping[str, str], extra: Path | None, today: date) -> Iterator[Finding]:
+    """Every file of every layer, read as no other command does, and the age of the prices."""
+    from llmplan import catalogs
+    from llmplan.catalogs import audit
     from llmplan.errors import LlmplanError
     from llmplan.hardware import Finding
 
-    layers = default_layers(environ, extra)
     try:
-        catalog = load_catalog(layers, price_date=today)
-        counted = [
-            (kind, len(tuple(entries.values())))
-            for kind, entries in (
-                ("GPUs", catalog.gpus),
-                ("hosts", catalog.hosts),
-                ("engines", catalog.engines),
-                ("models", catalog.models),
-                ("workloads", catalog.workloads),
-            )
-        ]
+        layers = catalogs.default_layers(environ, extra)
+        problems = [problem for problem in catalogs.check(layers, today=today) if problem.severity == "error"]
+        if problems:
+            more = f"; and {len(problems) - 1} more" if len(problems) > 1 else ""
+            message = f"{problems[0].message}{more}"
+            yield Finding(check="catalogue", status="fail", message=message, advice="llmplan catalog check")
+        else:
+            catalog = catalogs.load_catalog(layers, price_date=today)
+            yield Finding(check="catalogue", status="ok", message=_contents(catalog, layers))
+            yield check_prices(catalog.prices, today, audit.STALE_AFTER)
     except LlmplanError as error:
-        broken = Finding(check="catalogue", status="fail", message=error.message, advice="; ".join(error.hints) or None)
-        return None, [broken]
-    figures = ", ".join(f"{count} {kind}" for kind, count in counted)
-    where = "; ".join(str(layer) for layer in layers)
-    return catalog, [Finding(check="catalogue", status="ok", message=f"{figures} from {where}")]
+        yield Finding(check="catalogue", status="fail", message=error.message, advice="; ".join(error.hints) or None)
 
 
-def check_prices(prices: PriceBook, today: date) -> Finding:
-    """How old the prices are, by the day on which each was seen at its source."""
+def _contents(catalog: Catalog, layers: Iterable[Path]) -> str:
+    counts = (
+        f"{len(catalog.gpus)} GPUs",
+        f"{len(catalog.hosts)} hosts",
+        f"{len(catalog.engines)} engines",
+        f"{len(catalog.models)} models",
+        f"{len(catalog.workloads)} workloads",
+    )
+    return f"{', '.join(counts)} from {'; '.join(map(str, layers))}"
+
+
+def check_prices(prices: PriceBook, today: date, stale_after: timedelta) -> Finding:
+    """How old the prices are: for each seller, the last day on which an offer of his was seen at its source."""
     from llmplan.hardware import Finding
 
     offers: tuple[HourlyOffer | ServerlessOffer | TokenOffer, ...]
     offers = (*prices.hourly, *prices.serverless, *prices.tokens)
-    ages = [(offer.provider, (today - seen).days) for offer in offers if (seen := _seen(offer)) is not None]
-    if not ages:
+    newest: dict[str, date] = {}
+    for offer in offers:
+        if (seen := offer.provenance.as_of) is not None:
+            newest[offer.provider] = max(seen, newest.get(offer.provider, seen))
+    if not newest:
         message = f"{len(offers)} offers, none of them dated"
         return Finding(check="prices", status="warn", message=message, advice="llmplan catalog check")
-    days = [age for _, age in ages]
-    message = f"{len(offers)} offers of {len({offer.provider for offer in offers})} providers, "
-    message += f"{min(days)} to {max(days)} days old"
-    stale = Counter(provider for provider, age in ages if age > STALE_PRICE_DAYS)
+    ages = {provider: (today - day).days for provider, day in newest.items()}
+    youngest, oldest = min(ages.values()), max(ages.values())
+    message = f"{len(offers)} offers of {len(ages)} sellers, the newest of each {youngest} to {oldest} days old"
+    stale = sorted((age, provider) for provider, age in ages.items() if age > stale_after.days)
     if not stale:
         return Finding(check="prices", status="ok", message=message)
-    most = ", ".join(f"{provider} {count}" for provider, count in stale.most_common(4))
-    more = ", …" if len(stale) > 4 else ""
+    longest = ", ".join(f"{provider} {age}" for age, provider in stale[: -STALE_SHOWN - 1 : -1])
+    more = ", …" if len(stale) > STALE_SHOWN else ""
     return Finding(
         check="prices",
         status="warn",
-        message=f"{message}; {stale.total()} are older than {STALE_PRICE_DAYS} days ({most}{more})",
-        advice="llmplan prices update, or check a quote at its source before you rely on it",
+        message=f"{message}; {len(stale)} have none of the last {stale_after.days} days ({longest}{more})",
+        advice="llmplan prices update, or look at the seller's page before you rely on a quote",
     )
-
-
-def _seen(offer: HourlyOffer | ServerlessOffer | TokenOffer) -> date | None:
-    """The day on which the price was last known to hold."""
-    return offer.provenance.as_of or offer.provenance.source.retrieved or offer.from_date
 
 
 def check_programs(names: Sequence[str], environ: Mapping[str, str]) -> Finding:
@@ -189,22 +208,26 @@ def document(findings: Sequence[Finding], *, explain: bool) -> Iterator[Block]:
     from llmplan.report.blocks import Column, Paragraph, Row, Table
 
     tones: Mapping[str, Any] = {"ok": "plain", "warn": "warn", "fail": "bad"}
-    rows = tuple(
-        Row(
-            cells=(
-                finding.status,
-                finding.check,
-                finding.message
-                + (f"\n→ {finding.advice}" if finding.advice and (explain or finding.status != "ok") else ""),
-            ),
-            tone=tones[finding.status],
-        )
-        for finding in findings
-    )
-    yield Table(columns=(Column(title=""), Column(title="check"), Column(title="finding", share=1)), rows=rows)
+    rows = []
+    for finding, gpus in _merged(findings):
+        who = f"GPU {', '.join(map(str, gpus))}: " if gpus else ""
+        what_to_do = f"\n→ {finding.advice}" if finding.advice and (explain or finding.status != "ok") else ""
+        cells = (finding.status, finding.check, f"{who}{finding.message}{what_to_do}")
+        rows.append(Row(cells=cells, tone=tones[finding.status]))
+    yield Table(columns=(Column(title=""), Column(title="check"), Column(title="finding", share=1)), rows=tuple(rows))
     warned = sum(finding.status == "warn" for finding in findings)
     failed = sum(finding.status == "fail" for finding in findings)
     if failed:
         yield Paragraph(text=f"{failed} broken, {warned} to look at.", tone="bad")
     else:
         yield Paragraph(text=f"Nothing is broken; {warned} to look at." if warned else "Everything is in order.")
+
+
+def _merged(findings: Iterable[Finding]) -> list[tuple[Finding, list[int]]]:
+    """The same finding on several GPUs once, with their numbers."""
+    merged: dict[Finding, list[int]] = {}
+    for finding in findings:
+        numbers = merged.setdefault(dataclasses.replace(finding, gpu=None), [])
+        if finding.gpu is not None:
+            numbers.append(finding.gpu)
+    return list(merged.items())

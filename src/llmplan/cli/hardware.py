@@ -26,17 +26,23 @@ CatalogOption = Annotated[
 ]
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class HardwareOutput(OutputFlags):
+    """How the answer is printed; here the explanation is of what is missing."""
+
+    explain: Annotated[bool, typer.Option("--explain", help="Also list what NVML did not give, with the reason.")] = (
+        False
+    )
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command("hardware")(hardware)
 
 
 @takes_flags
-def hardware(*, output: OutputFlags, catalog: CatalogOption = None) -> int:
-    """Show this machine's GPUs, their links and its host; a machine without GPUs is a normal answer.
-
-    --explain adds the fields that could not be read, with the reason.
-    """
+def hardware(*, output: HardwareOutput, catalog: CatalogOption = None) -> int:
+    """Show this machine's GPUs, their links and its host; a machine without GPUs is a normal answer."""
     from llmplan.hardware import scan
 
     report = scan(os.environ)

@@ -27,7 +27,9 @@ def register(app: typer.Typer) -> None:
 def memory(
     model: Annotated[
         str | None,
-        typer.Argument(metavar="MODEL", help="Hub id of a catalogue model, or the path of a config.json or its folder."),
+        typer.Argument(
+            metavar="MODEL", help="Hub id of a catalogue model, or the path of a config.json or its folder."
+        ),
     ] = None,
     *,
     replica: ReplicaFlags,
@@ -75,10 +77,18 @@ def _show(built: Built, outcome: MemoryBudget | Rejection, bench: Workbench, out
 
 def record(built: Built, outcome: MemoryBudget | Rejection, bench: Workbench) -> dict[str, Any]:
     """The JSON answer."""
+    from llmplan.memory import kv_bytes_per_token_per_gpu
     from llmplan.report import json
 
-    size_bytes = bench.checkpoint_bytes(built.replica)
-    return json.memory(built.replica, outcome, size_bytes, bench.checks(built.replica), built.assumed)
+    replica = built.replica
+    return json.memory(
+        replica,
+        outcome,
+        bench.checkpoint_bytes(replica),
+        kv_bytes_per_token_per_gpu(replica.model, replica.kv, replica.parallel),
+        bench.checks(replica),
+        built.assumed,
+    )
 
 
 def run_cases(path: Path, model: str | None, defaults: ReplicaFlags, bench: Workbench) -> int:

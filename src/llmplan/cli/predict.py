@@ -26,7 +26,9 @@ def register(app: typer.Typer) -> None:
 def predict(
     model: Annotated[
         str | None,
-        typer.Argument(metavar="MODEL", help="Hub id of a catalogue model, or the path of a config.json or its folder."),
+        typer.Argument(
+            metavar="MODEL", help="Hub id of a catalogue model, or the path of a config.json or its folder."
+        ),
     ] = None,
     *,
     replica: ReplicaFlags,
@@ -55,7 +57,8 @@ def predict(
         refuse(budget)
     estimate = perf.estimate(built.replica, budget, asked, bench.calibration(built.replica))
     checks = bench.checks(built.replica)
-    from llmplan.report import json, predict as view
+    from llmplan.report import json
+    from llmplan.report import predict as view
 
     _console.answer(
         output.chosen,

@@ -15,7 +15,22 @@ class Env:
     message: str = ""
     default: str | None = None
 
+    def __post_init__(self) -> None:
+        for text in (self.name, self.message, self.default or ""):
+            if text != plain(text):
+                raise ValueError(f"not safe inside ${{...}}: {text!r}")
 
+
+def plain(text: str) -> str:
+    """`text` with only characters that are safe inside `${NAME:?message}`, in a shell and in a Compose file.
+
+    >>> plain("it's $5")
+    'it_s _5'
+    """
+    return "".join(char if (char.isascii() and char.isalnum()) or char in SAFE else "_" for char in text)
+
+
+SAFE = " ._/,:()+-"
 Word: TypeAlias = str | Env
 
 

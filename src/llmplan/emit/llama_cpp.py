@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from llmplan.emit import compose
-from llmplan.emit.launch_file import Command, Env, LaunchFile, Word
+from llmplan.emit.launch_file import Command, Env, LaunchFile, Word, plain
 from llmplan.emit.selection import Launch
-from llmplan.emit.weights import plain
 from llmplan.errors import UsageError
 from llmplan.plan.deployment import Replica
 
@@ -100,7 +99,7 @@ def _slots(replica: Replica) -> str:
 def _file(replica: Replica) -> Env:
     """llama.cpp reads GGUF files, which the model's own repository does not hold: the user names the file."""
     kind = replica.weights.id.removeprefix("gguf-").upper()
-    return Env(name="MODEL", message=f"set MODEL to a GGUF file ({kind}) of {plain(replica.model.id)}")
+    return Env(name="MODEL", message=plain(f"set MODEL to a GGUF file ({kind}) of {replica.model.id}"))
 
 
 def _demand_one_machine(replica: Replica) -> None:

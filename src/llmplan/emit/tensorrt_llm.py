@@ -44,7 +44,13 @@ def emit(launch: Launch) -> tuple[LaunchFile, ...]:
     checkpoint = checkpoint_for(launch.replica, {})
     header = (*launch.summary, *checkpoint.notes)
     files = [
-        LaunchFile(path="serve.sh", kind="shell", content=_command(launch, checkpoint), executable=True, header=header),
+        LaunchFile(
+            path="serve.sh",
+            kind="shell",
+            content=_command(launch, checkpoint),
+            executable=True,
+            header=(*header, f"run it in the folder that holds {CONFIG}"),
+        ),
         LaunchFile(path=CONFIG, kind="yaml", content=config(launch), header=header),
     ]
     if launch.nodes == 1:

@@ -65,12 +65,12 @@ def worker_options(launch: Launch) -> Options:
     """The same for the other nodes, which run no API server."""
     head = head_options(launch)
     if launch.replica.parallel.dp == 1:
-        rank = Env(name="NODE_RANK", message=f"set NODE_RANK to this node's rank, 1 to {launch.nodes - 1}")
+        rank = Env(name="NODE_RANK", message=f"set NODE_RANK to the rank of this node: 1 to {launch.nodes - 1}")
         return {**head, "--node-rank": rank, "--headless": True}
     local = _local_groups(launch)
     start = Env(
         name="DP_START_RANK",
-        message=f"set DP_START_RANK to this node's first data-parallel rank, a multiple of {local}",
+        message=f"set DP_START_RANK to the first data-parallel rank of this node, a multiple of {local}",
     )
     return {**head, "--data-parallel-start-rank": start, "--headless": True}
 

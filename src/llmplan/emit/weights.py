@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from llmplan.emit.launch_file import Env, Word
+from llmplan.emit.launch_file import Env, Word, plain
 from llmplan.errors import UsageError
 from llmplan.plan.deployment import Replica
 
@@ -59,11 +59,6 @@ def checkpoint_for(replica: Replica, convertible: Mapping[str, str]) -> Checkpoi
     wish = f"{kind} of {model.id}"
     note = f"the planned weights are {wanted}, the published checkpoint is {published}: set MODEL to {wish}"
     return Checkpoint(model=Env(name="MODEL", message=f"set MODEL to {plain(wish)}"), notes=(note,))
-
-
-def plain(text: str) -> str:
-    """`text` with only characters that are safe inside `${NAME:?message}` in a shell and in a compose file."""
-    return "".join(char if char.isalnum() or char in " ._/,:+-" else "_" for char in text)
 
 
 def compute_dtype(replica: Replica) -> str:

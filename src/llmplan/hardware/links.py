@@ -79,11 +79,7 @@ def read_fabric_state(binding: Any, reader: FieldReader, handle: Any) -> str | N
         binding.nvmlDeviceGetGpuFabricInfoV(handle, byref(info))
         return int(info.state)
 
-    try:
-        return _FABRIC_STATE.get(ask())
-    except (binding.NVMLError, AttributeError) as error:
-        reader.unread["fabric_state"] = str(error)
-        return None
+    return reader.call("fabric_state", ask, convert=_FABRIC_STATE.get)
 
 
 def read_peers(binding: Any, indexes: Sequence[int]) -> tuple[PeerReading, ...]:

@@ -25,13 +25,17 @@ class FieldReader:
         self.codes: dict[str, int | None] = {}
 
     def read(self, field: str, function: str, *arguments: Any, convert: Callable[[Any], T]) -> T | None:
-        """The converted answer, or None with the reason kept under `field`."""
+        """The converted answer of one function, or None with the reason kept under `field`."""
+        return self.call(field, lambda: getattr(self._binding, function)(*arguments), convert=convert)
+
+    def call(self, field: str, ask: Callable[[], Any], *, convert: Callable[[Any], T]) -> T | None:
+        """The same for a question that takes more than one call."""
         try:
-            answer = convert(getattr(self._binding, function)(*arguments))
+            answer = convert(ask())
         except AttributeError:
             self._miss(field, _FUNCTION_NOT_FOUND, 13)
             return None
-        except (UnicodeDecodeError, self._binding.NVMLLibraryMismatchError) as error:
+        except UnicodeDecodeError as error:
             self._miss(field, str(error), None)
             return None
         except self._binding.NVMLError as error:

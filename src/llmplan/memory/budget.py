@@ -12,7 +12,7 @@ from llmplan.memory.offload import Placement, host_share_bytes, place_weights
 from llmplan.memory.pool import Pool, pool_of
 from llmplan.memory.rejections import host_too_small, no_room_for_one_request, weights_do_not_fit
 from llmplan.memory.runtime import MICRO_BATCH_TOKENS, RuntimeMemory, RuntimeSetting, runtime_memory, version_of
-from llmplan.memory.shards import rank_weights
+from llmplan.memory.shards import weights_on_rank
 from llmplan.memory.weights import checkpoint_bytes
 from llmplan.plan.deployment import Replica
 from llmplan.plan.ledger import Ledger, Line
@@ -21,6 +21,9 @@ from llmplan.spec.band import Band
 from llmplan.units import format_bytes
 
 UNIT = "B"
+LENGTH_SINCE = (0, 15)
+"""Version from which vLLM schedules ahead, and counts tokens of mixed windows by whole requests (it did neither in
+0.11 and does both in 0.21)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +69,7 @@ def budget(replica: Replica) -> MemoryBudget | Rejection:
 
 def _account(replica: Replica) -> Account:
     engine, settings, parallel = replica.engine, replica.settings, replica.parallel
-    share = rank_weights(replica.model, replica.weights, parallel, engine.vocab_padding)
+    share = weights_on_rank(replica.model, replica.weights, parallel, engine)
     setting = RuntimeSetting(
         rule=engine.kv_pool_rule,
         version=version_of(engine.version),
@@ -101,14 +104,16 @@ def _paged(account: Account) -> MemoryBudget | Rejection:
         return weights_do_not_fit(
             replica, account.fixed_bytes, account.fixed_bytes + known, limit, _ledger(account, 0.0)
         )
-    ahead = in_flight_tokens(settings.max_num_batched_tokens, replica.parallel.pp)
+    early = replica.engine.kv_pool_rule == "fraction_of_total" and version_of(replica.engine.version) < LENGTH_SINCE
+    ahead = in_flight_tokens(settings.max_num_batched_tokens, replica.parallel.pp, asynchronous=not early)
     per_request = layout.blocks_per_request(settings.max_model_len, ahead)
     blocks = layout.blocks_in(available)
     if blocks - 1 < per_request:
         return no_room_for_one_request(replica, layout, ahead, available, _ledger(account, max(0.0, available)))
     concurrency = blocks / per_request
-    by_length = len(layout.groups) > 1 or replica.engine.kv_pool_rule == "fraction_of_total"
-    capacity = int(concurrency * settings.max_model_len) if by_length else blocks * layout.block_tokens
+    capacity = blocks // len(layout.groups) * layout.block_tokens
+    if len(layout.groups) > 1 and not early:
+        capacity = int(concurrency * settings.max_model_len)
     band = Band.exact(available) if known is not None else _positive(account.pool.size)
     return _result(account, band, blocks, capacity, concurrency)
 

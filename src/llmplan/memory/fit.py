@@ -6,7 +6,7 @@ from typing import Final
 
 from llmplan.memory.kv_cache import contiguous_cache_bytes
 from llmplan.memory.runtime import MICRO_BATCH_TOKENS, compute_buffer, non_torch
-from llmplan.memory.shards import rank_weights
+from llmplan.memory.shards import weights_on_rank
 from llmplan.plan.deployment import Parallelism
 from llmplan.spec.engine import EngineSpec
 from llmplan.spec.formats import KvFormat, WeightFormat
@@ -27,7 +27,7 @@ def fits_weights(
     weights <= total x fraction. A lower bound on the need, for pruning; true promises nothing.
     Reference: `resident_weight_bytes_per_gpu`.
     """
-    share = rank_weights(model, weight_format, parallel, engine.vocab_padding)
+    share = weights_on_rank(model, weight_format, parallel, engine)
     fraction = 1.0 if engine.kv_pool_rule in ("fraction_of_free", "explicit_context") else engine.memory_fraction
     resident = share.stage_bytes(embedding_on_host=engine.host_layers)
     return resident <= gpu.memory_bytes * fraction
@@ -51,11 +51,11 @@ def layers_on_gpu(
     floor((total f - 1 GiB - head - compute buffer - context) / (layer + its cache)), within 0..L.
     Valid for llama.cpp's layer split on one GPU. Reference: llama.cpp build 11434 `--n-gpu-layers`, `--fit`.
     """
-    share = rank_weights(model, weight_format, Parallelism(), engine.vocab_padding)
+    share = weights_on_rank(model, weight_format, Parallelism(), engine)
     cache = contiguous_cache_bytes(
         model, kv_format, 1, context_tokens, slots, min(max_num_batched_tokens, MICRO_BATCH_TOKENS)
     )
-    runtime = compute_buffer(model).size.high + non_torch(1, charged_only=False).size.mid
+    runtime = compute_buffer(model).size.high + non_torch(1, engine.kv_pool_rule).size.mid
     room = gpu.memory_bytes * engine.memory_fraction - SPLIT_MARGIN_BYTES - runtime
     room -= share.stage_bytes(host_layers=model.layer_count, embedding_on_host=True)
     per_layer = share.layer_bytes + cache / model.layer_count

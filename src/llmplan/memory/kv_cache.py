@@ -147,17 +147,18 @@ def kv_bytes_per_token_per_gpu(model: ModelSpec, kv_format: KvFormat, parallel: 
     return math.fsum(kind.layers * kind.token_bytes for kind in cache_kinds(model, kv_format, parallel.tp, parallel.pp))
 
 
-def in_flight_tokens(max_num_batched_tokens: int, pp: int) -> int:
+def in_flight_tokens(max_num_batched_tokens: int, pp: int, *, asynchronous: bool = True) -> int:
     """Tokens that may be scheduled beyond what is computed, which a sliding window must keep.
 
-    max_num_batched_tokens [tokens] per step; pp [stages].
-    Steps in flight: 2 with asynchronous scheduling, the number of stages under PP (which switches it off).
-    Valid for vLLM 0.33 (earlier ones: 1). Reference: vLLM 0.33 v1/kv_cache_interface.py.
+    max_num_batched_tokens [tokens] per step; pp [stages]; asynchronous: whether the next step is scheduled early.
+    Steps in flight: the number of stages under PP, else 2 with asynchronous scheduling, else 1.
+    Valid for vLLM 0.33, which is asynchronous; early versions were not. Reference: vLLM 0.33
+    v1/kv_cache_interface.py.
 
-    >>> in_flight_tokens(2048, 1)
-    4096
+    >>> in_flight_tokens(2048, 1), in_flight_tokens(2048, 1, asynchronous=False)
+    (4096, 2048)
     """
-    return max_num_batched_tokens * (2 if pp == 1 else pp)
+    return max_num_batched_tokens * (pp if pp > 1 else 1 + asynchronous)
 
 
 def contiguous_cache_bytes(

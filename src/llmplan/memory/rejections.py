@@ -69,7 +69,7 @@ def host_too_small(replica: Replica, needed_bytes: float, available_bytes: float
         reason=f"host memory of {replica.host.name} is too small for what is offloaded",
         needed=f"{format_bytes(needed_bytes)} of host memory",
         available=f"{format_bytes(available_bytes)} (these GPUs' share, less the system's)",
-        fix="--weights gguf-q4_k_m" if replica.weights.bits > 5 else "--gpu with more memory, to offload less",
+        fix=_fewer_bits(replica) or "--gpu with more memory, to offload less",
         ledger=ledger,
         code="host_memory",
         closeness=closeness(available_bytes, needed_bytes),
@@ -95,8 +95,13 @@ def _more_memory(replica: Replica, factor: float) -> str:
     wanted = tp * 2 ** max(1, math.ceil(math.log2(max(factor, 1.0))))
     if replica.engine.tensor_parallel and wanted * replica.parallel.pp <= replica.host.gpus:
         return f"--tp {wanted}"
-    if replica.weights.bits > 8:
-        return "--weights fp8" if factor < 1.9 else "--weights awq-int4"
-    if replica.weights.bits > 5:
-        return "--weights awq-int4" if replica.weights.family != "gguf" else "--weights gguf-q4_k_m"
-    return "--gpu with more memory"
+    return _fewer_bits(replica) or "--gpu with more memory"
+
+
+def _fewer_bits(replica: Replica) -> str:
+    """A format with fewer bits that the same engine runs, by the table of the engine; none from 5 bits down."""
+    known = replica.engine.weight_formats
+    for wanted, most_bits in (("fp8", 8.0), ("awq-int4", 4.0), ("gguf-q4_k_m", 4.9)):
+        if replica.weights.bits > max(most_bits, 5.0) and (not known or wanted in known):
+            return f"--weights {wanted}"
+    return ""

@@ -40,7 +40,7 @@ class SamplerLaw:
 SAMPLER_LAWS: Final = (
     SamplerLaw(rule="fraction_of_total", since=(0, 25), low=2.5, mid=4.3, high=5.6),
     SamplerLaw(rule="fraction_of_total", since=(0, 15), low=2.5, mid=5.6, high=10.3),
-    SamplerLaw(rule="fraction_of_total", since=(0, 0), low=9.6, mid=10.0, high=10.3),
+    SamplerLaw(rule="fraction_of_total", since=(0, 0), low=3.0, mid=10.0, high=10.3),
     SamplerLaw(rule="fraction_static", since=(0, 0), low=1.0, mid=2.0, high=4.0),
     SamplerLaw(rule="fraction_of_free", since=(0, 0), low=1.0, mid=2.0, high=4.0),
 )
@@ -51,10 +51,12 @@ CHARGED_GIB: Final = ((1, (0.03, 0.09, 0.25)), (2, (0.40, 0.55, 1.40)), (math.in
 """Non-torch memory that vLLM's profiling charges, by ranks of the replica: low, mid, high."""
 CONTEXT_GIB: Final = ((1, (0.25, 0.50, 0.65)), (2, (0.60, 1.50, 1.60)), (math.inf, (1.50, 2.20, 2.50)))
 """CUDA context and communicator buffers that exist before profiling (vLLM does not charge them)."""
+KERNELS_GIB: Final = (0.0, 1.5, 3.2)
+"""What an engine that loads compiled kernels keeps besides (TensorRT-LLM: one log of 3.1 GiB on a Blackwell)."""
 
 GRAPH_FIXED_GIB: Final = 0.15
 GRAPH_LAYER_GIB: Final = 0.010
-GRAPH_RATIOS: Final = (0.4, 2.0)
+GRAPH_RATIOS: Final = (0.35, 2.0)
 MOST_GRAPHS: Final = 51
 
 
@@ -104,7 +106,7 @@ def runtime_memory(model: ModelSpec, setting: RuntimeSetting) -> RuntimeMemory:
     activation = compute_buffer(model) if contiguous else activation_peak(model, setting)
     return RuntimeMemory(
         activation=activation,
-        non_torch=non_torch(setting.parallel.gpus, charged_only=setting.rule == "fraction_of_total"),
+        non_torch=non_torch(setting.parallel.gpus, setting.rule),
         graphs=cuda_graphs(model, setting),
     )
 
@@ -164,21 +166,25 @@ def compute_buffer(model: ModelSpec) -> Part:
     return Part(size=Band.of(size, low_ratio=1.0, high_ratio=1.5), formula=formula)
 
 
-def non_torch(ranks: int, *, charged_only: bool) -> Part:
+def non_torch(ranks: int, rule: KvPoolRule) -> Part:
     """Memory outside the framework's allocator: communication buffers, and the CUDA context where it counts.
 
-    ranks [GPUs] of the replica; charged_only: the engine leaves out what existed before it measured (vLLM).
+    ranks [GPUs] of the replica; rule: vLLM leaves out what existed before it measured, the others do not, and
+    TensorRT-LLM loads its kernels besides.
     A table by ranks. Valid for NVIDIA cards; unified memory and ROCm need more. Reference: start-up logs.
 
-    >>> non_torch(1, charged_only=True).size.mid < non_torch(4, charged_only=True).size.mid
+    >>> non_torch(1, "fraction_of_total").size.mid < non_torch(4, "fraction_of_total").size.mid
     True
     """
     low, mid, high = next(figures for limit, figures in CHARGED_GIB if ranks <= limit)
-    formula = f"{mid:g} GiB charged with {ranks} GPU{'s' if ranks > 1 else ''}"
-    if not charged_only:
+    formula = f"{mid:g} GiB with {ranks} GPU{'s' if ranks > 1 else ''}"
+    if rule != "fraction_of_total":
         extra = next(figures for limit, figures in CONTEXT_GIB if ranks <= limit)
         low, mid, high = low + extra[0], mid + extra[1], high + extra[2]
         formula += f" + {extra[1]:g} GiB CUDA context"
+    if rule == "fraction_of_free":
+        low, mid, high = low + KERNELS_GIB[0], mid + KERNELS_GIB[1], high + KERNELS_GIB[2]
+        formula += f" + {KERNELS_GIB[1]:g} GiB kernels"
     return Part(size=Band(low=low * GIB, mid=mid * GIB, high=high * GIB), formula=formula)
 
 

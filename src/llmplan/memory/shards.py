@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 from llmplan.memory.identity import remembered
+from llmplan.memory.loaded import LoadedTensor, allocator_rounding_bytes, rotary_table_bytes, rounding_of_layer
 from llmplan.memory.places import Place, places
 from llmplan.memory.stages import layers_in, stage_ranges
 from llmplan.memory.weights import tensor_bytes
@@ -17,7 +18,7 @@ from llmplan.spec.model import ModelSpec, Shard, Tensor, TensorRole
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RankWeights:
-    """Weights of one tensor-parallel rank before layers are dealt to stages [bytes]."""
+    """Weights of one tensor-parallel rank by pipeline stage [bytes]."""
 
     layer_count: int
     stages_bytes: tuple[float, ...]
@@ -104,38 +105,49 @@ def _padded(place: Place, part: Tensor, model: ModelSpec, weights: WeightFormat)
 
 
 @remembered
-def rank_weights(model: ModelSpec, weights: WeightFormat, parallel: Parallelism, vocab_padding: int) -> RankWeights:
+def rank_weights(
+    model: ModelSpec, weights: WeightFormat, parallel: Parallelism, vocab_padding: int, pytorch: bool
+) -> RankWeights:
     """Add up one rank's tensors by what pipeline stages and offloading move: layers, embedding, head, the rest.
 
-    model, weights: what is loaded; parallel: how it is cut; vocab_padding [rows]: the engine's multiple.
+    model, weights: what is loaded; parallel: how it is cut; vocab_padding [rows]: the engine's multiple; pytorch:
+    whether its allocator rounds and a table of positions is kept (all engines but llama.cpp).
     Unquantized tensors are held in 16 bit, or 32 if the format is. Valid after loading, before compilation.
-    Reference: `rank_part`, `tensor_bytes`.
+    Reference: `rank_part`, `tensor_bytes`, `rounding_of_layer`.
     """
     bits = 16.0 if weights.is_quantized else weights.bits
     ranges = stage_ranges(model.layer_count, parallel.pp)
     stages = [0.0] * parallel.pp
-    embedding = head = other = 0.0
+    outside = dict.fromkeys(TensorRole, 0.0)
+    by_group: dict[int, list[LoadedTensor]] = {}
     for place in places(model):
         part = _padded(place, rank_part(place, model, parallel, vocab_padding), model, weights)
         size = tensor_bytes(place, part, model, weights, bits)
-        if place.group is not None:
-            stages = [
-                held + size * layers_in(place.group, model, stage) for held, stage in zip(stages, ranges, strict=True)
-            ]
-        elif place.tensor.role is TensorRole.EMBED and place.tensor.shard is Shard.VOCAB:
-            embedding += size
-        elif place.tensor.role is TensorRole.HEAD:
-            head += size
+        if place.group is None:
+            outside[place.tensor.role] += size + (allocator_rounding_bytes(size) if pytorch else 0.0)
         else:
-            other += size
+            by_group.setdefault(id(place.group), []).append(LoadedTensor(place=place, size_bytes=size))
+    for group in model.layers:
+        tensors = by_group.get(id(group), [])
+        layer = math.fsum(tensor.size_bytes for tensor in tensors)
+        layer += rounding_of_layer(tensors) if pytorch else 0.0
+        stages = [held + layer * layers_in(group, model, stage) for held, stage in zip(stages, ranges, strict=True)]
+    embedding, head = outside.pop(TensorRole.EMBED), outside.pop(TensorRole.HEAD)
     return RankWeights(
         layer_count=model.layer_count,
         stages_bytes=tuple(stages),
         embedding_bytes=embedding,
         head_bytes=head if not model.tied_embeddings else embedding,
-        other_bytes=other,
+        other_bytes=math.fsum(outside.values()) + (rotary_table_bytes(model) if pytorch else 0.0),
         tied=model.tied_embeddings,
     )
+
+
+def weights_on_rank(
+    model: ModelSpec, weight_format: WeightFormat, parallel: Parallelism, engine: EngineSpec
+) -> RankWeights:
+    """`rank_weights` as an engine loads it."""
+    return rank_weights(model, weight_format, parallel, engine.vocab_padding, not engine.host_layers)
 
 
 def resident_weight_bytes_per_gpu(
@@ -149,5 +161,5 @@ def resident_weight_bytes_per_gpu(
     Valid within 0.5 % of vLLM's "Model loading took" for 16-bit, fp8 and int8; 3 % where kernels repack weights.
     Reference: measured logs, see docs/how-it-works/memory.md.
     """
-    share = rank_weights(model, weight_format, parallel, engine.vocab_padding)
+    share = weights_on_rank(model, weight_format, parallel, engine)
     return share.stage_bytes(embedding_on_host=engine.host_layers)

@@ -75,7 +75,8 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceFigure:
-    """The row of price data behind a line."""
+    """The row of price data behind a line. `quality` says how firm the row is: `listed`, `derived`, `advertised`
+    (a "from" price), `average` (somebody's mean)."""
 
     provider: str
     region: str
@@ -84,6 +85,7 @@ class PriceFigure:
     source: str
     as_of: date | None
     url: str | None = None
+    quality: str = "listed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,9 +9,10 @@ from llmplan.plan.deployment import Deployment, Replica
 from llmplan.plan.outcome import CheckResult, MemoryBudget, Option, Outcome, Rejection
 from llmplan.planner.context import Context
 from llmplan.planner.demand import with_rate
-from llmplan.planner.quality import quality_of
+from llmplan.planner.quality import FULL_CACHE_BYTES, quality_of
 from llmplan.planner.serverless import evaluate_per_second
 from llmplan.planner.size import Sized, size
+from llmplan.planner.terms import terms_for
 from llmplan.units import format_usd
 
 
@@ -33,6 +34,14 @@ def evaluate(deployment: Deployment, context: Context) -> Outcome:
 
 def prepare(deployment: Deployment, replica: Replica) -> tuple[tuple[CheckResult, ...], MemoryBudget] | Rejection:
     """What the engine would refuse, then what does not fit."""
+    if not (replica.gpu.supports("bf16") or replica.gpu.supports("fp16")):
+        return Rejection(
+            strategy=deployment.strategy,
+            reason=f"no 16-bit peak is known for {replica.gpu.id}, so its speed cannot be predicted",
+            fix=f"add figures to profiles/gpus/{replica.gpu.id}.yaml",
+            deployment=deployment,
+            code="no_figure_known",
+        )
     findings = checks.run(replica)
     for finding in findings:
         if finding.severity == "error":
@@ -59,8 +68,9 @@ def by_the_machine(
     context: Context,
 ) -> Outcome:
     """Rented by the hour, or owned: the fleet runs all month whether anybody asks or not."""
-    fleet = replace(deployment, replicas=sized.replicas)
     workload = context.workload
+    purchase = replace(deployment.purchase, terms=terms_for(deployment.purchase, workload, sized.active))
+    fleet = replace(deployment, replicas=sized.replicas, purchase=purchase)
     if workload.requests_per_s is None:
         workload = with_rate(workload, sized.per_replica_requests_per_s * sized.active)
     quote = pricing.quote(fleet, workload, context.limits, context.prices)
@@ -88,6 +98,8 @@ def fleet_notes(replica: Replica, sized: Sized) -> tuple[str, ...]:
         notes.append("one replica: no failover (--spare-replicas does not add one to a fleet of one)")
     if sized.estimate.extrapolated:
         notes.append(f"no measurements for this engine on {replica.gpu.architecture}: the speed band is wide")
+    if replica.kv.bytes_per_element < FULL_CACHE_BYTES:
+        notes.append(f"no quality figure is known for an {replica.kv.id} KV cache")
     return tuple(notes)
 
 

@@ -9,6 +9,9 @@ from llmplan.spec.workload import Limits
 
 WITHIN_LIMIT, BEYOND_LIMIT, UNKNOWN = 0, 1, 2
 
+FULL_CACHE_BYTES = 2.0
+"""No source at hand measures what a smaller KV cache loses."""
+
 UNCHANGED = FormatQuality(relative_change=0.0, worst_change=0.0)
 
 
@@ -25,8 +28,11 @@ def quality_of(deployment: Deployment, catalog: Catalog) -> FormatQuality | None
 
 def quality_class(deployment: Deployment, catalog: Catalog, limits: Limits) -> int:
     """WITHIN_LIMIT, BEYOND_LIMIT or UNKNOWN: lower is recommended first. A hosted API serves what it says."""
-    if deployment.replica is None:
+    replica = deployment.replica
+    if replica is None:
         return WITHIN_LIMIT
+    if replica.kv.bytes_per_element < FULL_CACHE_BYTES:
+        return UNKNOWN
     quality = quality_of(deployment, catalog)
     if quality is None or quality.relative_change is None:
         return UNKNOWN

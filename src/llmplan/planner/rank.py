@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from llmplan.plan.deployment import StrategyId
 from llmplan.plan.outcome import Option, Outcome, Rejection
 from llmplan.planner.context import Context
+from llmplan.planner.order import comparable_cost, firmness, offloads, round_to_tie
 from llmplan.planner.quality import BEYOND_LIMIT, WITHIN_LIMIT, quality_class
-from llmplan.planner.search import round_to_tie
+from llmplan.planner.terms import is_commitment
 from llmplan.units import format_seconds, format_usd
 
 TIE_ORDER: tuple[StrategyId, ...] = ("dedicated", "quantized", "multi_tenant", "serverless", "hybrid_offload")
@@ -40,9 +41,10 @@ def rank_key(name: StrategyId, option: Option, context: Context) -> tuple[float,
     if work.tenants > 1 or work.adapters:
         order = ("multi_tenant", *(each for each in TIE_ORDER if each != "multi_tenant"))
     return (
+        offloads(option),
         quality_class(option.deployment, context.catalog, context.limits),
-        not option.quote.complete,
-        round_to_tie(option.quote.usd_per_month),
+        firmness(option.quote),
+        comparable_cost(option),
         order.index(name),
     )
 
@@ -74,7 +76,9 @@ def reasons_for(
 ) -> list[str]:
     """Why the winner won: its price against the others, its speed against the SLO, its quality, what it beat."""
     chosen = options[winner]
-    reasons = [price_reason(winner, options)]
+    owned = chosen.deployment.purchase.kind == "owned"
+    reasons = [fit_reason(winner, options)] if owned else [price_reason(winner, options)]
+    reasons += commitment_reasons(chosen)
     reasons += slo_reasons(chosen, context)
     reasons += quality_reasons(winner, options, context)
     if api is not None and options[api].quote.usd_per_month < chosen.quote.usd_per_month:
@@ -100,6 +104,33 @@ def price_reason(winner: StrategyId, options: Mapping[StrategyId, Option]) -> st
     if round_to_tie(next_cost) == round_to_tie(cost):
         return f"{format_usd(cost)} a month, as much as {name.replace('_', ' ')} and simpler to run"
     return f"{format_usd(cost)} a month; the next, {name.replace('_', ' ')}, costs {format_usd(next_cost)}"
+
+
+def fit_reason(winner: StrategyId, options: Mapping[StrategyId, Option]) -> str:
+    """On owned hardware money is spent already: what counts is what runs, and how well."""
+    chosen = options[winner]
+    if all(offloads(option) for option in options.values()):
+        return "the model exceeds this GPU's memory in every format that runs on it, so part of it goes to host RAM"
+    if len(options) == 1 or all(offloads(option) for name, option in options.items() if name != winner):
+        return "the only strategy that holds the whole model on this hardware"
+    replica = chosen.deployment.replica
+    bits = f" in {replica.weights.id}" if replica is not None else ""
+    return f"runs entirely on the GPUs at hand{bits}, with the least loss of quality of the strategies that do"
+
+
+def commitment_reasons(option: Option) -> list[str]:
+    """What a commitment binds to, and what the same machines cost without it."""
+    terms = [line.figure.term for line in option.quote.lines if line.figure and is_commitment(line.figure.term)]
+    if not terms:
+        return []
+    free = [
+        line.usd_per_month
+        for line in option.quote.alternatives
+        if line.figure and line.figure.term == "on-demand" and line.usd_per_month is not None
+    ]
+    years = terms[0].removeprefix("reserved-").removesuffix("y")
+    beside = f"; on demand the cheapest seller asks {format_usd(min(free))}" if free else ""
+    return [f"that price binds for {years} year(s), which traffic this steady allows{beside} (--term on-demand)"]
 
 
 def slo_reasons(option: Option, context: Context) -> list[str]:

@@ -70,10 +70,11 @@ def warnings_of(rows: dict[StrategyId, Outcome], recommended: StrategyId | None,
         return []
     found = [f"{check.message} ({check.id}): {check.fix}" for check in chosen.checks if check.severity == "warning"]
     as_of = context.prices.as_of
-    dates = [line.figure.as_of for line in chosen.quote.lines if line.figure and line.figure.as_of]
+    offers = [line.figure for line in chosen.quote.lines if line.figure and line.figure.term != "rate"]
+    dates = [figure.as_of for figure in offers if figure.as_of]
     if dates and (as_of - min(dates)).days > STALE_PRICE_DAYS:
         found.append(f"prices from {min(dates)} are {(as_of - min(dates)).days} days old (llmplan prices update)")
-    if any(line.figure is not None and line.figure.as_of is None for line in chosen.quote.lines):
+    if any(figure.as_of is None for figure in offers):
         found.append("a price has no date in its source: check it before you sign")
     if not chosen.quote.complete:
         found.append("the total is a lower bound: a charge has no known price")

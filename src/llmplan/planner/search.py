@@ -6,7 +6,6 @@ make it cheaper. That changes the time, never the answer.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -15,12 +14,10 @@ from llmplan.plan.deployment import Deployment, Replica
 from llmplan.plan.outcome import Option, Outcome, Rejection
 from llmplan.planner.context import Context
 from llmplan.planner.evaluate import evaluate
+from llmplan.planner.order import firmness, offloads, order_key, round_to_tie
 from llmplan.planner.quality import quality_class
 from llmplan.strategies import Market, Strategy
 from llmplan.units import HOURS_PER_MONTH
-
-COST_TIE = 0.005
-"""Costs within half a per cent are the same: prices are not known better than that."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -48,15 +45,8 @@ class Best:
                 self.by_gpu[replica.gpu.id] = outcome
 
     def key(self, option: Option) -> tuple[float, ...]:
-        """Lower is better: quality within the limit, a price for everything, cost, then speed."""
-        quality = quality_class(option.deployment, self.context.catalog, self.context.limits)
-        change = option.quality.relative_change if option.quality else None
-        loss = -(change if change is not None else -1.0)
-        speed = option.estimate.tpot_s.mid if option.estimate else 0.0
-        cost = round_to_tie(option.quote.usd_per_month)
-        if self.strategy.id == "quantized":
-            return (not option.quote.complete, cost, quality, loss, speed)
-        return (quality, not option.quote.complete, cost, loss, speed)
+        """Lower is better."""
+        return order_key(option, self.context, cost_before_quality=self.strategy.id == "quantized")
 
     def outcome(self, market: Market) -> Outcome:
         """The row of this strategy."""
@@ -66,15 +56,6 @@ class Best:
             return self.rejection
         reason, fix = self.strategy.why_none(market)
         return Rejection(strategy=self.strategy.id, reason=reason, fix=fix, code="nothing_to_propose")
-
-
-def round_to_tie(usd: float) -> float:
-    """Money on a logarithmic grid of `COST_TIE`, so that equal costs compare equal.
-
-    >>> round_to_tie(100.0) == round_to_tie(100.1)
-    True
-    """
-    return 0.0 if usd <= 0 else round(math.log(usd) / COST_TIE)
 
 
 def search(strategy: Strategy, market: Market, context: Context) -> Best:
@@ -114,9 +95,10 @@ def skippable(deployment: Deployment, floor_usd: float, best: Best) -> bool:
         return True
     if held is None or floor_usd == 0.0:
         return False
+    if firmness(held.quote) > 0 or offloads(held):
+        return False
     limits, catalog = best.context.limits, best.context.catalog
-    if best.strategy.id != "quantized" and quality_class(deployment, catalog, limits) < quality_class(
-        held.deployment, catalog, limits
-    ):
+    worse_quality = quality_class(held.deployment, catalog, limits) > quality_class(deployment, catalog, limits)
+    if worse_quality and best.strategy.id != "quantized":
         return False
     return round_to_tie(floor_usd) > round_to_tie(held.quote.usd_per_month)

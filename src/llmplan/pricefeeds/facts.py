@@ -31,10 +31,8 @@ class FactRule:
     unit: str
     owner: str = MARKET
     pick: int = 0
-    low: int | None = None
-    high: int | None = None
-    middle: bool = False
-    """the value is the mean of low and high"""
+    span: bool = False
+    """the first two numbers are low and high; the value is the picked one, or their mean"""
     note: str = ""
 
 
@@ -52,7 +50,6 @@ class CommitmentRule:
     note: str = ""
 
 
-_RANGE = {"low": 0, "high": 1, "middle": True}
 RULES: Final[tuple[FactRule, ...]] = (
     FactRule(topic="egress", item="AWS internet out", id="egress", unit="USD/GB", owner="aws", note="first paid tier"),
     FactRule(topic="egress", item="Azure internet", id="egress", unit="USD/GB", owner="azure", note="first paid tier"),
@@ -64,7 +61,7 @@ RULES: Final[tuple[FactRule, ...]] = (
     FactRule(topic="storage", item="AWS gp3", id="block-storage", unit="USD/GB-month", owner="aws"),
     FactRule(topic="storage", item="Azure Standard SSD", id="block-storage", unit="USD/GB-month", owner="azure"),
     FactRule(topic="storage", item="GCP pd-balanced", id="block-storage", unit="USD/GB-month", owner="gcp"),
-    FactRule(topic="storage", item="OCI Block", id="block-storage", unit="USD/GB-month", owner="oci", note="looks high"),
+    FactRule(topic="storage", item="OCI Block", id="block-storage", unit="USD/GB-month", owner="oci"),
     FactRule(topic="storage", item="AWS S3", id="object-storage", unit="USD/GB-month", owner="aws"),
     FactRule(topic="control plane", item="EKS per cluster", id="control-plane", unit="USD/h", owner="aws"),
     FactRule(topic="control plane", item="EKS extended", id="control-plane-extended", unit="USD/h", owner="aws"),
@@ -75,19 +72,19 @@ RULES: Final[tuple[FactRule, ...]] = (
     FactRule(topic="control plane", item="NAT gateway", id="nat-gateway-traffic", unit="USD/GB", owner="aws", pick=1),
     FactRule(topic="software", item="NVIDIA AI Enterprise", id="nvidia-ai-enterprise", unit="USD/GPU-year"),
     FactRule(topic="software", item="NVIDIA AI Enterprise", id="nvidia-ai-enterprise-cloud", unit="USD/GPU-h", pick=1),
-    FactRule(topic="on-prem", item="8x H200 server", id="server-8x-h200", unit="USD", low=0, high=1, pick=2),
-    FactRule(topic="on-prem", item="8x H100 node", id="server-8x-h100", unit="USD", **_RANGE),
+    FactRule(topic="on-prem", item="8x H200 server", id="server-8x-h200", unit="USD", span=True, pick=2),
+    FactRule(topic="on-prem", item="8x H100 node", id="server-8x-h100", unit="USD", span=True),
     FactRule(topic="on-prem", item="per-GPU street price", id="gpu-h100", unit="USD", pick=0, note="+-20 to 40 %"),
     FactRule(topic="on-prem", item="per-GPU street price", id="gpu-h200", unit="USD", pick=1, note="+-20 to 40 %"),
     FactRule(topic="on-prem", item="per-GPU street price", id="gpu-b200", unit="USD", pick=2, note="+-20 to 40 %"),
-    FactRule(topic="on-prem", item="1024x H100", id="cluster-h100-all-in", unit="USD/GPU", **_RANGE),
+    FactRule(topic="on-prem", item="1024x H100", id="cluster-h100-all-in", unit="USD/GPU", span=True),
     FactRule(
         topic="on-prem", item="3y ownership of one 8x H200", id="ownership-8x-h200-3-years", unit="USD",
-        low=0, high=1, pick=2, note="people, facilities, tax and network excluded",
+        span=True, pick=2, note="people, facilities, tax and network excluded",
     ),
-    FactRule(topic="on-prem", item="annual support", id="support", unit="%/year of hardware", **_RANGE),
-    FactRule(topic="on-prem", item="colocation", id="colocation", unit="USD/kW-month", **_RANGE),
-    FactRule(topic="on-prem", item="residual value", id="residual-value-3-years", unit="% of hardware", **_RANGE),
+    FactRule(topic="on-prem", item="annual support", id="support", unit="%/year of hardware", span=True),
+    FactRule(topic="on-prem", item="colocation", id="colocation", unit="USD/kW-month", span=True),
+    FactRule(topic="on-prem", item="residual value", id="residual-value-3-years", unit="% of hardware", span=True),
     FactRule(topic="power", item="DGX H100/H200", id="power-dgx-h100", unit="kW"),
     FactRule(topic="power", item="DGX B200", id="power-dgx-b200", unit="kW"),
     FactRule(topic="power", item="DGX B300", id="power-dgx-b300", unit="kW"),
@@ -107,7 +104,7 @@ RULES: Final[tuple[FactRule, ...]] = (
     FactRule(topic="cpu", item="OCI E5", id="memory-x86", unit="USD/GiB-h", owner="oci", pick=1),
     FactRule(topic="spot", item="AWS spot notice", id="spot-notice", unit="min", owner="aws"),
     FactRule(topic="cold start", item="Cloud Run GPU", id="provision", unit="s", owner="google-cloud-run"),
-    FactRule(topic="idle floor", item="Cloud Run GPU", id="idle-shutdown", unit="min", owner="google-cloud-run", **_RANGE),
+    FactRule(topic="idle floor", item="Cloud Run", id="idle-shutdown", unit="min", span=True, owner="google-cloud-run"),
     FactRule(topic="idle floor", item="RunPod", id="idle-timeout", unit="s", owner="runpod-serverless"),
 )  # fmt: skip
 
@@ -158,16 +155,15 @@ def owned_facts(rows: list[Row], owner: str, sources: SourceBook) -> dict[str, d
         if row is None or "UNVERIFIED" in row["confidence"]:
             continue
         found = numbers(row["value"])
-        entry: dict[str, Any] = {"value": found[rule.pick]}
-        if rule.low is not None and rule.high is not None:
-            entry["low"], entry["high"] = found[rule.low], found[rule.high]
-            if rule.middle:
-                entry["value"] = (entry["low"] + entry["high"]) / 2
-        derived = "fit on" in row["source"] or row["source"] == "same"
+        mean = rule.span and not rule.pick
+        entry: dict[str, Any] = {"value": (found[0] + found[1]) / 2 if mean else found[rule.pick]}
+        if rule.span:
+            entry["low"], entry["high"] = found[0], found[1]
+        derived = mean or "fit on" in row["source"] or row["source"] == "same"
         source = _find(rows, "cpu", "AWS x86") if row["source"] == "same" else row
         entry |= {"unit": rule.unit, "as_of": first_day(row["as_of"])}
         entry["source"] = sources.id_of((source or row)["source"])
-        entry["kind"] = "derived" if derived or rule.middle else "published"
+        entry["kind"] = "derived" if derived else "published"
         note = "; ".join(text for text in (rule.note, f"confidence {row['confidence'].split()[0]}") if text)
         facts[rule.id] = entry | {"note": note}
     return facts

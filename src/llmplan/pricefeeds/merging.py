@@ -73,7 +73,10 @@ def merge_documents(old: Mapping[str, Document], new: Mapping[str, Document]) ->
 def _merge(old: Document, new: Document) -> dict[str, Any]:
     taken = _renamed(old.get("sources", {}), new.get("sources", {}))
     fresh = {key: _with_sources(value, taken) for key, value in new.items() if key != "sources"}
-    result = {**old, **{key: fresh[key] for key in ("name", "tier", "company", "aliases") if key in fresh}}
+    result: dict[str, Any] = {
+        **old,
+        **{key: fresh[key] for key in ("name", "tier", "company", "aliases") if key in fresh},
+    }
     result["sources"] = {**old.get("sources", {}), **{taken[name]: s for name, s in new.get("sources", {}).items()}}
     if "interruption_source" in fresh:
         result["interruption_source"] = fresh["interruption_source"]

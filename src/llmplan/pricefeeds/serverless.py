@@ -29,8 +29,8 @@ def serverless_offers(rows: list[Row], sources: SourceBook) -> tuple[list[dict[s
             continue
         terms = TERMS.get(seller_of(row["provider"]).id, UNKNOWN_TERMS)
         for match, mode, note in _gpus(row):
-            for fee in terms.plan_fees or (None,):
-                offers.append(_offer(row, match, mode, terms, fee, note, sources))
+            fees = terms.plan_fees or (None,)
+            offers.extend(_offer(row, match, mode, terms, fee, note, sources) for fee in fees)
     return offers, unpriced
 
 
@@ -84,8 +84,8 @@ def _offer(
         "quality": "advertised" if advertised else None,
         "granularity_s": billing_granularity_s(row["billing_granularity"]),
         "idle_window_s": terms.idle_window_s if fixed["scales_to_zero"] else None,
-        "usd_per_vcpu_s": terms.usd_per_vcpu_s,
-        "usd_per_gib_s": terms.usd_per_gib_s,
+        "usd_per_vcpu_s": 0 if terms.includes_host else terms.usd_per_vcpu_s,
+        "usd_per_gib_s": 0 if terms.includes_host else terms.usd_per_gib_s,
         "min_vcpus": terms.min_vcpus,
         "min_memory_gib": terms.min_memory_gib,
         "plan_fee_usd_per_month": fee.usd_per_month if fee else None,

@@ -21,6 +21,7 @@ class PlanFee:
 class ServerlessTerms:
     """One seller's rules. `includes_host`: the price is for an instance, its CPU and memory are part of it."""
 
+    includes_host: bool = False
     idle_window_s: float | None = None
     bills_start: bool = True
     usd_per_vcpu_s: float | None = None
@@ -32,8 +33,6 @@ class ServerlessTerms:
     note: str = ""
 
 
-_INSTANCE: Final = {"usd_per_vcpu_s": 0.0, "usd_per_gib_s": 0.0}
-
 TERMS: Final[dict[str, ServerlessTerms]] = {
     "modal": ServerlessTerms(
         usd_per_vcpu_s=0.0000131 / 2,
@@ -41,10 +40,10 @@ TERMS: Final[dict[str, ServerlessTerms]] = {
         note="CPU is $0.0000131 per physical core, which is two vCPUs; the idle window is configurable",
     ),
     "runpod-serverless": ServerlessTerms(
-        **_INSTANCE, idle_window_s=5.0, note="the worker's CPU and memory are included; disk and volumes are not"
+        includes_host=True, idle_window_s=5.0, note="the worker's CPU and memory are included; disk and volumes are not"
     ),
-    "replicate": ServerlessTerms(**_INSTANCE, note="private deployments: set-up, idle and run time are billed"),
-    "baseten": ServerlessTerms(**_INSTANCE, note="billed while deploying, scaling or serving"),
+    "replicate": ServerlessTerms(includes_host=True, note="private deployments: set-up, idle and run time are billed"),
+    "baseten": ServerlessTerms(includes_host=True, note="billed while deploying, scaling or serving"),
     "cerebrium": ServerlessTerms(
         usd_per_vcpu_s=0.00000655,
         usd_per_gib_s=0.00000222,
@@ -57,7 +56,9 @@ TERMS: Final[dict[str, ServerlessTerms]] = {
         note="CPU is $0.0000528 per core, read as two vCPUs; the page's GB of memory is read as GiB",
     ),
     "koyeb": ServerlessTerms(
-        **_INSTANCE, plan_fees=(PlanFee(usd_per_month=29.0),), note="the plan fee includes $10 of use, not deducted"
+        includes_host=True,
+        plan_fees=(PlanFee(usd_per_month=29.0),),
+        note="its fee includes $10 of use, not deducted",
     ),
     "google-cloud-run": ServerlessTerms(
         usd_per_vcpu_s=0.000018,
@@ -68,7 +69,7 @@ TERMS: Final[dict[str, ServerlessTerms]] = {
         region="us-central1",
         note="idle shut-down after 10 to 15 minutes as a third party observed",
     ),
-    "hf-inference-endpoints": ServerlessTerms(**_INSTANCE, note="billed while initializing and running"),
-    "together-dedicated": ServerlessTerms(**_INSTANCE, note="a dedicated endpoint by the minute"),
+    "hf-inference-endpoints": ServerlessTerms(includes_host=True, note="billed while initializing and running"),
+    "together-dedicated": ServerlessTerms(includes_host=True, note="a dedicated endpoint by the minute"),
 }
 UNKNOWN_TERMS: Final = ServerlessTerms()

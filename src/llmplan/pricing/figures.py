@@ -44,4 +44,5 @@ def _figure(offer: HourlyOffer | ServerlessOffer | TokenOffer, *, term: str, ins
     return PriceFigure(
         provider=offer.provider, region=offer.region, term=term, instance=instance,
         source=source.title, as_of=offer.from_date, url=source.url,
+        quality="listed" if isinstance(offer, TokenOffer) else offer.quality,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Which offers count: a firm, dated one displaces a vague one, so that an old or averaged price cannot win by being low."""
+"""Which offers count: a firm, dated one displaces a vague one, so that no old or averaged price wins by being low."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def power_kwh_per_month(tdp_w: float, gpus: int, pue: float) -> float:
     ----------
     ISO/IEC 30134-2 (PUE); GPU datasheets (TDP).
 
-    >>> power_kwh_per_month(700.0, 8, 1.54)
+    >>> round(power_kwh_per_month(700.0, 8, 1.54), 2)
     6295.52
     """
     return gpus * tdp_w / 1000.0 * pue * HOURS_PER_MONTH

@@ -38,7 +38,8 @@ def usd_per_million_tokens(quote: Quote) -> TokenPrices:
     >>> from datetime import date
     >>> from llmplan.plan.outcome import QuoteLine
     >>> line = QuoteLine(name="rent", quantity=730, unit="instance-h", unit_price_usd=1.0, usd_per_month=730.0)
-    >>> bill = Quote(lines=(line,), input_tokens_per_month=600e6, output_tokens_per_month=130e6, as_of=date(2026, 11, 25))
+    >>> day = date(2026, 11, 25)
+    >>> bill = Quote(lines=(line,), input_tokens_per_month=600e6, output_tokens_per_month=130e6, as_of=day)
     >>> usd_per_million_tokens(bill).blended
     1.0
     """

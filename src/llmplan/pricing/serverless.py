@@ -74,50 +74,55 @@ def serverless_lines(
     [0.6, 0.3, 0.1]
     """
     seconds = _billed_seconds(offer, usage, fleets)
-    note = "; ".join(row_notes(offer))
-    figure = serverless_figure(offer)
-    lines = []
-    for name, amount in seconds.items():
-        if amount > 0:
-            quantity = amount * worker.gpus
-            cost = quantity * offer.usd_per_gpu_s
-            lines.append(
-                QuoteLine(
-                    name=f"{offer.gpu_id} {name}",
-                    quantity=quantity,
-                    unit="GPU-s",
-                    unit_price_usd=offer.usd_per_gpu_s,
-                    usd_per_month=cost,
-                    figure=figure,
-                    note=note,
-                )  # fmt: skip
-            )
-    total_s = sum(seconds.values())
-    beside = (
-        ("vCPUs", worker.vcpus(offer), "vCPU-s", offer.usd_per_vcpu_s),
-        ("memory", worker.memory_gib(offer), "GiB-s", offer.usd_per_gib_s),
-    )
-    for name, amount, unit, rate in beside:
-        if rate == 0:
-            continue
-        lines.append(
-            QuoteLine(
-                name=name,
-                quantity=amount * total_s,
-                unit=unit,
-                unit_price_usd=rate,
-                usd_per_month=None if rate is None else amount * total_s * rate,
-                figure=figure,
-                note=f"{amount:g} {unit.removesuffix('-s')} beside {worker.gpus} GPU"
-                + ("; no source states the rate" if rate is None else ""),
-            )  # fmt: skip
-        )
+    lines = [*_gpu_lines(offer, worker, seconds), *_host_lines(offer, worker, sum(seconds.values()))]
     if offer.plan_fee_usd_per_month:
-        fee = offer.plan_fee_usd_per_month
+        fee, figure = offer.plan_fee_usd_per_month, serverless_figure(offer)
         lines.append(
             QuoteLine(name="plan fee", quantity=1, unit="month", unit_price_usd=fee, usd_per_month=fee, figure=figure)
         )
     return tuple(lines)
+
+
+def _gpu_lines(offer: ServerlessOffer, worker: Worker, seconds: dict[str, float]) -> list[QuoteLine]:
+    figure, note, rate = serverless_figure(offer), "; ".join(row_notes(offer)), offer.usd_per_gpu_s
+    return [
+        QuoteLine(
+            name=f"{offer.gpu_id} {name}",
+            quantity=replica_s * worker.gpus,
+            unit="GPU-s",
+            unit_price_usd=rate,
+            usd_per_month=replica_s * worker.gpus * rate,
+            figure=figure,
+            note=note,
+        )
+        for name, replica_s in seconds.items()
+        if replica_s > 0
+    ]
+
+
+def _host_lines(offer: ServerlessOffer, worker: Worker, replica_s: float) -> list[QuoteLine]:
+    """vCPUs and memory; no line where the GPU's price includes them, one without an amount where nobody says."""
+    parts = (
+        ("vCPU", worker.vcpus(offer), offer.usd_per_vcpu_s),
+        ("GiB", worker.memory_gib(offer), offer.usd_per_gib_s),
+    )
+    lines = []
+    for unit, amount, rate in parts:
+        if rate == 0:
+            continue
+        note = f"{amount:g} {unit} beside {worker.gpus} GPU" + ("" if rate else "; no source states the rate")
+        lines.append(
+            QuoteLine(
+                name="CPU" if unit == "vCPU" else "memory",
+                quantity=amount * replica_s,
+                unit=f"{unit}-s",
+                unit_price_usd=rate,
+                usd_per_month=None if rate is None else amount * replica_s * rate,
+                figure=serverless_figure(offer),
+                note=note,
+            )
+        )
+    return lines
 
 
 def cheapest_serverless(
@@ -127,15 +132,35 @@ def cheapest_serverless(
     offers = [offer for offer in platforms(worker.gpu_id, limits, prices) if _is_large_enough(offer, worker, usage)]
     if not offers:
         return _rejection(worker, limits, prices)
-    quotes = sorted(
-        (((serverless_lines(offer, worker, usage, fleets)), offer) for offer in offers), key=lambda pair: _order(*pair)
-    )
-    best = quotes[0]
+    bills = [Bill.of(offer, worker, usage, fleets) for offer in offers]
+    best, *others = sorted(bills, key=lambda bill: (bool(bill.missing), bill.usd, bill.offer.provider, bill.offer.mode))
     sellers: dict[str, QuoteLine] = {}
-    for lines, offer in quotes[1:]:
-        if offer.provider != best[1].provider and offer.provider not in sellers:
-            sellers[offer.provider] = _summary(lines, offer)
-    return best[0], tuple(sellers.values())
+    for bill in others:
+        if bill.offer.provider != best.offer.provider and bill.offer.provider not in sellers:
+            sellers[bill.offer.provider] = _summary(bill)
+    return serverless_lines(best.offer, worker, usage, fleets), tuple(sellers.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """One platform's total, without the lines: enough to compare a dozen of them."""
+
+    offer: ServerlessOffer
+    usd: float
+    missing: tuple[str, ...]
+
+    @classmethod
+    def of(cls, offer: ServerlessOffer, worker: Worker, usage: ServerlessUsage, fleets: int) -> Bill:
+        """The sum of what `serverless_lines` lists."""
+        replica_s = sum(_billed_seconds(offer, usage, fleets).values())
+        rates = (
+            ("GPU", worker.gpus, offer.usd_per_gpu_s),
+            ("CPU", worker.vcpus(offer), offer.usd_per_vcpu_s),
+            ("memory", worker.memory_gib(offer), offer.usd_per_gib_s),
+        )
+        per_s = sum(amount * rate for _, amount, rate in rates if rate is not None)
+        missing = tuple(name for name, _, rate in rates if rate is None)
+        return cls(offer, replica_s * per_s + (offer.plan_fee_usd_per_month or 0.0), missing)
 
 
 def platforms(gpu_id: str, limits: Limits, prices: PriceBook) -> tuple[ServerlessOffer, ...]:
@@ -167,18 +192,16 @@ def _is_large_enough(offer: ServerlessOffer, worker: Worker, usage: ServerlessUs
     return offer.max_gpus is None or usage.peak_replicas * worker.gpus <= offer.max_gpus
 
 
-def _order(lines: tuple[QuoteLine, ...], offer: ServerlessOffer) -> tuple[object, ...]:
-    known = sum(line.usd_per_month for line in lines if line.usd_per_month is not None)
-    return any(line.usd_per_month is None for line in lines), known, offer.provider, offer.mode
-
-
-def _summary(lines: tuple[QuoteLine, ...], offer: ServerlessOffer) -> QuoteLine:
-    missing = [line.name for line in lines if line.usd_per_month is None]
-    total = sum(line.usd_per_month for line in lines if line.usd_per_month is not None)
+def _summary(bill: Bill) -> QuoteLine:
     return QuoteLine(
-        name=f"{offer.provider} ({offer.mode})", quantity=1, unit="month", unit_price_usd=total, usd_per_month=total,
-        figure=serverless_figure(offer), note=f"at least: {', '.join(missing)} not stated" if missing else "",
-    )  # fmt: skip
+        name=f"{bill.offer.provider} ({bill.offer.mode})",
+        quantity=1,
+        unit="month",
+        unit_price_usd=bill.usd,
+        usd_per_month=bill.usd,
+        figure=serverless_figure(bill.offer),
+        note=f"at least: the rate of {' and '.join(bill.missing)} is not stated" if bill.missing else "",
+    )
 
 
 def _rejection(worker: Worker, limits: Limits, prices: PriceBook) -> Rejection:

@@ -104,7 +104,7 @@ def cheapest_tokens(model: ModelSpec, workload: Workload, limits: Limits, prices
         lines = token_lines(offer, volume.input_tokens, volume.output_tokens, workload.prefix_share)
         quotes.append((sum(line.usd_per_month or 0.0 for line in lines), offer.provider, offer.listed_as, lines, offer))
     quotes.sort(key=lambda entry: entry[:3])
-    total, provider, _, lines, offer = quotes[0]
+    _, provider, _, lines, offer = quotes[0]
     others: dict[str, QuoteLine] = {}
     for other_total, other_provider, _, _, other in quotes[1:]:
         if other_provider != provider and other_provider not in others and len(others) < OTHER_SELLERS:

@@ -10,7 +10,7 @@ from llmplan.report.blocks import Block, Column, Document, Facts, Paragraph, Row
 from llmplan.report.json import Record, schema, source
 from llmplan.report.numbers import MISSING, count, format_bytes, percent, rate
 from llmplan.report.views import Sources
-from llmplan.spec.engine import EngineSpec
+from llmplan.spec.engine import EngineSpec, FormatSupport
 from llmplan.spec.formats import FormatQuality, WeightFormat
 from llmplan.spec.gpu import GpuSpec
 from llmplan.spec.host import HostSpec
@@ -111,7 +111,8 @@ def lengths(tokens: Lengths) -> str:
 def providers(specs: Iterable[Provider], offers: Mapping[str, tuple[int, int, int]]) -> Listing:
     """Sellers with how many offers of each kind there are."""
     rows = tuple((spec.id, spec.name, spec.tier, *map(str, offers.get(spec.id, (0, 0, 0)))) for spec in specs)
-    return _columns("id", "name", "tier", "by the hour>", "by the second>", "by the token>"), rows
+    columns = _columns("id", "tier", "per hour>", "per second>", "per token>")
+    return (columns[0], Column(title="name", share=1), *columns[1:]), rows
 
 
 def regions(sellers: Mapping[str, Iterable[str]]) -> Listing:
@@ -153,7 +154,7 @@ def entry_document(kind: str, entity: Any, path: str | None) -> Document:
         for name, shown, provenance in sourced(entity)
     )
     if figures:
-        columns = (Column(title="figure"), Column(title="value", align="right", share=1), *_columns("kind", "as of", "source"))
+        columns = (Column(title="figure"), Column(title="value", share=1), *_columns("kind", "as of", "source"))
         blocks.append(Table(columns=columns, rows=figures))
     return (*blocks, *sources.blocks())
 
@@ -187,9 +188,13 @@ def fields_of(entity: Any) -> Iterator[tuple[str, Any]]:
 
 def plain_facts(entity: Any, path: str | None) -> Iterator[tuple[str, str]]:
     """Fields without a source of their own."""
-    known = {name for name, _, _ in sourced(entity)}
+    known = set(provenance_of(entity))
     for name, value in fields_of(entity):
-        if name not in known and name != "id" and value not in (None, (), {}, ""):
+        if (
+            known.isdisjoint({name, *(entry for entry, _ in _entries(name, value))})
+            and name != "id"
+            and value not in (None, (), {}, "")
+        ):
             yield name, readable(name, value)
     if path:
         yield "file", path
@@ -209,14 +214,26 @@ def provenance_of(entity: Any) -> Mapping[str, Provenance]:
 
 
 def _value(values: Mapping[str, Any], name: str) -> Any:
-    """The value behind a provenance path: a field, or an entry of a mapping (`peak_flop_per_s.bf16`)."""
-    if name in values:
+    """The value behind a figure's name: a field, or an entry of one (`peak_bf16_flop_per_s`, `input_p90_tokens`)."""
+    if name in values and not isinstance(values[name], Lengths):
         return values[name]
-    owner, _, key = name.partition(".")
-    held = values.get(owner)
+    entries = {entry: each for owner, held in values.items() for entry, each in _entries(owner, held)}
+    if name in entries:
+        return entries[name]
+    return next((held for owner, held in values.items() if name.startswith(f"{owner}_")), None)
+
+
+def _entries(owner: str, held: Any) -> Iterator[tuple[str, Any]]:
+    """The names that figures have in a file, from the names and values that they have once loaded."""
+    head, _, tail = owner.partition("_")
     if isinstance(held, Mapping):
-        return held.get(key)
-    return getattr(held, key, None) if held is not None and key else None
+        yield from ((f"{head}_{key}_{tail}", each) for key, each in held.items())
+        yield from ((f"{owner}.{key}", each) for key, each in held.items())
+    elif isinstance(held, tuple):
+        yield from ((f"{owner}.{position}", each) for position, each in enumerate(held))
+    elif isinstance(held, Lengths):
+        yield owner, held.mean
+        yield from ((f"{head}_{part}_{tail}", getattr(held, part)) for part in ("p50", "p90", "p99"))
 
 
 def readable(name: str, value: Any) -> str:
@@ -233,14 +250,33 @@ def readable(name: str, value: Any) -> str:
         return f"{value:,}" if isinstance(value, int) else f"{value:,.6g}"
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {readable(f'{name}.{key}', each)}" for key, each in value.items())
+    if isinstance(value, FormatSupport):
+        return support(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return ", ".join(
-            f"{field.name} {readable(field.name, getattr(value, field.name))}" for field in dataclasses.fields(value)
-        )
+        stated = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))
+        return ", ".join(f"{key} {readable(key, each)}" for key, each in stated if each not in (None, ()))
+    if "capabilit" in name and isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], int):
+        return _dotted(value)
     if isinstance(value, tuple):
         separator = "; " if value and dataclasses.is_dataclass(value[0]) else ", "
         return separator.join(readable(name, each) for each in value)
     return str(value)
+
+
+def support(value: FormatSupport) -> str:
+    """Where a format runs, and from where with its own arithmetic.
+
+    >>> support(FormatSupport(min_compute_capability=(7, 5), native_from=(8, 9)))
+    'SM 7.5 up, own arithmetic from 8.9'
+    """
+    ceiling = value.max_compute_capability
+    upto = f"to {_dotted(ceiling)}" if ceiling else "up"
+    native = f"own arithmetic from {_dotted(value.native_from)}" if value.native_from else "weights only"
+    return f"SM {_dotted(value.min_compute_capability)} {upto}, {native}"
+
+
+def _dotted(capability: tuple[int, int]) -> str:
+    return ".".join(map(str, capability))
 
 
 def plain(value: Any) -> Any:

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 
 from llmplan.plan.outcome import Option, Rejection
 from llmplan.plan.plan import Plan
-from llmplan.report import explain, plan as plan_view, rows, views
+from llmplan.report import explain, rows, views
+from llmplan.report import plan as plan_view
 from llmplan.report.blocks import Block, Column, Document, Facts, Items, Paragraph, Row, Table
 from llmplan.report.numbers import MISSING, cents, percent, usd
-from llmplan.report.tree import quote_table
+from llmplan.report.tree import priced_from, quote_table
 from llmplan.units import HOURS_PER_MONTH
 
 SideBySide = Mapping[str, Option | Rejection]
@@ -76,22 +77,32 @@ def _money_row(plan: Plan, strategy: str) -> Row:
 def side_by_side(by_gpu: SideBySide) -> Table:
     """The best way to serve this on each GPU, one column each."""
     columns = [_column(outcome) for outcome in by_gpu.values()]
-    names = ("what", "format", "seller", "TTFT p95", "TPOT p95", "busy at the peak", "$/GPU-hour", "$/month", "$/Mtok")
+    names = (
+        "strategy",
+        "what",
+        "format",
+        "seller",
+        "TTFT p95",
+        "TPOT p95",
+        "busy at the peak",
+        "$/GPU-hour",
+        "$/month",
+        "$/Mtok",
+    )
     return Table(
         title="Side by side: the cheapest that keeps the promise on each GPU",
         columns=(Column(title=""), *(Column(title=gpu_id, share=1) for gpu_id in by_gpu)),
-        rows=tuple(
-            Row(cells=(name, *(column[position] for column in columns))) for position, name in enumerate(names)
-        ),
+        rows=tuple(Row(cells=(name, *(column[position] for column in columns))) for position, name in enumerate(names)),
     )
 
 
 def _column(outcome: Option | Rejection) -> tuple[str, ...]:
     if isinstance(outcome, Rejection):
-        return (f"not feasible: {outcome.reason}", *(MISSING,) * 8)
+        return (outcome.strategy or MISSING, f"not feasible: {outcome.reason}", *(MISSING,) * 8)
     deployment, quote, estimate = outcome.deployment, outcome.quote, outcome.estimate
     per_gpu_hour = quote.usd_per_month / HOURS_PER_MONTH / deployment.gpus if deployment.gpus else None
     return (
+        deployment.strategy,
         rows.gpus(deployment),
         rows.settings(deployment),
         rows.seller(quote) or "own hardware",
@@ -106,9 +117,8 @@ def _column(outcome: Option | Rejection) -> tuple[str, ...]:
 
 def other_terms(option: Option) -> Iterator[Block]:
     """The same machines on other terms or from other sellers."""
-    items = tuple(
-        f"{explain.formula(line)} = {cents(line.usd_per_month)}: {line.name}" for line in option.quote.alternatives
-    )
+    ordered = sorted(option.quote.alternatives, key=lambda line: line.usd_per_month or 0.0)
+    items = tuple(f"{cents(line.usd_per_month)}: {line.name}; {'; '.join(priced_from(line))}" for line in ordered)
     if items:
         yield Items(title=f"{option.deployment.strategy}: the same on other terms", items=items, tone="dim")
 

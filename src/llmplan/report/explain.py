@@ -31,7 +31,8 @@ def ledger_lines(ledger: Ledger, sources: Sources, *, title: str) -> Table:
 def quote_lines(quote: Quote, sources: Sources, *, title: str) -> Table:
     """Every line of a quote as quantity times unit price."""
     rows = tuple(
-        Row(cells=(line.name, cents(line.usd_per_month), f"{formula(line)}{_cite(line, sources)}")) for line in quote.lines
+        Row(cells=(line.name, cents(line.usd_per_month), f"{formula(line)}{_cite(line, sources)}"))
+        for line in quote.lines
     )
     return Table(
         title=title,

@@ -35,22 +35,23 @@ def memory(
     replica: Replica,
     outcome: MemoryBudget | Rejection,
     checkpoint_bytes: int,
+    kv_bytes_per_token: float,
     checks: Iterable[CheckResult],
     assumed: Mapping[str, str],
 ) -> Record:
-    """`llmplan memory --json`."""
+    """`llmplan memory --json`. What does not fit still says what its lines came to, as far as they were computed."""
     budget = outcome if isinstance(outcome, MemoryBudget) else None
     return {
         "schema": schema("memory"),
         "model": replica.model.id,
         "parameters": parameters(replica.model),
         "checkpoint_bytes": checkpoint_bytes,
-        "per_gpu": per_gpu(replica, budget),
-        "kv": kv(budget),
+        "per_gpu": per_gpu(replica, budget) if budget else failed_per_gpu(replica, outcome.ledger),
+        "kv": kv(budget) if budget else {**kv(None), "bytes_per_token_per_gpu": kv_bytes_per_token},
         "fits": budget is not None,
         "rejection": rejection(outcome) if isinstance(outcome, Rejection) else None,
         "checks": [check(each) for each in checks],
-        "ledger": ledger(budget.ledger if budget else outcome.ledger if isinstance(outcome, Rejection) else None),
+        "ledger": ledger(outcome.ledger),
         "deployment": deployment(replica),
         "assumed": dict(assumed),
     }
@@ -65,17 +66,38 @@ def parameters(model: ModelSpec) -> Record:
     }
 
 
-def per_gpu(replica: Replica, budget: MemoryBudget | None) -> Record:
-    """One GPU's memory; null where the budget could not be made."""
+def per_gpu(replica: Replica, budget: MemoryBudget) -> Record:
+    """One GPU's memory."""
     return {
-        "total_bytes": budget.total_bytes if budget else replica.gpu.memory_bytes,
-        "budget_bytes": budget.budget_bytes if budget else None,
-        "weights_bytes": budget.weights_bytes if budget else None,
-        "activation_bytes": budget.activation_bytes if budget else None,
-        "cuda_graph_bytes": budget.cuda_graph_bytes if budget else None,
-        "non_torch_bytes": budget.non_torch_bytes if budget else None,
-        "kv_cache_bytes": band(budget.kv_cache_bytes) if budget else None,
-        "host_bytes": budget.host_bytes if budget else None,
+        "total_bytes": budget.total_bytes,
+        "budget_bytes": budget.budget_bytes,
+        "weights_bytes": round(budget.weights_bytes),
+        "activation_bytes": round(budget.activation_bytes),
+        "cuda_graph_bytes": round(budget.cuda_graph_bytes),
+        "non_torch_bytes": round(budget.non_torch_bytes),
+        "kv_cache_bytes": whole(budget.kv_cache_bytes),
+        "host_bytes": budget.host_bytes,
+    }
+
+
+FAILED_LINES = {
+    "weights_bytes": "weights",
+    "activation_bytes": "activation peak",
+    "cuda_graph_bytes": "CUDA graphs",
+    "non_torch_bytes": "non-torch",
+}
+
+
+def failed_per_gpu(replica: Replica, failed: Ledger | None) -> Record:
+    """One GPU's memory where the budget could not be made: its lines, null where there are none."""
+    amounts = {line.name: round(line.amount) for line in failed.lines if line.amount is not None} if failed else {}
+    pool = amounts.get("KV pool")
+    return {
+        "total_bytes": replica.gpu.memory_bytes,
+        "budget_bytes": round(failed.total) if failed else None,
+        **{key: amounts.get(name) for key, name in FAILED_LINES.items()},
+        "kv_cache_bytes": None if pool is None else {"low": pool, "mid": pool, "high": pool},
+        "host_bytes": None,
     }
 
 
@@ -91,7 +113,11 @@ def kv(budget: MemoryBudget | None) -> Record:
 
 
 def predict(
-    replica: Replica, estimate: Estimate, budget: MemoryBudget, checks: Iterable[CheckResult], assumed: Mapping[str, str]
+    replica: Replica,
+    estimate: Estimate,
+    budget: MemoryBudget,
+    checks: Iterable[CheckResult],
+    assumed: Mapping[str, str],
 ) -> Record:
     """`llmplan predict --json`."""
     return {
@@ -159,6 +185,11 @@ def band(value: Band, factor: float = 1.0) -> Record:
         "mid": finite(value.mid * factor),
         "high": finite(value.high * factor),
     }
+
+
+def whole(value: Band) -> Record:
+    """`{low, mid, high}` in whole bytes."""
+    return {"low": round(value.low), "mid": round(value.mid), "high": round(value.high)}
 
 
 def check(result: CheckResult) -> Record:

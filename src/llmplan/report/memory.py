@@ -9,7 +9,7 @@ from llmplan.plan.outcome import CheckResult, MemoryBudget, Rejection
 from llmplan.report import views
 from llmplan.report.blocks import Block, Document, Facts, Paragraph
 from llmplan.report.explain import ledger_lines
-from llmplan.report.numbers import count, format_bytes, format_count, percent, size
+from llmplan.report.numbers import count, format_bytes, percent, size
 
 
 def document(
@@ -51,7 +51,7 @@ def _blocks(
 def _model_facts(replica: Replica, checkpoint_bytes: int) -> Iterator[tuple[str, str]]:
     model = replica.model
     active = "" if model.active_parameters == model.total_parameters else f", {count(model.active_parameters)} active"
-    yield "parameters", f"{format_count(model.total_parameters)}{active}"
+    yield "parameters", f"{count(model.total_parameters)}{active}"
     yield "checkpoint", f"{format_bytes(checkpoint_bytes)} as {replica.weights.id}"
     yield "context", f"{replica.settings.max_model_len:,} tokens of {model.max_context_tokens:,}"
 

@@ -106,13 +106,9 @@ def to_cents(amount_usd: float) -> int:
     return round(amount_usd * 100)
 
 
-def capitalized(text: str) -> str:
-    """The first letter upper-case, the rest as it is.
-
-    >>> capitalized("meets the SLO of vLLM")
-    'Meets the SLO of vLLM'
-    """
-    return text[:1].upper() + text[1:]
+def plural(value: float) -> str:
+    """The `s` of a noun that `value` counts."""
+    return "" if value == 1 else "s"
 
 
 __all__ = [
@@ -120,13 +116,13 @@ __all__ = [
     "MISSING",
     "at_percentile",
     "band",
-    "capitalized",
     "cents",
     "count",
     "format_bytes",
     "format_seconds",
     "format_usd",
     "percent",
+    "plural",
     "rate",
     "rates",
     "seconds",

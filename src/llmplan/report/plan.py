@@ -11,6 +11,7 @@ from llmplan.report import explain, rows, views
 from llmplan.report.blocks import Block, Document, Facts, Items, Paragraph
 from llmplan.report.numbers import LOWER_BOUND, percent, rate
 from llmplan.spec.inventory import Inventory
+from llmplan.spec.provenance import Provenance
 from llmplan.spec.workload import Lengths, Limits, Question, Slo, Workload
 from llmplan.units import format_seconds
 
@@ -144,7 +145,8 @@ def notes(plan: Plan) -> Iterator[Block]:
         if isinstance(outcome, Option):
             advice = (each.message for each in outcome.checks if each.severity == "warning")
             for note in (*outcome.notes, *advice, *_missing(outcome)):
-                said.setdefault(note, []).append(strategy)
+                if not any(note in warning for warning in plan.warnings):
+                    said.setdefault(note, []).append(strategy)
     items = tuple(f"{', '.join(strategies)}: {note}" for note, strategies in said.items())
     if items:
         yield Items(title="Good to know", items=items)
@@ -170,21 +172,27 @@ def defaults(plan: Plan) -> Iterator[tuple[str, str]]:
             f"{settings.memory_fraction:g}, {replica.kv.id} KV cache",
         )
     limits = plan.question.limits
-    yield "fleet", f"at most {percent(limits.max_utilization)} busy at the peak, {limits.spare_replicas} spare replica"
+    spare = f"{limits.spare_replicas} spare on top of two or more replicas" if limits.spare_replicas else "no spare"
+    yield "fleet", f"at most {percent(limits.max_utilization)} busy at the peak, {spare}"
     regions = ", ".join(limits.regions) or "any region"
     yield "prices", f"of {plan.price_date.isoformat()}, {', '.join(limits.terms)}, {regions}, a month of 730 hours"
     yield "made with", plan.made_with
 
 
 def figures_from(plan: Plan) -> Iterator[Block]:
-    """The sources of the plan's figures, the most used first."""
-    counted = Counter(views.described(figure.provenance) for figure in plan.figures)
-    shown = [f"{text} – {_figures(uses)}" for text, uses in counted.most_common(FIGURE_SOURCES_SHOWN)]
+    """The documents behind the plan's figures, the most used first; `--explain` says which figure is from where."""
+    counted = Counter(_document(figure.provenance) for figure in plan.figures)
+    shown = [f"{text}: {_figures(uses)}" for text, uses in counted.most_common(FIGURE_SOURCES_SHOWN)]
     rest = len(counted) - len(shown)
     if rest > 0:
-        shown.append(f"and {rest} more: --explain lists them all")
+        shown.append(f"{rest} more sources: --explain lists every figure with its source")
     if shown:
         yield Items(title="Figures from", items=tuple(shown), tone="dim")
+
+
+def _document(provenance: Provenance) -> str:
+    when = provenance.as_of.isoformat() if provenance.as_of else "undated"
+    return f"{provenance.source.title} ({when}, {provenance.kind})"
 
 
 def _figures(count: int) -> str:
@@ -212,6 +220,7 @@ def explanation(plan: Plan) -> Iterator[Block]:
 def figures(plan: Plan, sources: views.Sources) -> Block:
     """Every figure that the plan rests on."""
     items = tuple(
-        f"{figure.path} = {figure.value:,.6g} {figure.unit} {sources.cite((figure.provenance,))}" for figure in plan.figures
+        f"{figure.path} = {figure.value:,.6g} {figure.unit} {sources.cite((figure.provenance,))}"
+        for figure in plan.figures
     )
     return Items(title="Figures used", items=items)

@@ -10,7 +10,7 @@ from llmplan.plan.outcome import CheckResult, Estimate, MemoryBudget
 from llmplan.report import views
 from llmplan.report.blocks import Block, Column, Document, Facts, Items, Paragraph, Row, Table
 from llmplan.report.explain import ledger_lines
-from llmplan.report.numbers import MISSING, at_percentile, percent, rate, rates, seconds
+from llmplan.report.numbers import MISSING, at_percentile, percent, plural, rate, rates, seconds
 
 
 def document(
@@ -55,11 +55,11 @@ def load_line(load: Load) -> str:
     shared = f", {percent(load.prefix_share)} of the input cached" if load.prefix_share else ""
     match load.kind:
         case "concurrency":
-            what = f"{load.value:g} requests always in flight"
+            what = f"{load.value:g} request{plural(load.value)} always in flight"
         case "rate":
-            what = f"{load.value:g} requests per second, Poisson arrivals"
+            what = f"{load.value:g} request{plural(load.value)} per second, Poisson arrivals"
         case "burst":
-            what = f"{load.value:g} requests at once"
+            what = f"{load.value:g} request{plural(load.value)} at once"
         case "saturation":
             what = "as many requests as the engine admits"
     return f"{what}; {lengths}{shared}"

@@ -7,6 +7,7 @@ from llmplan.plan.outcome import Estimate, Option, Outcome, Quote, Rejection
 from llmplan.plan.plan import Plan
 from llmplan.report.blocks import Column, Row, Table
 from llmplan.report.numbers import MISSING, at_percentile, percent, seconds, usd
+from llmplan.spec.workload import Slo
 from llmplan.units import TOKENS_PER_MTOK
 
 RECOMMENDED = "▸ "
@@ -24,12 +25,13 @@ COLUMNS = (
 def five(plan: Plan) -> Table:
     """The five strategies side by side, the recommended one marked."""
     rows = tuple(
-        row(strategy, outcome, recommended=strategy == plan.recommended) for strategy, outcome in plan.outcomes.items()
+        row(strategy, outcome, plan.question.slo, recommended=strategy == plan.recommended)
+        for strategy, outcome in plan.outcomes.items()
     )
     return Table(columns=COLUMNS, rows=rows, spaced=True)
 
 
-def row(strategy: StrategyId, outcome: Outcome, *, recommended: bool) -> Row:
+def row(strategy: StrategyId, outcome: Outcome, slo: Slo, *, recommended: bool) -> Row:
     """The cells of one strategy."""
     mark = RECOMMENDED if recommended else INDENT
     if isinstance(outcome, Rejection):
@@ -38,7 +40,7 @@ def row(strategy: StrategyId, outcome: Outcome, *, recommended: bool) -> Row:
         )
     return Row(
         cells=(
-            f"{mark}{strategy}\n{INDENT}{status(outcome)}",
+            f"{mark}{strategy}\n{INDENT}{status(outcome, slo)}",
             what(outcome),
             latency(outcome),
             usd(outcome.quote.usd_per_month, complete=outcome.quote.complete),
@@ -48,8 +50,10 @@ def row(strategy: StrategyId, outcome: Outcome, *, recommended: bool) -> Row:
     )
 
 
-def status(option: Option) -> str:
+def status(option: Option, slo: Slo) -> str:
     """Whether the promise is kept, as far as anybody knows."""
+    if slo.is_empty:
+        return "feasible"
     if option.meets_slo is None:
         return "SLO unknown"
     return "meets the SLO" if option.meets_slo else "misses the SLO"
@@ -75,7 +79,9 @@ def gpus(deployment: Deployment) -> str:
     if deployment.fleets > 1:
         text += f" ({deployment.fleets} fleets)"
     elif deployment.replicas > 1:
-        text += f" ({deployment.replicas} replicas)" if per_replica == 1 else f" ({deployment.replicas} × {per_replica})"
+        text += (
+            f" ({deployment.replicas} replicas)" if per_replica == 1 else f" ({deployment.replicas} × {per_replica})"
+        )
     return text
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import assert_never
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -85,23 +85,33 @@ def _table(block: Table) -> RenderableType:
         expand=any(column.share for column in block.columns),
     )
     footers = block.footer or ("",) * len(block.columns)
-    for column, footer in zip(block.columns, footers, strict=True):
-        _add_column(table, column, footer)
+    flexible = any(column.share for column in block.columns)
+    for position, (column, footer) in enumerate(zip(block.columns, footers, strict=True)):
+        _add_column(table, column, footer, whole=column.align == "right" or (flexible and position == 0))
     for row in block.rows:
         table.add_row(*_cells(row))
     return table
 
 
-def _add_column(table: RichTable, column: Column, footer: str) -> None:
+def _add_column(table: RichTable, column: Column, footer: str, *, whole: bool) -> None:
+    """Names and numbers stay whole; texts give way where the line is too narrow."""
     table.add_column(
         Text(column.title),
         footer=Text(footer),
         justify=column.align,
         ratio=column.share,
-        no_wrap=column.share is None,
+        no_wrap=whole and column.share is None,
         overflow="fold",
     )
 
 
-def _cells(row: Row) -> list[Text]:
-    return [Text(cell, style=STYLES[row.tone]) for cell in row.cells]
+def _cells(row: Row) -> list[RenderableType]:
+    return [_cell(cell, STYLES[row.tone]) for cell in row.cells]
+
+
+def _cell(text: str, style: str) -> RenderableType:
+    """A line that is indented stays so where it wraps."""
+    if "\n " not in text:
+        return Text(text, style=style)
+    lines = ((line, len(line) - len(line.lstrip(" "))) for line in text.split("\n"))
+    return Group(*(Padding(Text(line.lstrip(" "), style=style), (0, 0, 0, indent)) for line, indent in lines))

@@ -28,12 +28,14 @@ def quote_table(quote: Quote, *, title: str) -> Table:
 
 
 def line_rows(lines: tuple[QuoteLine, ...]) -> Iterator[Row]:
-    """One row for each line, with what it was priced from."""
-    for line in lines:
-        last = line is lines[-1]
+    """One row for each line; under its name the row of price data that it was priced from."""
+    for position, line in enumerate(lines, start=1):
+        last = position == len(lines)
+        branch, below = "└─ " if last else "├─ ", "   "
+        origin = "".join(f"\n{below}{text}" for text in priced_from(line))
         yield Row(
             cells=(
-                f"{'└─' if last else '├─'} {name(line)}",
+                f"{branch}{line.name}{origin}",
                 quantity(line),
                 MISSING if line.unit_price_usd is None else unit_price(line.unit_price_usd),
                 cents(line.usd_per_month),
@@ -41,15 +43,16 @@ def line_rows(lines: tuple[QuoteLine, ...]) -> Iterator[Row]:
         )
 
 
-def name(line: QuoteLine) -> str:
-    """What is paid for, and the row of price data behind it."""
+def priced_from(line: QuoteLine) -> tuple[str, ...]:
+    """Seller, region, term and date of the offer; then its instance and the note, where there are any."""
     figure = line.figure
     if figure is None:
-        return line.name + (f" ({line.note})" if line.note else "")
-    parts = [figure.provider, figure.region, figure.term]
-    if figure.instance and figure.instance not in line.name:
-        parts.insert(1, figure.instance)
-    return f"{line.name} ({', '.join(part for part in parts if part)})"
+        return (line.note,) if line.note else ()
+    when = figure.as_of.isoformat() if figure.as_of else "undated"
+    offer = ", ".join(part for part in (figure.provider, figure.region, figure.term, when) if part)
+    instance = "" if figure.instance in line.name else figure.instance
+    rest = "; ".join(part for part in (instance, line.note) if part)
+    return (offer, rest) if rest else (offer,)
 
 
 def total(quote: Quote) -> str:

@@ -1,4 +1,4 @@
-"""Parts that several answers share: what a replica is, what was assumed, what the engine says, where figures are from."""
+"""Parts that several answers share: what a replica is, what was assumed, what the engine says, sources."""
 
 from __future__ import annotations
 
@@ -66,10 +66,12 @@ def amount(value: float | None, unit: str) -> str:
 
 
 def ledger_table(ledger: Ledger, *, title: str, total_name: str, whole: float | None = None) -> Table:
-    """Lines with their share of the total (or of `whole`) and the sum below."""
+    """Lines with their share of the total (or of `whole`) and the sum below; lines of nothing are left out."""
     base = whole or ledger.total
     rows = tuple(
-        Row(cells=(line.name, amount(line.amount, ledger.unit), _share(line.amount, base))) for line in ledger.lines
+        Row(cells=(line.name, amount(line.amount, ledger.unit), _share(line.amount, base)))
+        for line in ledger.lines
+        if line.amount != 0
     )
     total = ("" if ledger.complete else "≥ ") + amount(ledger.total, ledger.unit)
     return Table(

@@ -95,7 +95,7 @@ class Limits:
     gpu_ids: tuple[str, ...] = ()
     provider_ids: tuple[str, ...] = ()
     regions: tuple[str, ...] = ()
-    terms: tuple[Term, ...] = ("on-demand", "reserved-1y")
+    terms: tuple[Term, ...] = ("on-demand", "reserved-1y", "reserved-3y")
     engine_ids: tuple[str, ...] = ()
     weight_formats: tuple[str, ...] = ()
     kv_formats: tuple[str, ...] = ()

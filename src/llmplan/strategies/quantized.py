@@ -22,6 +22,7 @@ from llmplan.strategies._base import (
     max_replicas,
     native_format,
     runs_format,
+    runs_natively,
 )
 
 ENGINES = ("vllm", "sglang", "tensorrt-llm")
@@ -53,10 +54,16 @@ def formats(market: Market, gpu: GpuSpec, engine: EngineSpec) -> tuple[WeightFor
     """Formats with fewer bits than the checkpoint, that run on this GPU, fewest bits last."""
     own = native_format(market, gpu)
     smaller = [market.weight_formats[name] for name in FORMATS if market.weight_formats[name].bits < own.bits]
-    runnable = tuple(each for each in smaller if runs_format(engine, gpu, each))
+    runnable = tuple(each for each in smaller if really_runs(engine, gpu, each))
     if own.is_quantized:
         runnable = (own, *runnable)
     return allowed_formats(market, runnable)
+
+
+def really_runs(engine: EngineSpec, gpu: GpuSpec, weights: WeightFormat) -> bool:
+    """Accepted by the engine, and with the format's own arithmetic unless it is weight-only by design."""
+    accepted = runs_format(engine, gpu, weights)
+    return accepted and (weights.weight_only or runs_natively(engine, gpu, weights))
 
 
 def kv_formats(market: Market, machine: Machine, engine: EngineSpec, weights: WeightFormat) -> tuple[KvFormat, ...]:

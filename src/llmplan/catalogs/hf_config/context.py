@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from llmplan.catalogs.hf_config.normalize import MAX_TOKENS, Config
+from llmplan.catalogs.hf_config.normalize import MAX_TOKENS, Config, show
 
 _LENGTH_KEYS: Final = (
     "max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "model_max_length",
@@ -33,6 +33,8 @@ def max_context_tokens(config: Config, model_type: str) -> int:
     length = min(stated)
     rope = _scaling(config)
     kind = rope.get("rope_type", rope.get("type", "default"))
+    if not isinstance(kind, str):
+        raise config.fail("rope_scaling.rope_type", f"expected text, got {show(kind)}")
     if kind in _ALREADY_SCALED or model_type.startswith("gemma3"):
         return length
     factor = config.number(rope, "factor", "rope_scaling") or 1.0

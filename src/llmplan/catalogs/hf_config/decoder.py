@@ -28,7 +28,7 @@ from llmplan.catalogs.hf_config.blocks import (
     score_bias,
 )  # fmt: skip
 from llmplan.catalogs.hf_config.normalize import MAX_EXPERTS, Config
-from llmplan.catalogs.hf_config.windows import WindowRule, full
+from llmplan.catalogs.hf_config.windows import WindowRule, full, layer_types
 from llmplan.spec.model import (
     Attention,
     DenseFeedForward,
@@ -137,6 +137,7 @@ class Decoder:
 def build(config: Config, style: Style, names: Names) -> Decoder:
     """Every tensor of the decoder, equal layers grouped."""
     base = names.base or style.base
+    layer_types(config)
     windows = style.windows(config)
     routed = _routed(config, style.moe)
     found: dict[tuple[int | None, bool], list[int]] = {}

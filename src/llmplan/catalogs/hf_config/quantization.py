@@ -208,7 +208,7 @@ def _quark(source: _Source) -> Quantization:
     scheme = source.mapping("global_quant_config").get("weight")
     kind = scheme.get("dtype") if isinstance(scheme, Mapping) else None
     known = {"fp8_e4m3": "fp8", "int8": "int8"}
-    if kind not in known:
+    if not isinstance(kind, str) or kind not in known:
         raise source.refuse(f"quark weights of type {show(kind)}")
     return Quantization(format=known[kind], ignored=source.names("exclude"), dialect="glob")
 

@@ -15,6 +15,7 @@ from llmplan.errors import UnsupportedModelError
 Windows: TypeAlias = tuple[int | None, ...]
 WindowRule: TypeAlias = Callable[[Config], Windows]
 
+_FULL: Final = "full_attention"
 _WINDOWED: Final = frozenset({"sliding_attention", "chunked_attention"})
 
 
@@ -25,7 +26,8 @@ def full(config: Config) -> Windows:
 
 def everywhere(config: Config) -> Windows:
     """Every layer has the window that the file states, if any (Mistral 7B v0.1, Phi-3)."""
-    return (_width(config, "sliding_window"),) * config.layers
+    width = _width(config, "sliding_window")
+    return full(config) if width is None else _by_layer_types(config, width) or (width,) * config.layers
 
 
 def from_layer(config: Config) -> Windows:
@@ -71,21 +73,25 @@ def _periodic(config: Config, width: int, period: str | int) -> Windows:
     return tuple(None if (i + 1) % period == 0 else width for i in range(config.layers))
 
 
-def _by_layer_types(config: Config, width: int) -> Windows | None:
+def layer_types(config: Config) -> tuple[str, ...] | None:
+    """What the file says of each layer's attention; a kind other than full or windowed is refused."""
     kinds = config.items("layer_types")
     if kinds is None:
         return None
     if len(kinds) < config.layers:
         raise config.fail("layer_types", f"lists {len(kinds)} layers of {config.layers}")
-    windows: list[int | None] = []
-    for kind in kinds[: config.layers]:
-        if not isinstance(kind, str) or kind not in (_WINDOWED | {"full_attention"}):
+    for kind in kinds:
+        if not isinstance(kind, str) or kind not in (_WINDOWED | {_FULL}):
             raise UnsupportedModelError(
                 f"{config.where}: key `layer_types`: attention of kind {show(kind)} is not read",
-                hints=["kinds that are read: full_attention, sliding_attention, chunked_attention"],
+                hints=[f"kinds that are read: {', '.join(sorted(_WINDOWED | {_FULL}))}"],
             )
-        windows.append(width if kind in _WINDOWED else None)
-    return tuple(windows)
+    return kinds[: config.layers]
+
+
+def _by_layer_types(config: Config, width: int) -> Windows | None:
+    kinds = layer_types(config)
+    return None if kinds is None else tuple(width if kind in _WINDOWED else None for kind in kinds)
 
 
 def _width(config: Config, key: str) -> int | None:

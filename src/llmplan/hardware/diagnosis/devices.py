@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from llmplan.hardware.diagnosis.finding import Finding, usable
+from llmplan.hardware.diagnosis.finding import Finding, fail, ok, usable, warn
 from llmplan.hardware.inventory import match_product
 from llmplan.hardware.report import GpuReading, HardwareReport
 from llmplan.spec.gpu import GpuSpec
@@ -14,6 +14,12 @@ from llmplan.units import format_bytes
 _BROKEN_STATES: Final = frozenset({"version_mismatch", "no_permission", "no_binding"})
 _FRACTION_ENGINES_TAKE: Final = 0.92
 """vLLM's default share of a GPU's memory; it refuses to start when less than that is free."""
+_HOLDERS_NAMED: Final = 4
+_ACCESS_ADVICE: Final = {
+    "lost": "reset it (nvidia-smi --gpu-reset -i N) or reboot; dmesg shows the Xid, 79 means it fell off the bus",
+    "no_permission": "check the permissions of /dev/nvidia* and of the container's devices",
+    "error": "compare with nvidia-smi, then read dmesg for Xid messages",
+}
 
 
 def check_driver(report: HardwareReport, _: Mapping[str, GpuSpec]) -> Iterator[Finding]:
@@ -21,46 +27,35 @@ def check_driver(report: HardwareReport, _: Mapping[str, GpuSpec]) -> Iterator[F
     nvml = report.nvml
     if nvml.ok:
         cuda = f", CUDA up to {report.cuda_version}" if report.cuda_version else ""
-        yield Finding(
-            check="driver", status="ok", message=f"driver {report.driver_version or 'of unknown version'}{cuda}"
-        )
+        yield ok("driver", f"driver {report.driver_version or 'of unknown version'}{cuda}")
     elif nvml.state == "no_library":
-        yield Finding(
-            check="driver", status="ok", message="no NVIDIA driver here: planning needs none", advice=nvml.advice
-        )
+        yield ok("driver", "no NVIDIA driver here: planning needs none", nvml.advice)
     else:
-        broken = nvml.state in _BROKEN_STATES
-        message = f"NVML: {nvml.state.replace('_', ' ')} ({nvml.message})"
-        yield Finding(check="driver", status="fail" if broken else "warn", message=message, advice=nvml.advice)
+        severity = fail if nvml.state in _BROKEN_STATES else warn
+        yield severity("driver", f"NVML: {nvml.state.replace('_', ' ')} ({nvml.message})", nvml.advice)
 
 
 def check_products(report: HardwareReport, gpus: Mapping[str, GpuSpec]) -> Iterator[Finding]:
     """Whether every GPU answers and is known. Without a catalogue there is nothing to be known by."""
     if report.nvml.ok and not report.gpus:
-        yield Finding(check="gpu", status="ok", message="the driver lists no GPU")
+        yield ok("gpu", "the driver lists no GPU")
     for gpu in report.gpus:
         if gpu.access != "ok":
-            advice = (
-                "reset it (nvidia-smi --gpu-reset -i N) or reboot; dmesg shows the Xid, 79 means it fell off the bus"
-                if gpu.access == "lost"
-                else "check the permissions of /dev/nvidia* and of the container's devices"
-            )
-            message = f"GPU {gpu.index} cannot be used: {gpu.access_error}"
-            yield Finding(check="gpu", status="fail", message=message, advice=advice)
-            continue
-        if not gpus:
-            yield Finding(check="gpu", status="ok", message=f"GPU {gpu.index}: {gpu.name}")
-            continue
-        match = match_product(gpu.name or "unnamed", gpu.memory.total_bytes if gpu.memory else None, gpus)
-        known = f"{gpu.name} is {match.gpu_id}" if match.gpu_id else f"{gpu.name}"
-        yield Finding(
-            check="gpu",
-            status="warn" if match.note else "ok",
-            message=f"GPU {gpu.index}: {match.note or known}",
-            advice="add it as one YAML file: llmplan catalog check DIR, then --catalog DIR"
-            if not match.gpu_id
-            else None,
-        )
+            yield fail("gpu", f"cannot be used: {gpu.access_error}", _ACCESS_ADVICE[gpu.access], gpu=gpu.index)
+        elif not gpus:
+            yield ok("gpu", gpu.name or "unnamed", gpu=gpu.index)
+        else:
+            yield _product(gpu, gpus)
+
+
+def _product(gpu: GpuReading, gpus: Mapping[str, GpuSpec]) -> Finding:
+    match = match_product(gpu.name or "unnamed", gpu.memory.total_bytes if gpu.memory else None, gpus)
+    if match.note is None:
+        return ok("gpu", f"{gpu.name} is {match.gpu_id}", gpu=gpu.index)
+    advice = (
+        None if match.gpu_id else "describe it in one YAML file, DIR/gpus/ID.yaml, and name the folder: --catalog DIR"
+    )
+    return warn("gpu", match.note, advice, gpu=gpu.index)
 
 
 def check_memory(report: HardwareReport, _: Mapping[str, GpuSpec]) -> Iterator[Finding]:
@@ -70,23 +65,17 @@ def check_memory(report: HardwareReport, _: Mapping[str, GpuSpec]) -> Iterator[F
         if memory is None:
             if not gpu.mig_enabled:
                 reason = gpu.unread.get("memory", "unknown reason")
-                yield Finding(check="memory", status="warn", message=f"GPU {gpu.index}: memory not readable ({reason})")
+                yield warn("memory", f"memory not readable ({reason})", gpu=gpu.index)
             continue
-        where = " of the host's memory" if gpu.is_unified else ""
-        message = (
-            f"GPU {gpu.index}: {format_bytes(memory.free_bytes)} of {format_bytes(memory.total_bytes)}{where} free"
-        )
+        kind = " shared with the host" if gpu.is_unified else ""
+        message = f"{format_bytes(memory.free_bytes)} of {format_bytes(memory.total_bytes)}{kind} free"
         free = memory.free_bytes / memory.total_bytes
-        short = free < _FRACTION_ENGINES_TAKE
-        holders = _holders(gpu) or ("; no process that holds it is visible from here" if short else "")
-        yield Finding(
-            check="memory",
-            status="warn" if short else "ok",
-            message=f"{message}{holders}",
-            advice=f"stop what holds it, or plan with at most --gpu-memory-utilization {int(free * 100) / 100:.2f}"
-            if short
-            else None,
-        )
+        if free >= _FRACTION_ENGINES_TAKE:
+            yield ok("memory", message + _holders(gpu), gpu=gpu.index)
+        else:
+            holders = _holders(gpu) or "; the process that holds the rest is not visible from here"
+            advice = f"stop what holds it, or plan with at most --gpu-memory-utilization {int(free * 100) / 100:.2f}"
+            yield warn("memory", message + holders, advice, gpu=gpu.index)
 
 
 def _holders(gpu: GpuReading) -> str:
@@ -95,40 +84,35 @@ def _holders(gpu: GpuReading) -> str:
     names = [
         f"{process.name or 'a process outside this container'} (pid {process.pid}"
         + (f", {format_bytes(process.memory_bytes)})" if process.memory_bytes is not None else ")")
-        for process in gpu.processes[:4]
+        for process in gpu.processes[:_HOLDERS_NAMED]
     ]
-    more = f" and {len(gpu.processes) - 4} more" if len(gpu.processes) > 4 else ""
-    return f"; held by {', '.join(names)}{more}"
+    unnamed = len(gpu.processes) - len(names)
+    return f"; held by {', '.join(names)}" + (f" and {unnamed} more" if unnamed else "")
 
 
 def check_visible(report: HardwareReport, _: Mapping[str, GpuSpec]) -> Iterator[Finding]:
     """What `CUDA_VISIBLE_DEVICES` shows."""
     visible = report.visible
-    if visible.variable is not None or visible.notes:
-        seen = ", ".join([f"GPU {index}" for index in visible.indexes] + list(visible.mig_uuids)) or "no GPU"
-        value = "unset" if visible.variable is None else repr(visible.variable)
-        odd = bool(visible.notes) and bool(report.gpus)
-        yield Finding(
-            check="visible",
-            status="warn" if odd else "ok",
-            message="; ".join([f"CUDA_VISIBLE_DEVICES is {value}: CUDA sees {seen}", *visible.notes]),
-        )
+    if visible.variable is None and not visible.notes:
+        return
+    seen = ", ".join([f"GPU {index}" for index in visible.indexes] + list(visible.mig_uuids)) or "no GPU"
+    value = "unset" if visible.variable is None else repr(visible.variable)
+    severity = warn if visible.notes and report.gpus else ok
+    yield severity("visible", "; ".join([f"CUDA_VISIBLE_DEVICES is {value}: CUDA sees {seen}", *visible.notes]))
 
 
 def check_mig(report: HardwareReport, _: Mapping[str, GpuSpec]) -> Iterator[Finding]:
     """GPUs that are split, or about to be."""
     for gpu in usable(report):
         if gpu.mig_enabled and not gpu.mig:
-            yield Finding(
-                check="mig",
-                status="warn",
-                message=f"GPU {gpu.index} is in MIG mode without an instance that can be seen: nothing can run on it",
-                advice="create one (nvidia-smi mig -cgi PROFILE -C), leave MIG mode (nvidia-smi -mig 0), "
-                "or give the container its MIG device",
+            advice = (
+                "create one (nvidia-smi mig -cgi PROFILE -C), leave MIG mode (nvidia-smi -mig 0), "
+                "or give the container its MIG device"
             )
+            yield warn("mig", "in MIG mode, no instance visible: nothing can run on it", advice, gpu=gpu.index)
         elif gpu.mig_enabled:
             shares = ", ".join(f"{i.profile or i.name} ({format_bytes(i.memory_bytes or 0)})" for i in gpu.mig)
-            message = f"GPU {gpu.index} is split: {shares}; one instance serves one replica without tensor parallelism"
-            yield Finding(check="mig", status="ok", message=message)
+            message = f"split into {shares}; an instance serves one replica without tensor parallelism"
+            yield ok("mig", message, gpu=gpu.index)
         if gpu.mig_enabled_after_reset is not None and gpu.mig_enabled_after_reset != gpu.mig_enabled:
-            yield Finding(check="mig", status="warn", message=f"GPU {gpu.index} changes its MIG mode at the next reset")
+            yield warn("mig", "changes its MIG mode at the next reset", gpu=gpu.index)

@@ -14,16 +14,32 @@ FindingStatus: TypeAlias = Literal["ok", "warn", "fail"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """`fail` means that something is broken, `warn` that it will cost memory or speed."""
+    """`fail` is something broken, `warn` something that costs memory or speed; `gpu` None is about no single GPU."""
 
     check: str
     status: FindingStatus
     message: str
     advice: str | None = None
+    gpu: int | None = None
 
 
 Check: TypeAlias = Callable[[HardwareReport, Mapping[str, GpuSpec]], Iterator[Finding]]
 """Looks at one thing; the mapping is the catalogue's GPUs."""
+
+
+def ok(check: str, message: str, advice: str | None = None, *, gpu: int | None = None) -> Finding:
+    """In order; advice is for those who wonder."""
+    return Finding(check=check, status="ok", message=message, advice=advice, gpu=gpu)
+
+
+def warn(check: str, message: str, advice: str | None = None, *, gpu: int | None = None) -> Finding:
+    """Costs memory or speed."""
+    return Finding(check=check, status="warn", message=message, advice=advice, gpu=gpu)
+
+
+def fail(check: str, message: str, advice: str | None = None, *, gpu: int | None = None) -> Finding:
+    """Broken."""
+    return Finding(check=check, status="fail", message=message, advice=advice, gpu=gpu)
 
 
 def usable(report: HardwareReport) -> list[GpuReading]:

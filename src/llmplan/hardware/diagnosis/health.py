@@ -4,47 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from llmplan.hardware.diagnosis.finding import Finding, usable
+from llmplan.hardware.diagnosis.finding import Finding, fail, ok, usable, warn
 from llmplan.hardware.inventory import match_product
 from llmplan.hardware.report import GpuReading, HardwareReport
 from llmplan.spec.gpu import GpuSpec
 
 
 def check_pcie(report: HardwareReport, _: Mapping[str, GpuSpec]) -> Iterator[Finding]:
-    """Lanes that are missing."""
+    """Lanes that are missing. A GPU that shares the host's memory reports a link that means nothing."""
     for gpu in usable(report):
         if gpu.pcie is None or gpu.is_unified or gpu.pcie.width is None:
             continue
-        message = f"GPU {gpu.index}: PCIe x{gpu.pcie.width} of x{gpu.pcie.max_width or '?'}"
-        advice = "a slot shared with another card, a riser or a bad contact: host offload, model loading and tensor "
-        advice += "parallelism over PCIe run at that share"
-        narrowed = gpu.pcie.is_narrowed
-        yield Finding(
-            check="pcie", status="warn" if narrowed else "ok", message=message, advice=advice if narrowed else None
-        )
+        message = f"PCIe x{gpu.pcie.width} of x{gpu.pcie.max_width or '?'}"
+        if gpu.pcie.is_narrowed:
+            advice = (
+                "a slot shared with another card, a riser or a bad contact: host offload, model loading and "
+                "tensor parallelism over PCIe run at that share"
+            )
+            yield warn("pcie", message, advice, gpu=gpu.index)
+        else:
+            yield ok("pcie", message, gpu=gpu.index)
 
 
 def check_nvlink(report: HardwareReport, gpus: Mapping[str, GpuSpec]) -> Iterator[Finding]:
-    """Ports that are down."""
+    """Ports that are down; all of them on a card without a bridge is how it is sold."""
     several = len(usable(report)) > 1
     for gpu in usable(report):
         if not gpu.nvlinks:
             continue
         up, ports = gpu.active_nvlinks, len(gpu.nvlinks)
         down = [str(link.link) for link in gpu.nvlinks if not link.active]
-        soldered = _is_on_baseboard(gpu, gpus)
         if up and down:
-            message = f"GPU {gpu.index}: NVLink {up} of {ports} up, down: {', '.join(down)}"
             advice = "nvidia-smi nvlink -s and -e; all-reduce runs at the slowest GPU's share"
-            yield Finding(check="nvlink", status="warn", message=message, advice=advice)
+            yield warn("nvlink", f"NVLink {up} of {ports} up, down: {', '.join(down)}", advice, gpu=gpu.index)
         elif up:
-            yield Finding(check="nvlink", status="ok", message=f"GPU {gpu.index}: NVLink {up} of {ports} up")
-        elif several and soldered and not gpu.mig_enabled:
-            message = f"GPU {gpu.index}: all {ports} NVLinks are down"
+            yield ok("nvlink", f"NVLink {up} of {ports} up", gpu=gpu.index)
+        elif several and not gpu.mig_enabled and _is_on_baseboard(gpu, gpus):
             advice = "check the fabric manager (systemctl status nvidia-fabricmanager) and nvidia-smi nvlink -s"
-            yield Finding(check="nvlink", status="warn", message=message, advice=advice)
+            yield warn("nvlink", f"all {ports} NVLinks are down", advice, gpu=gpu.index)
         else:
-            yield Finding(check="nvlink", status="ok", message=f"GPU {gpu.index}: {ports} NVLink ports, no bridge")
+            yield ok("nvlink", f"{ports} NVLink ports, none in use", gpu=gpu.index)
 
 
 def _is_on_baseboard(gpu: GpuReading, gpus: Mapping[str, GpuSpec]) -> bool:
@@ -54,33 +53,24 @@ def _is_on_baseboard(gpu: GpuReading, gpus: Mapping[str, GpuSpec]) -> bool:
 
 
 def check_fabric(report: HardwareReport, _: Mapping[str, GpuSpec]) -> Iterator[Finding]:
-    """GPUs that the NVSwitch fabric has not taken in."""
-    waiting = [gpu for gpu in usable(report) if gpu.fabric_state in ("not started", "in progress")]
-    for gpu in waiting:
-        yield Finding(
-            check="fabric",
-            status="fail",
-            message=f"GPU {gpu.index} is not yet in the NVSwitch fabric ({gpu.fabric_state}): CUDA gives error 802",
-            advice="start nvidia-fabricmanager in the driver's own version",
-        )
+    """GPUs that the NVSwitch fabric has not taken in: CUDA refuses to start on them."""
+    for gpu in usable(report):
+        if gpu.fabric_state in ("not started", "in progress"):
+            message = f"not yet in the NVSwitch fabric ({gpu.fabric_state}): CUDA gives error 802"
+            yield fail("fabric", message, "start nvidia-fabricmanager in the driver's own version", gpu=gpu.index)
 
 
 def check_ecc(report: HardwareReport, _: Mapping[str, GpuSpec]) -> Iterator[Finding]:
-    """Memory errors that were not corrected."""
+    """Memory errors that were not corrected since the driver was loaded, and rows that need a spare."""
     for gpu in usable(report):
         ecc = gpu.ecc
         if ecc is None:
             continue
         if ecc.row_remap_failed or ecc.uncorrected_volatile:
-            what = (
-                "row remapping failed" if ecc.row_remap_failed else f"{ecc.uncorrected_volatile} uncorrected ECC errors"
-            )
-            advice = "reset the GPU; if it comes back, have the board replaced"
-            yield Finding(check="ecc", status="fail", message=f"GPU {gpu.index}: {what}", advice=advice)
+            failed = "row remapping failed" if ecc.row_remap_failed else None
+            message = failed or f"{ecc.uncorrected_volatile} uncorrected ECC errors"
+            yield fail("ecc", message, "reset the GPU; if it comes back, have the board replaced", gpu=gpu.index)
         elif ecc.row_remap_pending:
-            message = f"GPU {gpu.index}: a memory row waits to be remapped"
-            yield Finding(check="ecc", status="warn", message=message, advice="reset the GPU when it is idle")
-        elif ecc.enabled is False:
-            yield Finding(check="ecc", status="ok", message=f"GPU {gpu.index}: ECC is off")
+            yield warn("ecc", "a memory row waits to be remapped", "reset the GPU when it is idle", gpu=gpu.index)
         else:
-            yield Finding(check="ecc", status="ok", message=f"GPU {gpu.index}: no uncorrected ECC errors")
+            yield ok("ecc", "ECC is off" if ecc.enabled is False else "no uncorrected ECC errors", gpu=gpu.index)

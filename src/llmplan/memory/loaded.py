@@ -1,0 +1,80 @@
+"""What loading adds to the weights themselves: the allocator's rounding and the table of rotary positions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from llmplan.memory.places import Part, Place
+from llmplan.spec.model import GqaAttention, MlaAttention, ModelSpec, Shard, TensorRole
+from llmplan.units import MIB
+
+OWN_SEGMENT_BYTES: Final = 10 * MIB
+SEGMENT_STEP_BYTES: Final = 2 * MIB
+UNSPLIT_REST_BYTES: Final = MIB
+HALF_BYTES: Final = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedTensor:
+    """A rank's part of a tensor [bytes] and its place."""
+
+    place: Place
+    size_bytes: float
+
+
+def allocator_rounding_bytes(size_bytes: float) -> float:
+    """What PyTorch's caching allocator counts beyond a tensor of its own segment.
+
+    size_bytes [B]: from 10 MiB on, a segment of the next multiple of 2 MiB is made for it, and what is left over is
+    not split off, but counted with it, if it is 1 MiB or less.
+    Valid for PyTorch 2 without expandable segments. Reference: c10/cuda/CUDACachingAllocator.cpp.
+
+    >>> allocator_rounding_bytes(259 * 1024**2) == 1024**2, allocator_rounding_bytes(64.75 * 1024**2)
+    (True, 0.0)
+    """
+    if size_bytes < OWN_SEGMENT_BYTES:
+        return 0.0
+    rest = -size_bytes % SEGMENT_STEP_BYTES
+    return rest if rest <= UNSPLIT_REST_BYTES else 0.0
+
+
+def rounding_of_layer(tensors: Iterable[LoadedTensor]) -> float:
+    """Rounding of one layer's tensors, as the engine joins them.
+
+    tensors: one rank's parts. Query, key and value are one allocation, gate and up are one, and the experts' matrices
+    are two. Valid for vLLM's fused layers. Reference: vLLM 0.33 model_executor/layers/linear.py.
+    """
+    joined: dict[str, float] = {}
+    for tensor in tensors:
+        name = _allocation(tensor.place)
+        joined[name] = joined.get(name, 0.0) + tensor.size_bytes
+    return sum(allocator_rounding_bytes(size) for size in joined.values())
+
+
+def _allocation(place: Place) -> str:
+    tensor = place.tensor
+    if tensor.role is TensorRole.EXPERT:
+        return "w2" if tensor.name.endswith(("down_proj.weight", "w2.weight")) else "w13"
+    column = tensor.role is TensorRole.LINEAR and tensor.shard in (Shard.COLUMN, Shard.KV_COLUMN)
+    if column and place.part is Part.ATTENTION and place.group and isinstance(place.group.attention, GqaAttention):
+        return "qkv"
+    if column and place.part is Part.FEED_FORWARD:
+        return "gate_up"
+    return tensor.name
+
+
+def rotary_table_bytes(model: ModelSpec) -> float:
+    """The table of cosines and sines that all layers share.
+
+    model: its positions and head sizes. positions x rotary dimensions x 2 B.
+    Valid for rotary models under vLLM; partial rotary dimensions are not told apart. Reference: vLLM 0.33
+    model_executor/layers/rotary_embedding; Llama-3.1-8B: 131072 x 128 x 2 B = 32 MiB.
+    """
+    match model.layers[0].attention:
+        case GqaAttention(head_dim=dimensions):
+            pass
+        case MlaAttention(qk_rope_head_dim=dimensions):
+            pass
+    return float(model.max_context_tokens * dimensions * HALF_BYTES)

@@ -1,0 +1,144 @@
+"""The catalogue of models: lazy lookup by id and alias, provenance that survives loading, strict files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from llmplan.catalogs import packaged_profiles
+from llmplan.catalogs.models import ModelFile, load_models
+from llmplan.catalogs.yaml_file import read_yaml
+from llmplan.errors import DataError, UnknownIdError, UnsupportedModelError
+
+PROFILES = packaged_profiles()
+MODELS = load_models([PROFILES])
+
+GOOD = """\
+id: acme/tiny
+aliases: [tiny]
+defaults: {source: config, as_of: 2026-11-20, kind: published}
+architecture: {model_type: llama, torch_dtype: bfloat16, tie_word_embeddings: false}
+figures:
+  hidden_size: 64
+  intermediate_size: 160
+  num_hidden_layers: 4
+  num_attention_heads: 8
+  vocab_size: {value: 1000, kind: derived, note: rounded}
+  max_position_embeddings: 2048
+sources:
+  config: {title: "a config", url: "https://example.org"}
+"""
+
+
+def layer(folder: Path, text: str, name: str = "acme--tiny") -> Path:
+    (folder / "models").mkdir(parents=True, exist_ok=True)
+    (folder / "models" / f"{name}.yaml").write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_there_are_enough_models_of_enough_families() -> None:
+    assert len(MODELS) >= 100
+    assert len({MODELS[model_id].model_type for model_id in MODELS}) >= 30
+
+
+def test_ids_aliases_and_files_agree_and_no_name_is_claimed_twice() -> None:
+    owners: dict[str, str] = {}
+    for model_id in MODELS:
+        model = MODELS[model_id]
+        assert model.id == model_id
+        for name in (model.id, *model.aliases):
+            assert owners.setdefault(name.casefold(), model.id) == model.id, name
+
+
+@pytest.mark.parametrize(
+    ("name", "model_id"),
+    [
+        ("meta-llama/Llama-3.1-8B-Instruct", "meta-llama/Llama-3.1-8B-Instruct"),
+        ("META-LLAMA/llama-3.1-8b-instruct", "meta-llama/Llama-3.1-8B-Instruct"),
+        ("llama-3.1-8b", "meta-llama/Llama-3.1-8B-Instruct"),
+        ("meta-llama/Meta-Llama-3.1-8B", "meta-llama/Llama-3.1-8B-Instruct"),
+        ("deepseek-ai/DeepSeek-R1-0528", "deepseek-ai/DeepSeek-R1"),
+        ("Qwen/Qwen3-235B-A22B-Thinking-2507-FP8", "Qwen/Qwen3-235B-A22B-Instruct-2507-FP8"),
+        ("zai-org/GLM-4.6", "zai-org/GLM-4.7"),
+    ],
+)
+def test_lookup(name: str, model_id: str) -> None:
+    assert MODELS[name].id == model_id
+
+
+def test_an_unknown_model_offers_the_nearest() -> None:
+    with pytest.raises(UnknownIdError) as caught:
+        MODELS["meta-llama/Llama-3.1-9B-Instruct"]
+    assert "meta-llama/Llama-3.1-8B-Instruct" in caught.value.near
+
+
+def test_only_the_file_asked_for_is_read(tmp_path: Path) -> None:
+    layer(layer(tmp_path, GOOD), "broken: [", "acme--broken")
+    models = load_models([tmp_path])
+    assert models["acme/tiny"].hidden_size == 64
+    with pytest.raises(DataError):
+        models["acme/broken"]
+
+
+def test_provenance_survives_loading_for_every_figure_and_fact() -> None:
+    for model_id in MODELS:
+        model = MODELS[model_id]
+        for name, provenance in model.provenance.items():
+            assert provenance.source.title, (model_id, name)
+            assert provenance.as_of is not None, (model_id, name)
+        assert {"model_type"} <= set(model.provenance)
+        assert len(model.provenance) >= 8
+
+
+def test_a_figures_own_kind_and_note(tmp_path: Path) -> None:
+    provenance = load_models([layer(tmp_path, GOOD)])["tiny"].provenance
+    assert (provenance["vocab_size"].kind, provenance["vocab_size"].note) == ("derived", "rounded")
+    assert provenance["hidden_size"].kind == "published"
+
+
+def test_a_later_layer_patches_a_figure(tmp_path: Path) -> None:
+    over = "id: acme/tiny\nextends: acme/tiny\nfigures: {max_position_embeddings: {value: 4096, source: mine}}\n"
+    over += "sources: {mine: {title: own, retrieved: 2026-11-20}}\n"
+    models = load_models([layer(tmp_path / "a", GOOD), layer(tmp_path / "b", over)])
+    model = models["acme/tiny"]
+    assert model.max_context_tokens == 4096
+    assert model.provenance["max_position_embeddings"].source.title == "own"
+    assert model.provenance["model_type"].source.title == "a config"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("hidden_size: 64", "hidden_sise: 64", "hidden_sise"),
+        ("hidden_size: 64", "hidden_size: -64", "negative"),
+        ("hidden_size: 64", "hidden_size: sixty-four", "hidden_size"),
+        ("hidden_size: 64", "hidden_size: 64.5", "hidden_size"),
+        ("  hidden_size: 64\n", "", "hidden_size"),
+        ("model_type: llama", "model_type: llama, color: red", "color"),
+        ("id: acme/tiny", "id: tiny", "its id is"),
+        ("id: acme/tiny", "id: acme/tiny\nsize: 3", "size"),
+        ("source: config,", "source: other,", "not declared"),
+        ("torch_dtype: bfloat16, ", "", "torch_dtype"),
+    ],
+)
+def test_a_broken_profile_is_an_error_that_names_file_and_key(
+    tmp_path: Path, old: str, new: str, problem: str
+) -> None:  # fmt: skip
+    models = load_models([layer(tmp_path, GOOD.replace(old, new))])
+    with pytest.raises(DataError, match=problem) as caught:
+        models["acme/tiny"]
+    assert "acme--tiny.yaml" in caught.value.message
+
+
+def test_an_unknown_model_type_stays_unsupported(tmp_path: Path) -> None:
+    models = load_models([layer(tmp_path, GOOD.replace("llama", "mamba"))])
+    with pytest.raises(UnsupportedModelError, match="mamba"):
+        models["acme/tiny"]
+
+
+def test_facts_are_only_what_the_reader_knows() -> None:
+    for path in sorted((PROFILES / "models").glob("*.yaml")):
+        data = read_yaml(path)
+        assert set(data.get("figures", {})) <= set(ModelFile.KNOWN_FIGURES), path
+        assert set(data.get("architecture", {})) <= set(ModelFile.KNOWN_FACTS), path

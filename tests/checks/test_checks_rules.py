@@ -1,0 +1,393 @@
+"""Every rule fires on a minimal bad replica and is silent on its mended twin."""
+
+from __future__ import annotations
+
+import csv
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+import plan_samples as sample
+from llmplan import checks
+from llmplan.plan.deployment import Offload, Parallelism, Replica, Tenancy
+from llmplan.spec.engine import FormatSupport
+from llmplan.spec.model import LayerGroup
+
+DATA = Path(os.environ.get("LLMPLAN_DATA", Path(__file__).parents[2] / ".." / "shared" / "data"))
+RULES_FILE = DATA / "engine_rules.csv"
+
+TP2, TP4, TP8 = (Parallelism(tp=n) for n in (2, 4, 8))
+TURING, AMPERE, ADA, BLACKWELL = sample.gpu((7, 5)), sample.gpu((8, 6)), sample.gpu((8, 9)), sample.gpu((12, 0))
+VOLTA, OTHER = sample.gpu((7, 0)), sample.gpu(None, vendor="AMD")
+SGLANG, LLAMA = sample.engine("sglang"), sample.engine("llama-cpp", tensor_parallel=False, multi_lora=False)
+TRT = sample.engine("tensorrt-llm", min_compute_capability=(8, 0), compute_capabilities=((8, 0), (8, 6), (9, 0)))
+FP8_SINCE_ADA = {"fp8": FormatSupport(min_compute_capability=(8, 9))}
+TRT_AMPERE = replace(TRT, weight_formats=FP8_SINCE_ADA)
+SMALL_MOE = sample.model(feed_forward=sample.experts(128, 8, 1536, 4096), intermediate=1536)
+QWEN_72B = sample.model(heads=64, kv_heads=8, intermediate=29568, layers=80)
+MLA = sample.model(latent=True)
+
+
+def tiny_kv(kv_heads: int) -> Replica:
+    return sample.replica(model=sample.model(kv_heads=kv_heads), parallel=TP8)
+
+
+def adapters(rank: int, **parts: object) -> Replica:
+    return sample.replica(tenancy=Tenancy(tenants=9, adapters=9, lora_rank=rank), **parts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    rule: str
+    severity: str
+    bad: Replica
+    good: Replica
+    says: str
+
+
+R = sample.replica
+CASES: tuple[Case, ...] = (
+    Case(
+        rule="V-TP1",
+        severity="error",
+        bad=R(model=sample.model(heads=28, kv_heads=4), parallel=TP8),
+        good=R(model=sample.model(heads=28, kv_heads=4), parallel=TP4),
+        says="Total number of attention heads (28) must be divisible by tensor parallel size (8).",
+    ),
+    Case(
+        rule="S-1",
+        severity="error",
+        bad=R(engine=SGLANG, model=sample.model(heads=28, kv_heads=4), parallel=TP8),
+        good=R(engine=SGLANG, parallel=TP8),
+        says="(28)",
+    ),
+    Case(
+        rule="T-2",
+        severity="error",
+        bad=R(engine=TRT, model=sample.model(heads=28, kv_heads=4), parallel=TP8),
+        good=R(engine=TRT, parallel=TP8),
+        says="(28)",
+    ),
+    Case(rule="V-TP2", severity="error", bad=tiny_kv(6), good=tiny_kv(8), says="6 KV heads"),
+    Case(rule="V-TP2", severity="advice", bad=tiny_kv(4), good=tiny_kv(8), says="stored 2 times"),
+    Case(rule="V-TP3", severity="advice", bad=R(model=MLA, parallel=TP8), good=R(parallel=TP8), says="latent KV cache"),
+    Case(
+        rule="V-TP5",
+        severity="error",
+        bad=R(model=sample.model(intermediate=14338), parallel=TP4),
+        good=R(model=sample.model(intermediate=14340), parallel=TP4),
+        says="14338 is not divisible by 4",
+    ),
+    Case(
+        rule="V-Q1",
+        severity="error",
+        bad=R(model=QWEN_72B, weights="gptq-int4", parallel=TP2),
+        good=R(model=QWEN_72B, weights="gptq-int4"),
+        says="input_size_per_partition = 14784 is not divisible by group_size = 128",
+    ),
+    Case(
+        rule="V-Q1",
+        severity="error",
+        bad=R(model=sample.model(feed_forward=sample.experts(8, 2, 768, 4096)), weights="awq-int4", parallel=TP8),
+        good=R(model=sample.model(feed_forward=sample.experts(8, 2, 1024, 4096)), weights="awq-int4", parallel=TP8),
+        says="96",
+    ),
+    Case(
+        rule="V-Q2",
+        severity="warning",
+        bad=R(model=sample.model(intermediate=14336 + 32), weights="awq-int4", parallel=TP2),
+        good=R(weights="awq-int4", parallel=TP2),
+        says="Marlin",
+    ),
+    Case(
+        rule="V-Q3",
+        severity="error",
+        bad=R(model=SMALL_MOE, weights="fp8-block", parallel=TP8),
+        good=R(model=SMALL_MOE, weights="fp8-block", parallel=Parallelism(tp=8, ep=True)),
+        says="The output_size of gate's and up's weight = 192 is not divisible by weight quantization block_n = 128.",
+    ),
+    Case(
+        rule="V-Q3",
+        severity="error",
+        bad=R(model=sample.model(intermediate=18432), weights="fp8-block", parallel=Parallelism(tp=32)),
+        good=R(model=sample.model(intermediate=18432), weights="fp8-block", parallel=TP8),
+        says="= 576",
+    ),
+    Case(
+        rule="V-D1",
+        severity="error",
+        bad=R(gpu=TURING),
+        good=R(gpu=TURING, weights="fp16", kv="fp16"),
+        says="Bfloat16 is only supported on GPUs with compute capability of at least 8.0.",
+    ),
+    Case(
+        rule="V-A1",
+        severity="error",
+        bad=R(gpu=VOLTA, weights="fp16", kv="fp16"),
+        good=R(gpu=TURING, weights="fp16", kv="fp16"),
+        says="no kernel image is available",
+    ),
+    Case(
+        rule="T-3",
+        severity="error",
+        bad=R(engine=TRT, gpu=TURING, weights="fp16"),
+        good=R(engine=TRT),
+        says="no kernel image",
+    ),
+    Case(
+        rule="T-3",
+        severity="advice",
+        bad=R(engine=TRT, gpu=AMPERE),
+        good=R(engine=TRT),
+        says="not in NVIDIA's own tests",
+    ),
+    Case(rule="GPU-1", severity="warning", bad=R(gpu=OTHER), good=R(), says="no CUDA compute capability"),
+    Case(
+        rule="V-Q4",
+        severity="error",
+        bad=R(
+            gpu=TURING,
+            weights="mxfp4",
+            engine=sample.engine(weight_formats={"mxfp4": FormatSupport(min_compute_capability=(8, 0))}),
+        ),
+        good=R(weights="mxfp4"),
+        says="Minimum capability: 80. Current capability: 75.",
+    ),
+    Case(rule="V-Q4", severity="error", bad=R(weights="fp32"), good=R(), says="does not run weights in fp32"),
+    Case(rule="S-2", severity="error", bad=R(engine=SGLANG, weights="fp32"), good=R(engine=SGLANG), says="fp32"),
+    Case(
+        rule="T-4",
+        severity="error",
+        bad=R(engine=TRT_AMPERE, gpu=AMPERE, weights="fp8"),
+        good=R(engine=TRT_AMPERE, weights="fp8"),
+        says="fp8 is not supported for the current GPU. Minimum capability: 89",
+    ),
+    Case(
+        rule="V-Q5",
+        severity="warning",
+        bad=R(gpu=AMPERE, weights="fp8"),
+        good=R(gpu=ADA, weights="fp8"),
+        says="Weight-only FP8 compression will be used leveraging the Marlin kernel",
+    ),
+    Case(
+        rule="V-Q6",
+        severity="warning",
+        bad=R(gpu=BLACKWELL, weights="nvfp4"),
+        good=R(gpu=sample.gpu((10, 0)), weights="nvfp4"),
+        says="per kernel",
+    ),
+    Case(rule="V-Q7", severity="error", bad=R(weights="nf4"), good=R(weights="awq-int4"), says="vllm-bnb-plugin"),
+    Case(
+        rule="V-Q7",
+        severity="error",
+        bad=R(weights="gguf-q4_k_m"),
+        good=R(weights="gguf-q4_k_m", engine=LLAMA),
+        says="vllm-gguf-plugin",
+    ),
+    Case(
+        rule="V-Q8",
+        severity="advice",
+        bad=R(weights="awq-int4", settings=sample.settings(max_num_seqs=256)),
+        good=R(weights="awq-int4"),
+        says="slower than 16 bit",
+    ),
+    Case(
+        rule="V-KV4",
+        severity="error",
+        bad=R(gpu=TURING, weights="fp16", kv="fp8"),
+        good=R(kv="fp8"),
+        says="FP8 KV cache is not supported",
+    ),
+    Case(
+        rule="V-KV4", severity="warning", bad=R(gpu=AMPERE, kv="fp8"), good=R(gpu=ADA, kv="fp8"), says="FlashInfer only"
+    ),
+    Case(rule="V-KV4", severity="error", bad=R(kv="int8"), good=R(), says="no KV cache in int8"),
+    Case(
+        rule="V-P1",
+        severity="error",
+        bad=R(parallel=Parallelism(pp=33)),
+        good=R(parallel=Parallelism(pp=4)),
+        says="exceeds the 32 layers",
+    ),
+    Case(
+        rule="V-P1",
+        severity="advice",
+        bad=R(parallel=Parallelism(pp=3)),
+        good=R(parallel=Parallelism(pp=2)),
+        says="do not divide evenly",
+    ),
+    Case(
+        rule="V-P2",
+        severity="error",
+        bad=R(parallel=Parallelism(tp=4, pp=3)),
+        good=R(parallel=Parallelism(tp=8, pp=2)),
+        says="World size (12) is larger than the number of available GPUs (8)",
+    ),
+    Case(
+        rule="V-P2",
+        severity="warning",
+        bad=R(parallel=Parallelism(tp=16)),
+        good=R(parallel=Parallelism(tp=8, pp=2)),
+        says="crosses nodes of 8 GPUs",
+    ),
+    Case(
+        rule="V-P3",
+        severity="warning",
+        bad=R(parallel=TP4, gpu=sample.gpu((8, 9), link="none", link_bytes_per_s=0.0)),
+        good=R(parallel=TP2, gpu=sample.gpu((8, 9), link="none", link_bytes_per_s=0.0)),
+        says="PCIe-only",
+    ),
+    Case(
+        rule="V-P3", severity="warning", bad=R(parallel=Parallelism(tp=3)), good=R(parallel=TP4), says="world size: 3"
+    ),
+    Case(
+        rule="V-P4",
+        severity="error",
+        bad=R(parallel=Parallelism(tp=2, ep=True)),
+        good=R(model=SMALL_MOE, parallel=Parallelism(tp=2, ep=True)),
+        says="Number of experts in the model must be greater than 0",
+    ),
+    Case(
+        rule="L-TP",
+        severity="error",
+        bad=R(engine=LLAMA, parallel=TP2),
+        good=R(engine=LLAMA, parallel=Parallelism(pp=2)),
+        says="no tensor parallelism",
+    ),
+    Case(
+        rule="V-S2",
+        severity="error",
+        bad=R(settings=sample.settings(max_num_batched_tokens=63)),
+        good=R(settings=sample.settings(max_num_batched_tokens=64)),
+        says="max_num_batched_tokens (63) must be greater than or equal to max_num_seqs (64).",
+    ),
+    Case(
+        rule="V-S3",
+        severity="error",
+        bad=R(settings=sample.settings(max_model_len=131073)),
+        good=R(settings=sample.settings(max_model_len=131072)),
+        says="User-specified max_model_len (131073) is greater than the derived max_model_len (131072).",
+    ),
+    Case(
+        rule="V-L1",
+        severity="error",
+        bad=adapters(600),
+        good=adapters(64),
+        says="LoRA rank 600 is greater than max_lora_rank 512.",
+    ),
+    Case(rule="V-L1", severity="advice", bad=adapters(24), good=adapters(32), says="set aside for rank 32"),
+    Case(rule="V-L1", severity="error", bad=adapters(16, engine=LLAMA), good=adapters(16), says="no LoRA adapters"),
+    Case(
+        rule="V-O1",
+        severity="warning",
+        bad=R(offload=Offload(kind="weights", host_weight_bytes=2**33)),
+        good=R(),
+        says="8.0 GiB of weights cross PCIe",
+    ),
+    Case(
+        rule="V-O1",
+        severity="error",
+        bad=R(offload=Offload(kind="weights"), engine=sample.engine(host_weights=False)),
+        good=R(engine=sample.engine(host_weights=False)),
+        says="keeps no weights",
+    ),
+    Case(
+        rule="O-1",
+        severity="error",
+        bad=R(offload=Offload(kind="layers", host_layers=4)),
+        good=R(offload=Offload(kind="layers", host_layers=4), engine=sample.engine("llama-cpp", host_layers=True)),
+        says="no layers on the CPU",
+    ),
+    Case(
+        rule="O-1",
+        severity="error",
+        bad=R(offload=Offload(kind="layers", host_layers=40), engine=sample.engine(host_layers=True)),
+        good=R(offload=Offload(kind="layers", host_layers=32), engine=sample.engine(host_layers=True)),
+        says="the model has 32",
+    ),
+    Case(
+        rule="O-1",
+        severity="error",
+        bad=R(offload=Offload(kind="kv"), engine=sample.engine(host_kv=False)),
+        good=R(offload=Offload(kind="kv")),
+        says="no KV blocks",
+    ),
+    Case(
+        rule="L-1",
+        severity="advice",
+        bad=R(engine=LLAMA),
+        good=R(engine=LLAMA, settings=sample.settings(max_num_seqs=1)),
+        says="needs -c 524288",
+    ),
+    Case(
+        rule="T-5",
+        severity="error",
+        bad=R(engine=replace(TRT, weight_formats={}), weights="gguf-q4_k_m"),
+        good=R(engine=TRT),
+        says="does not read GGUF",
+    ),
+    Case(
+        rule="T-5",
+        severity="warning",
+        bad=R(engine=TRT, model=MLA, gpu=AMPERE),
+        good=R(engine=TRT, model=MLA),
+        says="KV reuse and chunked prefill",
+    ),
+)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.rule}-{case.severity}")
+def test_rule_fires_on_the_bad_one_and_not_on_its_mended_twin(case: Case) -> None:
+    found = [result for result in checks.run(case.bad) if (result.id, result.severity) == (case.rule, case.severity)]
+    assert any(case.says in result.message for result in found), checks.run(case.bad)
+    assert all(result.fix and result.source for result in found)
+    mended = [result for result in checks.run(case.good) if (result.id, result.severity) == (case.rule, case.severity)]
+    assert not mended
+
+
+def test_every_rule_has_a_case() -> None:
+    assert {rule.id for rule in checks.RULES} == {case.rule for case in CASES}
+
+
+def test_the_good_replica_is_silent() -> None:
+    assert checks.run(sample.replica()) == ()
+    assert checks.run(sample.replica(parallel=TP8)) == ()
+
+
+def test_errors_come_first() -> None:
+    bad = sample.replica(weights="awq-int4", settings=sample.settings(max_num_seqs=256, max_num_batched_tokens=128))
+    severities = [result.severity for result in checks.run(bad)]
+    assert severities == ["error", "advice"]
+
+
+def test_later_chips_of_a_built_generation_run() -> None:
+    for capability in ((8, 7), (10, 3), (12, 1)):
+        assert not [result for result in checks.run(sample.replica(gpu=sample.gpu(capability))) if result.id == "V-A1"]
+
+
+def test_modules_kept_in_16_bit_need_not_divide_into_groups() -> None:
+    group = LayerGroup(count=80, attention=sample.gqa(64, 8, 128, 8192), feed_forward=sample.dense(29568, 8192))
+    kept = sample.model(layers=80)
+    kept = replace(kept, layers=(group,), unquantized_modules=("mlp.down_proj",))
+    bad = replace(kept, unquantized_modules=())
+    ids = [
+        {result.id for result in checks.run(sample.replica(model=model, weights="awq-int4", parallel=TP2))}
+        for model in (kept, bad)
+    ]
+    assert "V-Q1" not in ids[0]
+    assert "V-Q1" in ids[1]
+
+
+def test_an_unknown_engine_gets_the_rules_for_all() -> None:
+    other = sample.replica(engine=sample.engine("new-engine"), settings=sample.settings(max_model_len=200_000))
+    assert [result.id for result in checks.run(other)] == ["V-S3"]
+
+
+def test_ids_are_those_of_the_rule_table() -> None:
+    if not RULES_FILE.is_file():
+        pytest.skip(f"no table of engine rules at {RULES_FILE} (set LLMPLAN_DATA)")
+    with RULES_FILE.open(encoding="utf-8", newline="") as stream:
+        table = {row["id"] for row in csv.DictReader(stream)}
+    assert {rule.id for rule in checks.RULES} - table <= {"GPU-1", "L-TP", "O-1"}

@@ -1,0 +1,98 @@
+"""llama.cpp launch files: options that exist, and a context that is enough for every slot."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import plan_samples as sample
+from llmplan import emit
+from llmplan.emit import Env
+from llmplan.emit.llama_cpp import OPTIONS
+from llmplan.errors import UsageError
+from llmplan.plan.deployment import Offload, Parallelism, Replica, Tenancy
+
+DATA = Path(os.environ.get("LLMPLAN_DATA", Path(__file__).parents[2] / ".." / "shared" / "data"))
+HELP = DATA / "engines" / "llama-server-help.txt"
+
+
+def planned(**parts: Any) -> Replica:
+    base: dict[str, Any] = {
+        "engine": sample.engine("llama-cpp", version="b11434", host_layers=True, memory_fraction=1.0),
+        "weights": "gguf-q4_k_m",
+        "kv": "fp16",
+        "settings": sample.settings(max_num_seqs=4, max_num_batched_tokens=2048),
+    }
+    return sample.replica(**{**base, **parts})
+
+
+def words_of(replica: Replica) -> tuple[str | Env, ...]:
+    plan = sample.plan(sample.option(of=replica))
+    words: tuple[str | Env, ...] = emit.emit(plan, strategy=None, target="llama-cpp")[0].content.words
+    return words
+
+
+def value(words: tuple[str | Env, ...], option: str) -> str | Env:
+    return words[words.index(option) + 1]
+
+
+def test_options_are_the_server_s_own() -> None:
+    if not HELP.is_file():
+        pytest.skip(f"no help of llama-server at {HELP} (set LLMPLAN_DATA)")
+    known = {
+        name
+        for line in HELP.read_text(encoding="utf-8").splitlines()
+        for name in re.findall(r"(?<![\w-])--?[a-z][\w-]*", line[:60])
+    }
+    assert set(OPTIONS) <= known
+
+
+def test_context_is_multiplied_by_slots() -> None:
+    words = words_of(planned())
+    assert (value(words, "-c"), value(words, "-np")) == (str(8192 * 4), "4")
+    assert {word for word in words if isinstance(word, str) and word.startswith("-")} <= set(OPTIONS)
+
+
+def test_layers_on_the_gpu_are_those_not_on_the_host() -> None:
+    assert value(words_of(planned()), "-ngl") == "all"
+    split = planned(offload=Offload(kind="layers", host_layers=12))
+    assert value(words_of(split), "-ngl") == str(32 - 12)
+
+
+def test_the_file_is_asked_for() -> None:
+    file = value(words_of(planned()), "-m")
+    assert isinstance(file, Env)
+    assert "GGUF file (Q4_K_M) of meta-llama/Llama-3.1-8B-Instruct" in file.message
+
+
+def test_cache_types_and_prompt_cache() -> None:
+    words = words_of(planned(kv="int8", settings=sample.settings(prefix_caching=False)))
+    assert (value(words, "-ctk"), value(words, "-ctv")) == ("q8_0", "q8_0")
+    assert "--no-cache-prompt" in words
+    assert value(words_of(planned(parallel=Parallelism(pp=2))), "-sm") == "layer"
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"offload": Offload(kind="weights", host_weight_bytes=5)}, "does not stream weights"),
+        ({"parallel": Parallelism(dp=2)}, "no data-parallel groups"),
+        ({"parallel": Parallelism(pp=16)}, "one machine"),
+        ({"tenancy": Tenancy(tenants=2, adapters=2)}, "no LoRA adapter"),
+        ({"kv": "fp8"}, "no KV cache type"),
+    ],
+)
+def test_what_it_cannot_do_is_said(parts: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        words_of(planned(**parts))
+
+
+def test_compose_runs_the_server_image() -> None:
+    plan = sample.plan(sample.option(of=planned()))
+    service = emit.emit(plan, strategy=None, target="llama-cpp")[1].content["services"]["llm"]
+    assert service["image"].startswith("ghcr.io/ggml-org/llama.cpp:")
+    assert service["healthcheck"]["test"][-1] == "http://localhost:8080/health"

@@ -1,0 +1,35 @@
+"""The dedicated lever: near-lossless formats, TP inside a host, hardware limits respected."""
+
+from strategies_support import LLAMA_8B, LLAMA_70B, Propose
+from tests_support import with_gpus
+
+
+def test_fp8_is_proposed_only_where_the_gpu_computes_in_fp8(propose: Propose) -> None:
+    proposals = propose("dedicated", LLAMA_70B, gpu_ids=("h100-sxm-80gb", "a100-sxm-80gb"))
+    formats = {(each.replica.gpu.id, each.replica.weights.id) for each in proposals if each.replica}
+    assert formats == {("h100-sxm-80gb", "bf16"), ("h100-sxm-80gb", "fp8"), ("a100-sxm-80gb", "bf16")}
+
+
+def test_levers_are_named(propose: Propose) -> None:
+    for each in propose("dedicated", LLAMA_70B, gpu_ids=("h100-sxm-80gb",)):
+        assert each.replica is not None
+        assert ("fp8 weights" in each.levers) == (each.replica.weights.id == "fp8")
+        assert "rented by the hour" in each.levers
+
+
+def test_no_replica_spans_nodes_over_a_network_of_unknown_speed(propose: Propose) -> None:
+    proposals = propose("dedicated", LLAMA_70B, concurrency=4, inventory=with_gpus(4, 4, "a10-24gb"))
+    assert {each.replica.parallel.gpus for each in proposals if each.replica} == {1, 2, 4}
+
+
+def test_replicas_are_bounded_by_the_hardware(propose: Propose) -> None:
+    """Three nodes of four GPUs hold three TP4, six TP2 or twelve TP1 replicas."""
+    proposals = propose("dedicated", LLAMA_8B, concurrency=4, inventory=with_gpus(3, 4, "a10-24gb"))
+    bounds = {each.replica.parallel.tp: each.max_replicas for each in proposals if each.replica}
+    assert bounds == {1: 12, 2: 6, 4: 3}
+
+
+def test_turing_gets_fp16(propose: Propose) -> None:
+    proposals = propose("dedicated", LLAMA_8B, gpu_ids=("t4-16gb",))
+    assert {each.replica.weights.id for each in proposals if each.replica} == {"fp16"}
+    assert {each.replica.kv.id for each in proposals if each.replica} == {"fp16"}
