@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,6 +43,7 @@ START: dict[str, tuple[float, float, float]] = {
     "roofline_exponent": (2.0, 1.0, 8.0),
     "step_s": (1e-3, 1e-4, 1e-2),
     "layer_s": (2e-5, 2e-6, 2e-4),
+    "expert_layer_s": (4e-5, 1e-6, 5e-4),
     "prefill_layer_s": (1e-4, 1e-6, 2e-3),
     "lockstep_share": (0.15, 0.01, 1.0),
     "sequence_s": (1e-5, 1e-7, 2e-4),
@@ -73,7 +74,7 @@ NOISE = 0.12
 """log ratio that repeated measurements of one configuration spread by; weighs data against the pull of the parent"""
 LOG_STEP = 0.02
 MIN_BAND_ROWS = 40
-MIN_GENERATION_ROWS = 12
+MIN_ROWS = {"engine": 1, "generation": 12}
 Vector = Any
 NAMES = (*START, LEGACY)
 
@@ -130,13 +131,20 @@ def sample(cases: Iterable[Case], per_group: int = ROWS_PER_GROUP) -> list[tuple
     return chosen
 
 
-def fit(cases: Sequence[Case], parent: dict[str, float], width: float | None, rounds: int) -> dict[str, float]:
-    """Coefficients for these rows, starting from `parent` and, with a `width` in log units, pulled towards it."""
+def fit(
+    cases: Sequence[Case],
+    parent: dict[str, float],
+    width: float | None,
+    rounds: int,
+    begin: dict[str, float] | None = None,
+) -> dict[str, float]:
+    """Coefficients for these rows: from `begin` (or `parent`), pulled towards `parent` by a `width` in log units."""
     picked = sample(cases)
     bounds = {**{name: edge[1:] for name, edge in START.items()}, LEGACY: LEGACY_START[1:]}
     low = np.log([bounds[name][0] for name in NAMES])
     high = np.log([bounds[name][1] for name in NAMES])
-    start = np.clip(np.log([parent[name] for name in NAMES]), low, high)
+    centre = np.clip(np.log([parent[name] for name in NAMES]), low, high)
+    start = np.clip(np.log([(begin or parent)[name] for name in NAMES]), low, high)
 
     def errors(vector: Vector) -> Vector:
         values = parent | dict(zip(NAMES, np.exp(vector).tolist(), strict=True))
@@ -148,14 +156,22 @@ def fit(cases: Sequence[Case], parent: dict[str, float], width: float | None, ro
             ]
         )
 
-    best = minimize(errors, start, low, high, prior=np.full(len(NAMES), (width or 2.0) / NOISE), rounds=rounds)
+    prior = np.full(len(NAMES), (width or 2.0) / NOISE)
+    best = minimize(errors, start, low, high, centre=centre, prior=prior, rounds=rounds)
     return parent | dict(zip(NAMES, np.exp(best).tolist(), strict=True))
 
 
 def minimize(
-    errors: Callable[[Vector], Vector], start: Vector, low: Vector, high: Vector, *, prior: Vector, rounds: int
+    errors: Callable[[Vector], Vector],
+    start: Vector,
+    low: Vector,
+    high: Vector,
+    *,
+    centre: Vector,
+    prior: Vector,
+    rounds: int,
 ) -> Vector:
-    """Levenberg-Marquardt inside a box, on the soft-L1 loss plus ((x - start) / prior)^2.
+    """Levenberg-Marquardt inside a box, on the soft-L1 loss plus ((x - centre) / prior)^2.
 
     A coefficient that lies on its bound and is pushed outwards is left out of that round's step.
     """
@@ -164,7 +180,7 @@ def minimize(
 
     def cost(found: Vector, at: Vector) -> float:
         loss = 2.0 * KNEE**2 * (np.sqrt(1.0 + (found / KNEE) ** 2) - 1.0)
-        return float(loss.sum() + (((at - start) / prior) ** 2).sum())
+        return float(loss.sum() + (((at - centre) / prior) ** 2).sum())
 
     for _ in range(rounds):
         jacobian = np.empty((len(now), len(x)))
@@ -174,7 +190,7 @@ def minimize(
             moved[index] += step
             jacobian[:, index] = (errors(moved) - now) / step
         trust = 1.0 / np.sqrt(1.0 + (now / KNEE) ** 2)
-        gradient = jacobian.T @ (trust * now) + (x - start) / prior**2
+        gradient = jacobian.T @ (trust * now) + (x - centre) / prior**2
         free = ~(((x <= low) & (gradient > 0)) | ((x >= high) & (gradient < 0)))
         curvature = jacobian.T @ (trust[:, None] * jacobian) + np.diag(1.0 / prior**2)
         before = cost(now, x)
@@ -203,23 +219,27 @@ Key = tuple[str, str]
 
 
 def fit_all(
-    cases: Sequence[Case], warm: dict[Key, dict[str, float]] | None, rounds: int
+    cases: Sequence[Case],
+    rounds: int,
+    warm: dict[Key, dict[str, float]] | None = None,
+    needed: Container[Key] | None = None,
 ) -> dict[Key, dict[str, float]]:
-    """All three levels: (any, any), (engine, any) and (engine, generation)."""
-    begin = {name: edge[0] for name, edge in START.items()} | {name: v for name, (v, _) in STATED.items()}
-    begin[LEGACY] = LEGACY_START[0]
+    """All three levels: (any, any), (engine, any) and (engine, generation); of the lower two only what is `needed`."""
+    first = {name: edge[0] for name, edge in START.items()} | {name: v for name, (v, _) in STATED.items()}
+    first[LEGACY] = LEGACY_START[0]
     warm = warm or {}
-    fitted = {(ANY, ANY): fit(cases, warm.get((ANY, ANY), begin), None, rounds)}
-    by_engine: dict[str, list[Case]] = defaultdict(list)
-    by_generation: dict[Key, list[Case]] = defaultdict(list)
+    fitted = {(ANY, ANY): fit(cases, first, None, rounds, warm.get((ANY, ANY)))}
+    by_key: dict[Key, list[Case]] = defaultdict(list)
     for case in cases:
-        by_engine[case.replica.engine.id].append(case)
-        by_generation[case.replica.engine.id, generation_of(case.replica.gpu)].append(case)
-    for engine, own in sorted(by_engine.items()):
-        fitted[engine, ANY] = fit(own, fitted[ANY, ANY], PRIOR_WIDTH["engine"], rounds)
-    for key, own in sorted(by_generation.items()):
-        if len(own) >= MIN_GENERATION_ROWS:
-            fitted[key] = fit(own, fitted[key[0], ANY], PRIOR_WIDTH["generation"], rounds)
+        engine = case.replica.engine.id
+        by_key[engine, ANY].append(case)
+        by_key[engine, generation_of(case.replica.gpu)].append(case)
+    for key, own in sorted(by_key.items(), key=lambda item: (item[0][1] != ANY, item[0])):
+        engine, generation = key
+        level = "engine" if generation == ANY else "generation"
+        if (needed is None or key in needed) and len(own) >= MIN_ROWS[level]:
+            parent = fitted[ANY, ANY] if generation == ANY else fitted[engine, ANY]
+            fitted[key] = fit(own, parent, PRIOR_WIDTH[level], rounds, warm.get(key))
     return fitted
 
 
@@ -238,13 +258,25 @@ def left_out(
 ) -> list[Residual]:
     """Measured / predicted of the rows whose group is held out, by coefficients that never saw them."""
     cases, group_of, held, warm, rounds = task
-    fitted = fit_all([case for case in cases if group_of(case) != held], warm, rounds)
+    rest = [case for case in cases if group_of(case) != held]
+    engines = {(case.replica.engine.id, generation_of(case.replica.gpu)) for case in cases if group_of(case) == held}
+    fitted = fit_all(rest, rounds, warm, engines | {(engine, ANY) for engine, _ in engines})
     found: list[Residual] = []
     for case in cases:
         if group_of(case) == held:
             predicted = predict(case, choose(fitted, case))
             found += [(case, name, case.measured[name] / v) for name, v in predicted.items() if not math.isnan(v)]
     return found
+
+
+def in_sample(cases: Sequence[Case], fitted: dict[Key, dict[str, float]]) -> list[Residual]:
+    """Measured / predicted of every row by coefficients that have seen it."""
+    return [
+        (case, name, case.measured[name] / value)
+        for case in cases
+        for name, value in predict(case, choose(fitted, case)).items()
+        if not math.isnan(value)
+    ]
 
 
 def gpu_of(case: Case) -> str:
@@ -365,13 +397,8 @@ def main(arguments: Sequence[str]) -> int:
         print("no throughput.csv: set LLMPLAN_DATA to the folder that has it", file=sys.stderr)
         return 1
     cases = read_cases(folder)
-    fitted = fit_all(cases, None, 12)
-    own = [
-        (case, name, case.measured[name] / value)
-        for case in cases
-        for name, value in predict(case, choose(fitted, case)).items()
-        if not math.isnan(value)
-    ]
+    fitted = fit_all(cases, 12)
+    own = in_sample(cases, fitted)
     print("in sample: median/mean/p90 of the absolute error in % (rows)\n" + summary(own), flush=True)
     residuals = own if "--no-cross-validation" in arguments else cross_validate(cases, fitted, 2)
     print("left out: median/mean/p90 of the absolute error in % (rows)\n" + summary(residuals))

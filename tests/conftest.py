@@ -9,12 +9,14 @@ from datetime import date
 import pytest
 
 from llmplan.catalogs import load_catalog, packaged_profiles
+from llmplan.plan.deployment import Deployment
+from llmplan.planner.market import build_market
 from llmplan.spec.catalog import Catalog
 from llmplan.spec.workload import Lengths, Limits, Question, Slo, Workload
+from llmplan.strategies import STRATEGIES, Market
+from tests_support import Ask, Propose
 
 PRICE_DATE = date(2026, 11, 22)
-
-Ask = Callable[..., Question]
 
 
 @pytest.fixture(scope="session")
@@ -52,5 +54,30 @@ def ask() -> Ask:
         )
         slo = Slo(ttft_p95_s=ttft_p95_s, tpot_p95_s=tpot_p95_s)
         return Question(model_id=model, workload=workload, slo=slo, limits=replace(Limits(), **limits))  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def market(catalog: Catalog, ask: Ask) -> Callable[..., Market]:
+    """The market of a question in a few words."""
+
+    def make(model: str, **words: object) -> Market:
+        words.setdefault("requests_per_s", 1.0)
+        if words.get("concurrency"):
+            words["requests_per_s"] = None
+        question = ask(model, **words)
+        return build_market(question, catalog, catalog.models[model])
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def propose(market: Callable[..., Market]) -> Propose:
+    """Everything that a strategy proposes for a question."""
+
+    def make(strategy_id: str, model: str, **words: object) -> list[Deployment]:
+        (strategy,) = (each for each in STRATEGIES if each.id == strategy_id)
+        return list(strategy.propose(market(model, **words)))
 
     return make

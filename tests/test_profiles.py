@@ -7,6 +7,7 @@ import dataclasses
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -195,6 +196,19 @@ def _with_text_dates(value: Any) -> Any:
     if isinstance(value, list):
         return [_with_text_dates(item) for item in value]
     return value.isoformat() if isinstance(value, date) else value
+
+
+@pytest.mark.parametrize(("page", "kind"), [("adding-a-gpu", "gpus"), ("adding-a-host", "hosts")])
+def test_the_examples_of_the_documentation_load(tmp_path: Path, page: str, kind: str) -> None:
+    text = (REPO / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    for number, example in enumerate(re.findall(r"```yaml\n(.*?)```", text, flags=re.DOTALL)):
+        name = re.match(r"id: (\S+)", example)
+        assert name is not None
+        folder = tmp_path / str(number) / kind
+        folder.mkdir(parents=True)
+        (folder / f"{name[1]}.yaml").write_text(example, encoding="utf-8")
+        loaded = getattr(load_catalog((PACKAGED, folder.parent), price_date=date(2026, 11, 25)), kind)
+        assert loaded[name[1]].id == name[1]
 
 
 @needs_data

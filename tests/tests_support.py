@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from llmplan.plan.deployment import Replica
+from collections.abc import Callable
+
+from llmplan.plan.deployment import Deployment, Replica
 from llmplan.plan.outcome import Option
 from llmplan.plan.plan import Plan
 from llmplan.spec.inventory import Inventory, NodeGroup
+from llmplan.spec.workload import Question
+
+Ask = Callable[..., Question]
+Propose = Callable[..., list[Deployment]]
+
+LLAMA_8B = "meta-llama/Llama-3.1-8B-Instruct"
+LLAMA_70B = "meta-llama/Llama-3.3-70B-Instruct"
+DEEPSEEK_R1 = "deepseek-ai/DeepSeek-R1"
 
 
 def chosen_replica(plan: Plan) -> Replica:

@@ -193,5 +193,29 @@ def test_newer_engine_versions_win_a_bare_name(tmp_path: Path) -> None:
     assert engines["vllm@0.100"].version == "0.100.0"
 
 
+def test_extends_patches_single_entries_of_an_engines_tables(tmp_path: Path) -> None:
+    below = engine_library((PACKAGED,))["vllm"]
+    text = (
+        "id: vllm@0.33.0\nextends: vllm@0.33.0\nweight_formats:\n  nf4: {min: '7.5', source: plugin}\n"
+        "figures:\n  start_fixed_s: {value: 90, source: plugin, kind: measured}\n"
+        "sources:\n  plugin: {title: vllm-bnb-plugin as installed here, retrieved: 2026-11-01}\n"
+    )
+    (tmp_path / "engines").mkdir()
+    (tmp_path / "engines" / "vllm@0.33.0.yaml").write_text(text, encoding="utf-8")
+    patched = engine_library((PACKAGED, tmp_path))["vllm"]
+    assert patched.weight_formats["nf4"].min_compute_capability == (7, 5)
+    assert patched.start_fixed_s == 90
+    assert {name: patched.weight_formats[name] for name in below.weight_formats} == below.weight_formats
+    assert patched.scheduler_defaults == below.scheduler_defaults
+    for name in (
+        "memory_fraction",
+        "weight_formats.fp16",
+        "weight_formats.fp8",
+        "kv_formats.int8",
+        "scheduler_defaults.1",
+    ):
+        assert patched.provenance[name] == below.provenance[name], name
+
+
 def test_versions_compare_by_number() -> None:
     assert version_key("0.100.0") > version_key("0.33.2") > version_key("main")

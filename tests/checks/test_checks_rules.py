@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import doctest
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 import plan_samples as sample
 from llmplan import checks
+from llmplan.checks import rule
 from llmplan.plan.deployment import Offload, Parallelism, Replica, Tenancy
 from llmplan.spec.engine import FormatSupport
 from llmplan.spec.model import LayerGroup
@@ -383,6 +385,10 @@ def test_modules_kept_in_16_bit_need_not_divide_into_groups() -> None:
 def test_an_unknown_engine_gets_the_rules_for_all() -> None:
     other = sample.replica(engine=sample.engine("new-engine"), settings=sample.settings(max_model_len=200_000))
     assert [result.id for result in checks.run(other)] == ["V-S3"]
+
+
+def test_doctests() -> None:
+    assert doctest.testmod(rule).failed == 0
 
 
 def test_ids_are_those_of_the_rule_table() -> None:

@@ -86,9 +86,7 @@ def test_usage_errors(capsys: pytest.CaptureFixture[str], argv: list[str], messa
         ("--format", "xml", "one of table, json, markdown"),
     ],
 )
-def test_bad_values_are_one_clear_error(
-    capsys: pytest.CaptureFixture[str], flag: str, value: str, wanted: str
-) -> None:
+def test_bad_values_are_one_clear_error(capsys: pytest.CaptureFixture[str], flag: str, value: str, wanted: str) -> None:
     assert main(["recommend", "some/model", flag, value]) == 2
     error = capsys.readouterr().err
     assert error.count("error:") == 1
@@ -152,9 +150,7 @@ def test_debug_shows_the_log_on_stderr(monkeypatch: pytest.MonkeyPatch, capsys: 
 
 def test_a_reader_that_leaves_is_no_error() -> None:
     command = f"{sys.executable} -m llmplan catalog list models | head -1"
-    found = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False
-    )
+    found = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
     assert found.returncode == 0
     assert found.stdout.startswith("id")
     assert found.stderr == ""

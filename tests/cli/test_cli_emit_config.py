@@ -43,6 +43,13 @@ def test_a_folder_gets_all_of_them(plan_path: Path, tmp_path: Path, capsys: pyte
     assert captured.out == ""
 
 
+def test_markdown_fences_each_file(plan_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["emit-config", str(plan_path), "--target", "vllm", "--format", "markdown"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("### serve.sh\n\n```bash\n#!/usr/bin/env bash\n")
+    assert out.count("\n```\n") == 3
+
+
 def test_json_carries_the_texts(plan_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["emit-config", str(plan_path), "--target", "tensorrt-llm", "--json"]) == 0
     captured = capsys.readouterr()

@@ -70,7 +70,7 @@ def test_the_file_is_asked_for() -> None:
 
 
 def test_cache_types_and_prompt_cache() -> None:
-    words = words_of(planned(kv="int8", settings=sample.settings(prefix_caching=False)))
+    words = words_of(planned(kv="gguf-q8_0", settings=sample.settings(prefix_caching=False)))
     assert (value(words, "-ctk"), value(words, "-ctv")) == ("q8_0", "q8_0")
     assert "--no-cache-prompt" in words
     assert value(words_of(planned(parallel=Parallelism(pp=2))), "-sm") == "layer"

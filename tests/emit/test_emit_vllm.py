@@ -137,6 +137,8 @@ def test_kv_formats() -> None:
 
 
 def test_lora_ranks_are_rounded_up_to_what_the_engine_has() -> None:
+    many = sample.replica(tenancy=Tenancy(tenants=200, adapters=200))
+    assert settings_of(many)["max_loras"] == many.settings.max_num_seqs
     found = settings_of(sample.replica(tenancy=Tenancy(tenants=20, adapters=12, lora_rank=20)))
     assert (found["enable_lora"], found["max_loras"], found["max_lora_rank"], found["max_cpu_loras"]) == (
         True,
@@ -150,7 +152,7 @@ def test_lora_ranks_are_rounded_up_to_what_the_engine_has() -> None:
 
 def test_offload_is_per_gpu_for_weights_and_in_total_for_the_cache() -> None:
     weights = Offload(kind="weights", host_weight_bytes=20 * 2**30)
-    assert settings_of(sample.replica(parallel=Parallelism(tp=2), offload=weights))["cpu_offload_gb"] == 10.0
+    assert settings_of(sample.replica(parallel=Parallelism(tp=2), offload=weights))["cpu_offload_gb"] == 20.0
     cache = Offload(kind="kv", host_kv_bytes=20 * 2**30)
     assert settings_of(sample.replica(parallel=Parallelism(tp=2), offload=cache))["kv_offloading_size"] == 20.0
     with pytest.raises(UsageError, match="layers on the CPU"):
@@ -241,5 +243,6 @@ def test_reading_the_arguments_back_gives_the_plan(
     assert (found["tensor_parallel_size"], found["pipeline_parallel_size"]) == (tp, pp)
     assert (found["max_model_len"], found["max_num_seqs"]) == (length, seqs)
     assert found["gpu_memory_utilization"] == fraction / 100
-    assert found.get("max_loras", 0) == adapters
+    assert found.get("max_loras", 0) == min(adapters, seqs)
+    assert found.get("max_cpu_loras", 0) == adapters
     assert ("enable_prefix_caching" in found, "disable_prefix_caching" in found) == (caching, not caching)

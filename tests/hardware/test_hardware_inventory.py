@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from llmplan.hardware.errors import status
-from llmplan.hardware.inventory import joined_by_nvlink, match_product, normal_name, to_inventory
+from llmplan.hardware.inventory import ProductMatch, joined_by_nvlink, match_product, normal_name, to_inventory
 from llmplan.hardware.report import GpuReading, HardwareReport, HostReading, MemoryReading, PeerReading, Visibility
+from llmplan.spec.catalog import Catalog
 from llmplan.spec.gpu import GpuSpec
 
 MIB = 1024**2
@@ -156,3 +157,34 @@ def test_no_gpu_is_an_empty_inventory() -> None:
 def test_one_slow_pair_makes_the_group_slow(links: tuple[bool | None, ...], expected: bool | None) -> None:
     peers = [PeerReading(first=0, second=n + 1, nvlink=link, pcie_path=None) for n, link in enumerate(links)]
     assert joined_by_nvlink(range(3), peers) is expected
+
+
+def test_every_name_in_the_catalogue_leads_back_to_its_gpu(catalog: Catalog) -> None:
+    for each in catalog.gpus.values():
+        for name in (each.id, each.name, *each.aliases):
+            assert match_product(name, each.memory_bytes, catalog.gpus).gpu_id == each.id, name
+
+
+@pytest.mark.parametrize(
+    ("product", "memory_mib", "gpu_id"),
+    [
+        ("NVIDIA H100 80GB HBM3", 81559, "h100-sxm-80gb"),
+        ("NVIDIA H100 PCIe", 81559, "h100-pcie-80gb"),
+        ("NVIDIA H100 NVL", 95830, "h100-nvl-94gb"),
+        ("NVIDIA H200", 143771, "h200-sxm-141gb"),
+        ("NVIDIA B200", 183359, "b200-180gb"),
+        ("NVIDIA A100-SXM4-80GB", 81920, "a100-sxm-80gb"),
+        ("NVIDIA A100 80GB PCIe", 81920, "a100-pcie-80gb"),
+        ("NVIDIA A10G", 23028, "a10g-24gb"),
+        ("NVIDIA L4", 23034, "l4-24gb"),
+        ("Tesla T4", 15360, "t4-16gb"),
+        ("Tesla V100-SXM2-32GB", 32768, "v100-sxm-32gb"),
+        ("NVIDIA GeForce RTX 4090", 24564, "rtx-4090-24gb"),
+        ("NVIDIA GH200 480GB", 97871, "gh200-96gb"),
+        ("NVIDIA GB10", 124610, "gb10-128gb"),
+    ],
+)
+def test_what_nvidia_smi_prints_is_in_the_catalogue(
+    catalog: Catalog, product: str, memory_mib: int, gpu_id: str
+) -> None:
+    assert match_product(product, memory_mib * MIB, catalog.gpus) == ProductMatch(gpu_id=gpu_id)

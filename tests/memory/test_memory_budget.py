@@ -113,6 +113,19 @@ def test_adapters_take_memory_per_rank(make: Make) -> None:
     assert result.ledger["LoRA adapters"].amount == 20 * 41943040 * 2
 
 
+def test_adapters_beyond_the_running_sequences_wait_in_host_memory(make: Make) -> None:
+    result = fits(make(max_num_seqs=8, tenancy=Tenancy(tenants=20, adapters=20, lora_rank=16)))
+    assert result.ledger["LoRA adapters"].amount == 8 * 41943040 * 2
+    assert result.host_bytes == 12 * 41943040 * 2
+
+
+def test_a_known_pool_of_exactly_one_request_is_enough(make: Make) -> None:
+    """MiniMax-M2.7 class logs start with a concurrency of 1.00x."""
+    result = fits(make(max_model_len=4096, kv_cache_memory_bytes=4096 * 131072))
+    assert result.max_concurrency == 1
+    assert rejected(make(max_model_len=4096, kv_cache_memory_bytes=4095 * 131072)).code == "no_room_for_one_request"
+
+
 def test_weights_that_do_not_fit_name_the_way_out(make: Make) -> None:
     result = rejected(make("llama-3.3-70b"))
     assert result.code == "weights_do_not_fit"

@@ -164,6 +164,16 @@ def test_streaming_weights_over_pcie_is_paid_every_step() -> None:
     assert model(of, IDEAL).decode_s(1, 10) > 10e9 / 31.5e9
 
 
+def test_streaming_over_a_fast_coherent_link_matches_a_report() -> None:
+    """Llama-3-70B bf16 on GH200 96 GB, 80 % of the card's memory for weights, the rest over NVLink-C2C (450 GB/s):
+    4.6 tokens/s reported for vLLM 0.5.1's offload."""
+    gh200 = replace(H100, memory_bandwidth_bytes_per_s=4.0e12, pcie_bytes_per_s=450e9)
+    host = replace(DESKTOP, memory_bandwidth_bytes_per_s=500e9, pcie_bytes_per_s=450e9)
+    on_host = int(141.1e9 - 0.8 * 96e9)
+    of = replica(LLAMA_70B, gh200, host=host, offload=Offload(kind="weights", host_weight_bytes=on_host))
+    assert 1 / model(of).decode_s(1, 500) == pytest.approx(4.6, rel=0.15)
+
+
 def test_spilled_cache_is_read_over_pcie() -> None:
     of = replica(offload=Offload(kind="kv", host_kv_bytes=10**11))
     spilling = StepModel(of, coefficients(), 100_000)

@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from conftest import Ask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests_support import options_of, with_gpus
 
 from llmplan.errors import UsageError
 from llmplan.plan.deployment import STRATEGY_IDS
@@ -17,6 +15,7 @@ from llmplan.plan.outcome import Option, Rejection
 from llmplan.planner import recommend
 from llmplan.spec.catalog import Catalog
 from llmplan.spec.workload import Lengths
+from tests_support import Ask, options_of, with_gpus
 
 LLAMA_8B = "meta-llama/Llama-3.1-8B-Instruct"
 LLAMA_70B = "meta-llama/Llama-3.3-70B-Instruct"
@@ -31,7 +30,7 @@ def with_extra_offer(catalog: Catalog, **changes: object) -> Catalog:
         (
             offer
             for offer in prices.hourly
-            if offer.gpu_id == "l4-24gb" and offer.term == "on-demand" and offer.gpus == 1
+            if offer.gpu_id == "l4-24gb" and offer.instance == "g6.xlarge" and offer.term == "on-demand"
         ),
         key=lambda offer: offer.usd_per_hour,
     )

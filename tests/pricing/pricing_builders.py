@@ -7,7 +7,6 @@ from functools import cache
 from typing import Any
 
 import plan_samples as samples
-
 from llmplan.catalogs import packaged_profiles
 from llmplan.catalogs.prices import load_prices
 from llmplan.plan.deployment import Deployment, Parallelism, Purchase

@@ -16,39 +16,42 @@ def by(*providers: str, **more: object) -> Limits:
 
 
 HOURLY = [
-    pytest.param(dict(gpu_id="h100-sxm-80gb"), by("lambda"), 4.29, id="Lambda, one H100"),
-    pytest.param(dict(gpu_id="h100-sxm-80gb", tp=2, replicas=3), by("lambda"), 3 * 8.38, id="three pairs, not one of 8"),
-    pytest.param(dict(gpu_id="h100-sxm-80gb", tp=8, replicas=2), by("lambda"), 2 * 31.92, id="two machines of 8"),
-    pytest.param(dict(gpu_id="h100-sxm-80gb", tp=2), by("oci"), 80.00, id="OCI sells eight: all are paid"),
-    pytest.param(dict(gpu_id="h100-sxm-80gb", tp=8), by("aws"), 32.36, id="AWS p5, one year all upfront"),
+    pytest.param({"gpu_id": "h100-sxm-80gb"}, by("lambda"), 4.29, id="Lambda, one H100"),
+    pytest.param({"gpu_id": "h100-sxm-80gb", "tp": 2, "replicas": 3}, by("lambda"), 3 * 8.38, id="three pairs"),
+    pytest.param({"gpu_id": "h100-sxm-80gb", "tp": 8, "replicas": 2}, by("lambda"), 2 * 31.92, id="two machines of 8"),
+    pytest.param({"gpu_id": "h100-sxm-80gb", "tp": 2}, by("oci"), 80.00, id="OCI sells eight: all are paid"),
     pytest.param(
-        dict(gpu_id="h100-sxm-80gb", tp=8, terms=("on-demand",)), by("aws"), 55.04, id="AWS p5 on demand, cheapest region"
+        {"gpu_id": "h100-sxm-80gb", "tp": 8, "terms": ("on-demand", "reserved-1y")}, by("aws"), 32.36,
+        id="AWS p5, one year",
     ),
     pytest.param(
-        dict(gpu_id="h100-sxm-80gb", tp=8, terms=("on-demand",)), by("aws", regions=("sa-east-1",)), 92.4672,
+        {"gpu_id": "h100-sxm-80gb", "tp": 8, "terms": ("on-demand",)}, by("aws"), 55.04, id="AWS p5 on demand"
+    ),
+    pytest.param(
+        {"gpu_id": "h100-sxm-80gb", "tp": 8, "terms": ("on-demand",)}, by("aws", regions=("sa-east-1",)), 92.4672,
         id="AWS p5 in Sao Paulo",
     ),
     pytest.param(
-        dict(gpu_id="h100-sxm-80gb", tp=8, terms=("reserved-3y",)), by("aws", terms=("reserved-3y",)), 20.695,
+        {"gpu_id": "h100-sxm-80gb", "tp": 8, "terms": ("reserved-3y",)}, by("aws", terms=("reserved-3y",)), 20.695,
         id="AWS p5, three years all upfront",
     ),
     pytest.param(
-        dict(gpu_id="h200-sxm-141gb", tp=8, terms=("reserved-3y",)), by("azure", terms=("reserved-3y",)),
+        {"gpu_id": "h200-sxm-141gb", "tp": 8, "terms": ("reserved-3y",)}, by("azure", terms=("reserved-3y",)),
         round(1_109_592 / (3 * 8760), 4), id="Azure H200: the whole term's price over its hours",
     ),
     pytest.param(
-        dict(gpu_id="h200-sxm-141gb", tp=8, terms=("reserved-3y",)), by("oci", terms=("reserved-3y",)), 40.0,
+        {"gpu_id": "h200-sxm-141gb", "tp": 8, "terms": ("reserved-3y",)}, by("oci", terms=("reserved-3y",)), 40.0,
         id="OCI H200, three years",
     ),
-    pytest.param(dict(gpu_id="a10-24gb"), by("azure", regions=("eastus",)), 3.20, id="Azure: a whole A10, not a sixth"),
-    pytest.param(dict(gpu_id="a10-24gb", tp=4, node_gpus=4), by("oci"), 8.0, id="OCI: four A10 in one machine"),
-    pytest.param(dict(gpu_id="l4-24gb", replicas=3), by("aws"), 3 * 0.8048, id="three small machines beat one of four"),
-    pytest.param(dict(gpu_id="h100-sxm-80gb", tp=2), by("runpod-secure"), 2 * 3.99, id="priced per GPU"),
+    pytest.param({"gpu_id": "a10-24gb"}, by("azure", regions=("eastus",)), 3.20, id="Azure: a whole A10, not a sixth"),
+    pytest.param({"gpu_id": "a10-24gb", "tp": 4, "node_gpus": 4}, by("oci"), 8.0, id="OCI: four A10 in one machine"),
+    pytest.param({"gpu_id": "l4-24gb", "replicas": 3}, by("aws"), 3 * 0.8048, id="three machines of one"),
+    pytest.param({"gpu_id": "h100-sxm-80gb", "tp": 2}, by("runpod-secure"), 2 * 3.99, id="priced per GPU"),
     pytest.param(
-        dict(gpu_id="h100-sxm-80gb", tp=8, terms=("spot",)), by("coreweave", terms=("spot",)), 19.71, id="spot"
+        {"gpu_id": "h100-sxm-80gb", "tp": 8, "terms": ("spot",)}, by("coreweave", terms=("spot",)), 19.71, id="spot"
     ),
-    pytest.param(dict(gpu_id="h100-sxm-80gb", fleets=3), by("oci"), 3 * 80.0, id="tenants that may not share machines"),
-    pytest.param(dict(gpu_id="h100-sxm-80gb", tp=16), by("oci"), 2 * 80.0, id="a replica over two machines"),
+    pytest.param({"gpu_id": "h100-sxm-80gb", "fleets": 3}, by("oci"), 3 * 80.0, id="three tenants apart"),
+    pytest.param({"gpu_id": "h100-sxm-80gb", "tp": 16}, by("oci"), 2 * 80.0, id="a replica over two machines"),
 ]  # fmt: skip
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pricing_builders import HOURS, bill, book, deployment, hourly, packaged, per_second, per_token, traffic, usage
 
 from llmplan.plan.outcome import Quote
-from llmplan.pricing import quote
+from llmplan.pricing.index import index_of
 from llmplan.pricing.select import Need, fit
 from llmplan.spec.price import HourlyOffer, PriceBook
 from llmplan.spec.workload import Limits
@@ -51,7 +51,7 @@ def doubled(prices: PriceBook) -> PriceBook:
 
 @pytest.mark.parametrize("kind", ["hourly", "serverless", "tokens"])
 def test_doubling_every_price_doubles_the_bill(kind: str) -> None:
-    asked = {"usage": usage(1e5, 2e4, 3e3, 50)} if kind == "serverless" else {}
+    asked: dict[str, Any] = {"usage": usage(1e5, 2e4, 3e3, 50)} if kind == "serverless" else {}
     wanted = deployment(kind, tp=2)
     once = bill(wanted, workload=traffic(prefix_share=0.3), **asked)
     twice = bill(wanted, prices=doubled(packaged()), workload=traffic(prefix_share=0.3), **asked)
@@ -75,16 +75,10 @@ def test_whole_instances_never_cost_less_than_the_gpus_used(offers: list[HourlyO
 @given(offers=OFFERS, tp=SIZES, replicas=st.integers(1, 20))
 @settings(max_examples=80, deadline=None)
 def test_a_dominated_offer_changes_nothing(offers: list[HourlyOffer], tp: int, replicas: int) -> None:
+    eight = hourly("eight", 30.0, gpus=8)
+    worse = hourly("worse", 30.01, gpus=8)
     wanted = deployment("hourly", tp=tp, replicas=replicas)
-    worse = hourly("worse", 1.001 * max(o.usd_per_hour / o.gpus for o in offers) * 8, gpus=8, instance="worse")
-    before = quote(wanted, traffic(), Limits(), book(*offers))
-    after = quote(wanted, traffic(), Limits(), book(*offers, worse))
-    if isinstance(before, Quote):
-        assert isinstance(after, Quote)
-        if all(fit(o, Need(gpu_id=o.gpu_id, gpus_per_replica=tp, replicas=replicas)) for o in offers if o.gpus == 8):
-            best_eight = min((o.usd_per_hour for o in offers if o.gpus == 8), default=None)
-            if best_eight is not None:
-                assert after.lines == before.lines
+    assert bill(wanted, prices=book(*offers, eight, worse)).lines == bill(wanted, prices=book(*offers, eight)).lines
 
 
 @given(offers=OFFERS, cut=st.floats(0.1, 1.0))
@@ -106,7 +100,7 @@ def test_more_seconds_never_cost_less(busy: float, idle: float, start: float, st
 
 
 def every_bill() -> list[Quote]:
-    serverless = {"usage": usage(1e5, 2e4, 3e3, 50)}
+    serverless: dict[str, Any] = {"usage": usage(1e5, 2e4, 3e3, 50)}
     prices = packaged()
     gpus = sorted({offer.gpu_id for offer in prices.hourly if offer.gpus >= 1})
     everyone = Limits(include_marketplaces=True)
@@ -126,7 +120,8 @@ def every_bill() -> list[Quote]:
 
 def test_every_line_of_every_bill_resolves_to_a_row_with_its_source() -> None:
     prices = packaged()
-    titles = {o.provenance.source.title for o in (*prices.hourly, *prices.serverless, *prices.tokens)}
+    rows: tuple[Any, ...] = (*prices.hourly, *prices.serverless, *prices.tokens)
+    titles = {row.provenance.source.title for row in rows}
     for found in every_bill():
         assert found.lines
         assert found.usd_per_month == sum(line.usd_per_month or 0.0 for line in found.lines)
@@ -151,14 +146,10 @@ def test_the_serverless_summary_equals_its_lines() -> None:
             assert own.usd_per_month == pytest.approx(line.usd_per_month)
 
 
-def test_a_thousand_questions_are_answered_while_one_waits() -> None:
-    wanted = [deployment("hourly", tp=tp, replicas=n) for tp in (1, 2, 4, 8) for n in range(1, 26)]
-    bill(wanted[0])
-    start = time.process_time()
-    for _ in range(10):
-        for each in wanted:
-            bill(each)
-    assert (time.process_time() - start) / 1000 < 0.002  # 0.05 ms here; generous, for a busy machine
+def test_offers_are_sorted_once_for_a_price_book() -> None:
+    prices = book(hourly("a", 1.0))
+    assert index_of(prices) is index_of(prices)
+    assert index_of(prices) is not index_of(replace(prices))
 
 
 def test_tokens_scale_with_traffic_and_rent_does_not() -> None:
@@ -166,3 +157,14 @@ def test_tokens_scale_with_traffic_and_rent_does_not() -> None:
     tokens = [bill(deployment("tokens"), prices=prices, workload=traffic(rate)).usd_per_month for rate in (1.0, 3.0)]
     assert tokens[1] == pytest.approx(3 * tokens[0])
     assert bill(deployment("hourly"), prices=prices, workload=traffic(3.0)).usd_per_month == HOURS
+
+
+def test_the_token_summary_equals_its_lines() -> None:
+    asked = traffic(into=900, out=200, prefix_share=0.4)
+    model = {"model_id": "openai/gpt-oss-120b"}
+    others = bill(deployment("tokens", **model), workload=asked).alternatives
+    assert others
+    for line in others:
+        assert line.figure is not None
+        own = bill(deployment("tokens", **model), Limits(provider_ids=(line.figure.provider,)), workload=asked)
+        assert own.usd_per_month == pytest.approx(line.usd_per_month)

@@ -77,6 +77,15 @@ def test_a_replica_stays_in_one_machine_unless_it_is_larger_than_one() -> None:
     assert found.available == "machines of up to 4 GPUs"
 
 
+def test_a_price_per_gpu_makes_larger_machines_only_where_it_is_a_list_price() -> None:
+    listed = hourly("a", 3.0, per_gpu=True)
+    lowest = hourly("b", 1.0, per_gpu=True, quality="advertised")
+
+    assert bill(deployment("hourly", tp=4, replicas=2), prices=book(listed, lowest)).usd_per_month == 8 * 3.0 * HOURS
+    assert bill(deployment("hourly", replicas=2), prices=book(listed, lowest)).usd_per_month == 2 * 1.0 * HOURS
+    assert refusal(deployment("hourly", tp=2), prices=book(lowest)).available == "machines of up to 1 GPU"
+
+
 def test_unused_gpus_of_a_machine_are_named_and_paid() -> None:
     line = bill(deployment("hourly", tp=3, replicas=3), prices=book(hourly("a", 8.0, gpus=8))).lines[0]
 

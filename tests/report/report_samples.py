@@ -152,7 +152,12 @@ ESTIMATE = Estimate(
     extrapolated=False,
 )
 FIGURE = PriceFigure(
-    provider="exampleco", region="eu-1", term="on-demand", instance="g.4", source="Example price list", as_of=date(2026, 11, 1)
+    provider="exampleco",
+    region="eu-1",
+    term="on-demand",
+    instance="g.4",
+    source="Example price list",
+    as_of=date(2026, 11, 1),
 )
 QUOTE = Quote(
     lines=(
@@ -184,9 +189,7 @@ DEDICATED = Option(
     estimate=ESTIMATE,
     quote=QUOTE,
     quality=None,
-    checks=(
-        CheckResult(id="R1", severity="warning", message="PCIe only", fix="prefer NVLink", source="engine docs"),
-    ),
+    checks=(CheckResult(id="R1", severity="warning", message="PCIe only", fix="prefer NVLink", source="engine docs"),),
     meets_slo=True,
 )
 API = Option(

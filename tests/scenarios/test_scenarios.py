@@ -14,18 +14,15 @@ from llmplan.planner import recommend
 from llmplan.spec.catalog import Catalog
 from llmplan.spec.inventory import Inventory, NodeGroup
 from llmplan.units import GB, GIB
-from tests_support import chosen_replica, options_of, with_gpus
-
-
-def plan_of(catalog: Catalog, question: object) -> Plan:
-    return recommend(question, catalog)  # type: ignore[arg-type]
+from tests_support import Ask, chosen_replica, options_of, with_gpus
 
 
 class TestBurstyChatOfASeedStartup:
     """Two requests a minute, 1000 in, 300 out, TTFT p95 of 2 s (runpod/docs PR 253, vllm-serverless cold starts)."""
 
     @pytest.fixture(scope="class")
-    def plan(self, catalog: Catalog, ask) -> Plan:  # type: ignore[no-untyped-def]
+    @classmethod
+    def plan(cls, catalog: Catalog, ask: Ask) -> Plan:
         return recommend(ask("meta-llama/Llama-3.1-8B-Instruct", requests_per_s=2 / 60, ttft_p95_s=2.0), catalog)
 
     def test_a_token_api_or_one_small_warm_gpu(self, plan: Plan) -> None:
@@ -49,7 +46,7 @@ class TestBurstyChatOfASeedStartup:
         tokens_per_month = 2 / 60 * 1300 * 730 * 3600
         assert row.quote.input_tokens_per_month + row.quote.output_tokens_per_month == pytest.approx(tokens_per_month)
 
-    def test_own_weights_get_one_warm_small_gpu(self, catalog: Catalog, ask) -> None:  # type: ignore[no-untyped-def]
+    def test_own_weights_get_one_warm_small_gpu(self, catalog: Catalog, ask: Ask) -> None:
         plan = recommend(
             ask("meta-llama/Llama-3.1-8B-Instruct", requests_per_s=2 / 60, ttft_p95_s=2.0, privacy="private"), catalog
         )
@@ -65,7 +62,8 @@ class TestBankWithSixteenA10:
     """Air-gapped, four nodes of four A10 24 GB over PCIe and Ethernet; 70B, 40 in flight, 8k context."""
 
     @pytest.fixture(scope="class")
-    def plan(self, catalog: Catalog, ask) -> Plan:  # type: ignore[no-untyped-def]
+    @classmethod
+    def plan(cls, catalog: Catalog, ask: Ask) -> Plan:
         have = Inventory(groups=(NodeGroup(nodes=4, gpus_per_node=4, gpu_id="a10-24gb"),))
         return recommend(
             ask(
@@ -114,11 +112,13 @@ class TestOneConsumerGpu:
     """One RTX 4090 24 GB with 64 GB of dual-channel DDR5; 70B for one user."""
 
     @pytest.fixture(scope="class")
-    def plan(self, catalog: Catalog, ask) -> Plan:  # type: ignore[no-untyped-def]
+    @classmethod
+    def plan(cls, catalog: Catalog, ask: Ask) -> Plan:
+        have = with_gpus(1, 1, "rtx-4090-24gb", ram_bytes=64 * GIB, ram_bytes_per_s=75 * GB)
         return recommend(
-            ask("meta-llama/Llama-3.3-70B-Instruct", concurrency=1, inventory=with_gpus(1, 1, "rtx-4090-24gb", ram_bytes=64 * GIB, ram_bytes_per_s=75 * GB)),
+            ask("meta-llama/Llama-3.3-70B-Instruct", concurrency=1, inventory=have),
             catalog,
-        )  # fmt: skip
+        )
 
     def test_hybrid_with_llama_cpp(self, plan: Plan) -> None:
         assert plan.recommended == "hybrid_offload"
@@ -144,7 +144,7 @@ class TestOneConsumerGpu:
 class TestDeepSeekR1:
     """671B in FP8 on 8 x H200, on 2 x 8 x H100 with InfiniBand, and on 8 x H100."""
 
-    def ask_on(self, catalog: Catalog, ask, have: Inventory, network: float | None = None) -> Plan:  # type: ignore[no-untyped-def]
+    def ask_on(self, catalog: Catalog, ask: Ask, have: Inventory, network: float | None = None) -> Plan:
         return recommend(
             ask(
                 "deepseek-ai/DeepSeek-R1",
@@ -157,12 +157,12 @@ class TestDeepSeekR1:
             catalog,
         )
 
-    def test_one_node_of_h200(self, catalog: Catalog, ask) -> None:  # type: ignore[no-untyped-def]
+    def test_one_node_of_h200(self, catalog: Catalog, ask: Ask) -> None:
         replica = chosen_replica(self.ask_on(catalog, ask, with_gpus(1, 8, "h200-sxm-141gb")))
         assert replica.weights.family == "fp8"
         assert replica.parallel.gpus == 8
 
-    def test_two_nodes_of_h100_with_infiniband(self, catalog: Catalog, ask) -> None:  # type: ignore[no-untyped-def]
+    def test_two_nodes_of_h100_with_infiniband(self, catalog: Catalog, ask: Ask) -> None:
         replica = chosen_replica(self.ask_on(catalog, ask, with_gpus(2, 8, "h100-sxm-80gb"), network=400 * GB / 8))
         if replica.weights.family == "fp8":
             assert replica.parallel.gpus == 16
@@ -170,7 +170,7 @@ class TestDeepSeekR1:
         else:
             assert replica.weights.bits == 4
 
-    def test_eight_h100_do_not_hold_it_in_fp8(self, catalog: Catalog, ask) -> None:  # type: ignore[no-untyped-def]
+    def test_eight_h100_do_not_hold_it_in_fp8(self, catalog: Catalog, ask: Ask) -> None:
         plan = self.ask_on(catalog, ask, with_gpus(1, 8, "h100-sxm-80gb"))
         for option in options_of(plan):
             replica = option.deployment.replica
@@ -179,7 +179,7 @@ class TestDeepSeekR1:
         row = plan.outcomes["dedicated"]
         assert isinstance(row, Rejection)
 
-    def test_latent_cache_is_not_divided_by_tp(self, catalog: Catalog, ask) -> None:  # type: ignore[no-untyped-def]
+    def test_latent_cache_is_not_divided_by_tp(self, catalog: Catalog, ask: Ask) -> None:
         """61 layers x 576 elements x 2 bytes = 68.6 KiB per token, on every rank."""
         plan = self.ask_on(catalog, ask, with_gpus(1, 8, "h200-sxm-141gb"))
         assert plan.chosen is not None
@@ -192,7 +192,8 @@ class TestSteadyProduct:
     """Llama-3.3-70B around the clock at 15 requests a second, 1000 in, 300 out, TTFT p95 of 1.5 s."""
 
     @pytest.fixture(scope="class")
-    def plan(self, catalog: Catalog, ask) -> Plan:  # type: ignore[no-untyped-def]
+    @classmethod
+    def plan(cls, catalog: Catalog, ask: Ask) -> Plan:
         return recommend(ask("meta-llama/Llama-3.3-70B-Instruct", requests_per_s=15, ttft_p95_s=1.5), catalog)
 
     def test_a_dedicated_fleet_of_hopper_replicas_in_fp8_with_a_spare(self, plan: Plan) -> None:
@@ -225,10 +226,11 @@ class TestSteadyProduct:
 
 
 class TestStudentWithAT4:
-    """Serve an 8B on one T4 16 GB: FP16 activations, 4-bit weights, FP16 cache; never bf16, FP8 cache or TensorRT-LLM."""
+    """Serve an 8B on one T4 16 GB: FP16, 4-bit weights, FP16 cache; never bf16, FP8 cache or TensorRT-LLM."""
 
     @pytest.fixture(scope="class")
-    def plan(self, catalog: Catalog, ask) -> Plan:  # type: ignore[no-untyped-def]
+    @classmethod
+    def plan(cls, catalog: Catalog, ask: Ask) -> Plan:
         return recommend(
             ask("meta-llama/Llama-3.1-8B-Instruct", concurrency=1, inventory=with_gpus(1, 1, "t4-16gb")), catalog
         )

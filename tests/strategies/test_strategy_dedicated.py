@@ -1,7 +1,6 @@
 """The dedicated lever: near-lossless formats, TP inside a host, hardware limits respected."""
 
-from strategies_support import LLAMA_8B, LLAMA_70B, Propose
-from tests_support import with_gpus
+from tests_support import LLAMA_8B, LLAMA_70B, Propose, with_gpus
 
 
 def test_fp8_is_proposed_only_where_the_gpu_computes_in_fp8(propose: Propose) -> None:

@@ -1,10 +1,9 @@
 """The offload lever: only where the GPU cannot hold the model, with the host's share of memory."""
 
 import pytest
-from strategies_support import LLAMA_8B, LLAMA_70B, Propose
-from tests_support import with_gpus
 
 from llmplan.units import GB, GIB
+from tests_support import LLAMA_8B, LLAMA_70B, Propose, with_gpus
 
 
 def test_nothing_is_offloaded_where_the_model_fits(propose: Propose) -> None:

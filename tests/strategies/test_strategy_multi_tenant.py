@@ -1,6 +1,6 @@
 """The sharing lever: tenancy rides along, and only engines that serve adapters are asked to."""
 
-from strategies_support import LLAMA_8B, Propose
+from tests_support import LLAMA_8B, Propose
 
 
 def test_tenancy_is_in_every_replica(propose: Propose) -> None:

@@ -1,6 +1,6 @@
 """The quantization lever: only formats that the engine runs on that GPU, never more bits than the checkpoint."""
 
-from strategies_support import DEEPSEEK_R1, LLAMA_70B, Propose
+from tests_support import DEEPSEEK_R1, LLAMA_70B, Propose
 
 
 def formats_on(proposals: list, gpu_id: str) -> set[str]:  # type: ignore[type-arg]

@@ -2,11 +2,9 @@
 
 from collections.abc import Callable
 
-from strategies_support import LLAMA_8B, Propose
-
 from llmplan.strategies import Market
 from llmplan.strategies.serverless import why_none
-from tests_support import with_gpus
+from tests_support import LLAMA_8B, Propose, with_gpus
 
 
 def kinds(proposals: list) -> set[str]:  # type: ignore[type-arg]

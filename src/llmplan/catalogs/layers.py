@@ -7,7 +7,7 @@ of the entry below (its own id in a lower layer) or of another entry.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -17,6 +17,8 @@ from llmplan.catalogs.yaml_file import read_yaml
 from llmplan.errors import DataError, UsageError
 
 SUFFIX = ".yaml"
+_TABLES = ("scheduler_defaults", "weight_formats", "kv_formats")
+"""fields beside `figures` whose entries inherit the file's defaults"""
 
 
 def packaged_profiles() -> Path:
@@ -108,32 +110,60 @@ def _read(files: tuple[Path, ...], known: Mapping[str, Entry], above: tuple[Path
 
 
 def patch(base: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
-    """`base` with the figures and the plain fields of `overlay`; each figure keeps the sources of its own file."""
-    renamed = {name: f"base.{name}" for name in base.get("sources", {}) if name in overlay.get("sources", {})}
-    base_figures = {name: _explicit(value, base, renamed) for name, value in base.get("figures", {}).items()}
-    own_figures = {name: _explicit(value, overlay, {}) for name, value in overlay.get("figures", {}).items()}
-    figures = base_figures | own_figures
-    sources = {renamed.get(name, name): entry for name, entry in base.get("sources", {}).items()}
-    sources |= overlay.get("sources", {})
-    cited = {figure.get("source") for figure in figures.values() if isinstance(figure, dict)}
-    own = overlay.get("sources", {})
-    plain = {key: value for key, value in base.items() if key not in ("defaults", "aliases")}
+    """`base` with the figures, table entries and plain fields of `overlay`; each keeps the sources of its own file."""
+    own_sources = overlay.get("sources") or {}
+    renamed = {name: f"base.{name}" for name in base.get("sources") or {} if name in own_sources}
+    merged = {key: value for key, value in base.items() if key not in ("defaults", "aliases")}
     if base.get("id") == overlay.get("id") and "aliases" in base:
-        plain["aliases"] = base["aliases"]
-    return (
-        plain
-        | {key: value for key, value in overlay.items() if key != "defaults"}
-        | {"figures": figures, "sources": {name: e for name, e in sources.items() if name in cited or name in own}}
-    )
+        merged["aliases"] = base["aliases"]
+    merged |= {key: value for key, value in overlay.items() if key != "defaults"}
+    for key in ("figures", *_TABLES):
+        if key in merged:
+            merged[key] = _merged(_explicit(base, key, renamed), _explicit(overlay, key, {}))
+    cited = set(_citations({key: value for key, value in merged.items() if key != "sources"}))
+    below = {renamed.get(name, name): entry for name, entry in (base.get("sources") or {}).items()}
+    merged["sources"] = {name: entry for name, entry in below.items() if name in cited} | own_sources
+    return merged
 
 
-def _explicit(figure: Any, file: Mapping[str, Any], renamed: Mapping[str, str]) -> Any:
-    """A figure that carries its defaults with it."""
-    written = dict(figure) if isinstance(figure, dict) else {"value": figure}
-    inherited = {key: value for key, value in (file.get("defaults") or {}).items() if value is not None}
+def _merged(below: Any, above: Any) -> Any:
+    """Named entries one by one; lists as a whole."""
+    if isinstance(below, dict) and isinstance(above, dict):
+        return below | above
+    return below if above is None else above
+
+
+def _explicit(file: Mapping[str, Any], key: str, renamed: Mapping[str, str]) -> Any:
+    """The figures or table of a file, every entry carrying the file's defaults with it."""
+    stated = file.get(key)
+    defaults = {name: value for name, value in (file.get("defaults") or {}).items() if value is not None}
+    if key in _TABLES:
+        defaults.pop("as_of", None)
+    if isinstance(stated, dict):
+        return {name: _with_defaults(entry, defaults, renamed) for name, entry in stated.items()}
+    if isinstance(stated, list):
+        return [_with_defaults(entry, defaults, renamed) for entry in stated]
+    return stated
+
+
+def _with_defaults(entry: Any, defaults: Mapping[str, Any], renamed: Mapping[str, str]) -> Any:
+    written = dict(entry) if isinstance(entry, dict) else {"value": entry}
+    inherited = dict(defaults)
     if "source" in written and written["source"] != inherited.get("source"):
         inherited.pop("as_of", None)
     result = inherited | written
     if result.get("source") in renamed:
         result["source"] = renamed[result["source"]]
     return result
+
+
+def _citations(value: Any) -> Iterator[str]:
+    """Every source id that is named anywhere."""
+    if isinstance(value, dict):
+        if isinstance(value.get("source"), str):
+            yield value["source"]
+        for inner in value.values():
+            yield from _citations(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _citations(inner)

@@ -103,35 +103,39 @@ def _dispatch(argv: Sequence[str]) -> int:
         return 1
     except Exception as error:
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):
-            return _usage(error)
+            return _usage(error, argv)
         return _bug(argv)
 
 
-def _usage(error: Any) -> int:
+def _usage(error: Any, argv: Sequence[str]) -> int:
     """Say what typer's parser found wrong with the arguments, with the nearest names that exist."""
     if type(error).__name__ == "NoArgsIsHelpError":
         print(error.format_message(), file=sys.stderr)
         return EXIT_USAGE
     context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else " ".join(["llmplan", *_named(argv)])
     message = error.message or error.format_message()
     hints: list[str] = []
     wanted = getattr(error, "option_name", None)
     if context is not None and wanted and type(error).__name__ == "NoSuchOption":
-        message = f"{context.command_path} has no option {wanted}"
+        message = f"{command} has no option {wanted}"
         known = [name for parameter in context.command.params for name in parameter.opts if name.startswith("--")]
         hints += [f"did you mean {', '.join(near)}?"] if (near := nearest(wanted, known)) else []
     elif message.lower().startswith("no such command"):
         name = message.split("'")[1]
-        message = f"llmplan has no command {name!r}"
+        message = f"{command} has no command {name!r}"
         near = nearest(name, context.command.commands) if context is not None else []
         hints += [f"did you mean {', '.join(near)}?"] if near else []
     else:
         message = error.format_message().rstrip(".")
         message = message[:1].lower() + message[1:]
-    if context is not None:
-        hints.append(f"{context.command_path} --help")
-    _console.fail(message, hints)
+    _console.fail(message, [*hints, f"{command} --help"])
     return int(error.exit_code)
+
+
+def _named(argv: Sequence[str]) -> list[str]:
+    """The command in the arguments, where typer's error does not say which it was."""
+    return [argument for argument in argv[:1] if not argument.startswith("-")]
 
 
 def _bug(argv: Sequence[str]) -> int:

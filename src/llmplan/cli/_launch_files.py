@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import tempfile
@@ -30,6 +31,13 @@ def render(file: LaunchFile) -> str:
             return json.dumps(file.content, indent=2, allow_nan=False) + "\n"
         case "text":
             return "\n".join([*comments, *file.content, ""])
+
+
+def render_markdown(file: LaunchFile) -> str:
+    """The file under its name, fenced with more backticks than it holds in a row."""
+    text = render(file)
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    return f"### {file.path}\n\n{fence}{'bash' if file.kind == 'shell' else file.kind}\n{text}{fence}"
 
 
 def comment(text: str) -> str:
@@ -80,8 +88,9 @@ def _demand_free(folder: Path, paths: Sequence[Path], *, force: bool) -> None:
 
 
 def _stage_and_move(files: Sequence[LaunchFile], folder: Path, paths: Sequence[Path]) -> list[Path]:
-    """Everything that can run out of space happens in a neighbouring folder; what follows are renames."""
-    stage = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.resolve().parent))
+    """What can run out of space happens in a folder of its own on the same disk; the rest are renames."""
+    beside = folder if folder.is_dir() else folder.parent
+    stage = Path(tempfile.mkdtemp(prefix=".llmplan.", suffix=".tmp", dir=beside))
     try:
         for file in files:
             staged = stage / file.path

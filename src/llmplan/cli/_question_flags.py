@@ -126,7 +126,7 @@ class LimitFlags:
         list[Any] | None,
         typer.Option(
             "--term", parser=_parse.choice("--term", TERMS), metavar="|".join(TERMS), envvar="LLMPLAN_TERM",
-            help="How to pay for machines (repeatable; default: on-demand and reserved-1y).",
+            help="How to pay for machines (repeatable; default: all but spot).",
         ),
     ] = None  # fmt: skip
     engine: Annotated[list[str] | None, many("--engine", "ID", "Serve with this engine only", "LLMPLAN_ENGINE")] = None

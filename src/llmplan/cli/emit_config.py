@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from llmplan.cli import _parse
+from llmplan.cli._options import FORMATS
+
 if TYPE_CHECKING:
     from llmplan.emit import LaunchFile
     from llmplan.plan.deployment import StrategyId
@@ -31,7 +34,17 @@ def emit_config(
     force: Annotated[
         bool, typer.Option("--force", help="Replace existing files, and accept a plan that was changed by hand.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="The files as JSON on stdout.")] = False,
+    output_format: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            parser=_parse.choice("--format", FORMATS),
+            metavar="|".join(FORMATS),
+            envvar="LLMPLAN_FORMAT",
+            help="How to print the files.",
+        ),
+    ] = "table",
+    as_json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False,
 ) -> None:
     """Turn a plan into launch files: scripts and settings in which every planned value is written out."""
     from llmplan import emit
@@ -47,13 +60,12 @@ def emit_config(
     if output is not None:
         written = _launch_files.write_all(files, output, force=force)
         typer.echo("wrote " + ", ".join(map(str, written)), err=True)
-    if as_json:
+    if as_json or output_format == "json":
         typer.echo(_json(plan.recommended if chosen is None else chosen, target, files))
+    elif output is None and output_format == "markdown":
+        typer.echo("\n\n".join(map(_launch_files.render_markdown, files)))
     elif output is None:
-        for number, file in enumerate(files):
-            typer.echo(
-                ("" if number == 0 else "\n") + f"# --- {file.path} ---\n" + _launch_files.render(file), nl=False
-            )
+        typer.echo("\n".join(f"# --- {file.path} ---\n{_launch_files.render(file)}" for file in files), nl=False)
 
 
 def _strategy(name: str | None) -> StrategyId | None:

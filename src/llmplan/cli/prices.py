@@ -102,9 +102,14 @@ def _rows(
         raise UnknownIdError(
             "model", model, {o.model_id for o in prices.tokens}, listing="llmplan prices list --term per-token"
         )
-    return sorted(
-        rows, key=lambda row: (row.gpu_usd_per_hour is None, row.gpu_usd_per_hour or 0.0, row.provider, row.item)
-    )
+    return sorted(rows, key=_order)
+
+
+def _order(row: PriceRow) -> tuple[bool, float, str, str]:
+    """GPUs by the price of an hour of one, then tokens by what a million in and a million out cost."""
+    if row.gpu_usd_per_hour is not None:
+        return False, row.gpu_usd_per_hour, row.provider, row.item
+    return True, row.record["input_usd_per_mtok"] + row.record["output_usd_per_mtok"], row.provider, row.item
 
 
 def _wanted(

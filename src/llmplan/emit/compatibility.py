@@ -32,19 +32,20 @@ def _since(minimum: Capability, maximum: Capability | None = None) -> FormatSupp
 
 
 _TURING, _AMPERE, _ADA, _HOPPER, _BLACKWELL = (7, 5), (8, 0), (8, 9), (9, 0), (10, 0)
-_ANY = (5, 0)
+_PASCAL = (6, 0)
 LIMITS: Mapping[str, EngineLimits] = {
     "vllm": EngineLimits(
         name="vLLM 0.33",
         min_compute_capability=_TURING,
         weights={
             **dict.fromkeys(
-                ("bf16", "fp16", "fp32", "awq-int4", "gptq-int4", "w4a16", "w8a16", "int8"), _since(_TURING)
+                ("bf16", "fp16", "fp32", "awq-int4", "gptq-int4", "gptq-int8", "w4a16", "w8a16"), _since(_TURING)
             ),
             **dict.fromkeys(("fp8", "fp8-block", "nvfp4"), _since(_TURING)),
+            "int8": _since(_TURING, _HOPPER),
             "mxfp4": _since(_AMPERE),
         },
-        kv={"bf16": _since(_TURING), "fp16": _since(_TURING), "fp8": _since(_AMPERE), "int8": _since(_TURING)},
+        kv={"bf16": _since(_TURING), "fp16": _since(_TURING), "fp8": _since(_AMPERE), "int8": _since(_AMPERE)},
         source="vLLM 0.33.0, get_min_capability() of each quantization method; GGUF and bitsandbytes are plugins",
     ),
     "tensorrt-llm": EngineLimits(
@@ -62,9 +63,9 @@ LIMITS: Mapping[str, EngineLimits] = {
     ),
     "llama-cpp": EngineLimits(
         name="llama.cpp",
-        min_compute_capability=_ANY,
-        weights=dict.fromkeys(("bf16", "fp16", "fp32"), _since(_ANY)),
-        kv={"bf16": _since(_ANY), "fp16": _since(_ANY), "int8": _since(_ANY)},
+        min_compute_capability=_PASCAL,
+        weights=dict.fromkeys(("bf16", "fp16", "fp32"), _since(_PASCAL)),
+        kv=dict.fromkeys(("bf16", "fp16", "gguf-q8_0", "gguf-q4_0"), _since(_PASCAL)),
         source="llama.cpp llama-server --help, build 11434",
     ),
 }

@@ -12,7 +12,7 @@ from llmplan.plan.deployment import Replica
 
 PORT = 8080
 IMAGE = "ghcr.io/ggml-org/llama.cpp:server-cuda-b11434"
-KV_TYPES: Mapping[str, str] = {"fp16": "f16", "bf16": "bf16", "int8": "q8_0"}
+KV_TYPES: Mapping[str, str] = {"fp16": "f16", "bf16": "bf16", "gguf-q8_0": "q8_0", "gguf-q4_0": "q4_0"}
 OPTIONS: tuple[str, ...] = (
     "-m", "-a", "--host", "--port", "-ngl", "-sm", "-c", "-np", "-b", "-fa", "-ctk", "-ctv", "--fit",
     "--no-cache-prompt", "--metrics",

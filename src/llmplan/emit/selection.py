@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from llmplan.errors import UsageError
@@ -65,8 +64,8 @@ def _summary(plan: Plan, name: StrategyId, option: Option, replica: Replica) -> 
         f"weights {replica.weights.id}, KV cache {replica.kv.id}, engine {replica.engine.ref}",
     ]
     if deployment.replicas is not None:
-        copies = deployment.replicas * deployment.fleets
-        lines.append(f"the plan runs {copies} such replica{'s' * (copies != 1)} ({deployment.gpus} GPUs)")
+        copies, total = deployment.replicas * deployment.fleets, deployment.gpus
+        lines.append(f"the plan runs {copies} such replica{'s' * (copies != 1)} ({total} GPU{'s' * (total != 1)})")
     lines += _speed(option)
     lines.append(f"planned cost: {_price(option.quote)}")
     return tuple(lines)
@@ -84,8 +83,3 @@ def _speed(option: Option) -> list[str]:
 
 def _price(quote: Quote) -> str:
     return f"{'' if quote.complete else 'at least '}{format_usd(quote.usd_per_month)} per month"
-
-
-def tally(options: Mapping[str, str]) -> str:
-    """`a (what a is), b (...)` for listings in messages."""
-    return ", ".join(f"{name} ({what})" for name, what in options.items())

@@ -156,7 +156,8 @@ def _lora(replica: Replica) -> dict[str, Any]:
     tenancy = replica.tenancy
     if tenancy is None or tenancy.adapters == 0:
         return {}
-    sizes = {"max_lora_rank": tenancy.lora_rank, "max_loras": tenancy.adapters, "max_cpu_loras": tenancy.adapters}
+    resident = min(tenancy.adapters, replica.settings.max_num_seqs)
+    sizes = {"max_lora_rank": tenancy.lora_rank, "max_loras": resident, "max_cpu_loras": tenancy.adapters}
     return {"enable_lora": True, "lora_config": sizes}
 
 

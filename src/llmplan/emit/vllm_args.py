@@ -65,7 +65,8 @@ def worker_options(launch: Launch) -> Options:
     """The same for the other nodes, which run no API server."""
     head = head_options(launch)
     if launch.replica.parallel.dp == 1:
-        rank = Env(name="NODE_RANK", message=f"set NODE_RANK to the rank of this node: 1 to {launch.nodes - 1}")
+        ranks = "1" if launch.nodes == 2 else f"1 to {launch.nodes - 1}"
+        rank = Env(name="NODE_RANK", message=f"set NODE_RANK to the rank of this node ({ranks})")
         return {**head, "--node-rank": rank, "--headless": True}
     local = _local_groups(launch)
     start = Env(
@@ -153,7 +154,7 @@ def _lora(replica: Replica) -> Options:
         raise UsageError(f"vLLM loads LoRA adapters up to rank {LORA_RANKS[-1]}, the plan has rank {tenancy.lora_rank}")
     return {
         "--enable-lora": True,
-        "--max-loras": tenancy.adapters,
+        "--max-loras": min(tenancy.adapters, replica.settings.max_num_seqs),
         "--max-lora-rank": rank,
         "--max-cpu-loras": tenancy.adapters,
     }
@@ -163,8 +164,7 @@ def _offload(replica: Replica) -> Options:
     offload = replica.offload
     match offload.kind if offload else None:
         case "weights" if offload:
-            gib_per_gpu = offload.host_weight_bytes / replica.parallel.gpus / units.GIB
-            return {"--cpu-offload-gb": math.ceil(100 * gib_per_gpu) / 100}
+            return {"--cpu-offload-gb": math.ceil(100 * offload.host_weight_bytes / units.GIB) / 100}
         case "kv" if offload:
             return {"--kv-offloading-size": math.ceil(100 * offload.host_kv_bytes / units.GIB) / 100}
         case "layers":

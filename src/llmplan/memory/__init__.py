@@ -1,6 +1,6 @@
 """Bytes: weights, KV cache and runtime memory of one replica, as a budget whose lines say how they came about."""
 
-from llmplan.memory.adapters import adapter_bytes, resident_adapters
+from llmplan.memory.adapters import adapter_bytes
 from llmplan.memory.budget import budget
 from llmplan.memory.fit import fits_weights, layers_on_gpu
 from llmplan.memory.formats import kv_format, weight_format
@@ -17,7 +17,6 @@ __all__ = [
     "kv_bytes_per_token_per_gpu",
     "kv_format",
     "layers_on_gpu",
-    "resident_adapters",
     "resident_weight_bytes_per_gpu",
     "weight_format",
 ]

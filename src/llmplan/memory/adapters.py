@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from llmplan.memory.identity import remembered
 from llmplan.memory.places import places
 from llmplan.memory.shards import rank_part
@@ -32,31 +30,24 @@ def adapter_bytes(model: ModelSpec, parallel: Parallelism, rank: int) -> float:
     return HALF_BYTES * rank * features / parallel.pp
 
 
-def resident_adapters(replica: Replica) -> int:
-    """Adapters that must be on the GPU at once: all, but no more than sequences run at once.
-
-    replica: its tenancy and settings.
-    min(adapters, max_num_seqs); the rest wait in host memory. Valid for vLLM's `--max-loras`.
-    Reference: vLLM 0.33 config/lora.py.
-    """
-    if replica.tenancy is None:
-        return 0
-    return min(replica.tenancy.adapters, replica.settings.max_num_seqs)
-
-
 def adapters_bytes(replica: Replica) -> float:
-    """Bytes of all resident adapters on one GPU of a replica."""
-    count = resident_adapters(replica)
-    if not count or replica.tenancy is None:
-        return 0.0
-    return count * adapter_bytes(replica.model, replica.parallel, replica.tenancy.lora_rank)
+    """Bytes of the adapters that are on one GPU at once.
+
+    replica: its tenancy, settings and engine, which reserves for the next larger rank that it has.
+    resident adapters x `adapter_bytes`. Valid for vLLM, which reserves all slots at start. Reference: vLLM 0.33
+    config/lora.py.
+    """
+    count = replica.resident_adapters
+    return count * adapter_bytes(replica.model, replica.parallel, slot_rank(replica)) if count else 0.0
+
+
+def slot_rank(replica: Replica) -> int:
+    """Rank of a slot [-]: the engine's smallest that holds the adapters'."""
+    rank = replica.tenancy.lora_rank if replica.tenancy else 0
+    return min((known for known in replica.engine.max_lora_ranks if known >= rank), default=rank)
 
 
 def host_adapters_bytes(replica: Replica) -> float:
     """Bytes of the adapters that wait in host memory, whole."""
-    if replica.tenancy is None:
-        return 0.0
-    waiting = max(0, replica.tenancy.adapters - resident_adapters(replica))
-    return (
-        math.ceil(waiting * adapter_bytes(replica.model, Parallelism(), replica.tenancy.lora_rank)) if waiting else 0.0
-    )
+    waiting = replica.tenancy.adapters - replica.resident_adapters if replica.tenancy else 0
+    return waiting * adapter_bytes(replica.model, Parallelism(), slot_rank(replica)) if waiting else 0.0

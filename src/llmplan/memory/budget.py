@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from llmplan.memory import sources
-from llmplan.memory.adapters import adapters_bytes, resident_adapters
+from llmplan.memory.adapters import adapters_bytes, slot_rank
 from llmplan.memory.kv_cache import CacheLayout, cache_layout, contiguous_cache_bytes, in_flight_tokens
 from llmplan.memory.offload import Placement, host_share_bytes, place_weights
 from llmplan.memory.pool import Pool, pool_of
@@ -108,7 +108,8 @@ def _paged(account: Account) -> MemoryBudget | Rejection:
     ahead = in_flight_tokens(settings.max_num_batched_tokens, replica.parallel.pp, asynchronous=not early)
     per_request = layout.blocks_per_request(settings.max_model_len, ahead)
     blocks = layout.blocks_in(available)
-    if blocks - 1 < per_request:
+    null_block = 1 if known is None else 0
+    if blocks - null_block < per_request:
         return no_room_for_one_request(replica, layout, ahead, available, _ledger(account, max(0.0, available)))
     concurrency = blocks / per_request
     capacity = blocks // len(layout.groups) * layout.block_tokens
@@ -214,10 +215,10 @@ def _weights_formula(account: Account) -> str:
 
 
 def _adapters_formula(account: Account) -> str:
-    replica, count = account.replica, resident_adapters(account.replica)
-    if not count or replica.tenancy is None:
+    replica, count = account.replica, account.replica.resident_adapters
+    if not count:
         return "none"
-    return f"{count} × rank {replica.tenancy.lora_rank} at {format_bytes(account.adapters_bytes / count)}"
+    return f"{count} × rank {slot_rank(replica)} at {format_bytes(account.adapters_bytes / count)}"
 
 
 def _pool_formula(account: Account, pool_bytes: float) -> str:

@@ -37,7 +37,7 @@ _LOGS = Source(
     url="https://github.com/vllm-project/vllm/issues",
     locator="docs/how-it-works/memory.md",
 )
-READ: Final = date(2026, 11, 20)
+READ: Final = date(2026, 11, 25)
 
 
 def _figure(source: Source, kind: FigureKind, note: str) -> Provenance:
@@ -47,9 +47,9 @@ def _figure(source: Source, kind: FigureKind, note: str) -> Provenance:
 CUT: Final = (_figure(_VLLM, "derived", "tensor inventory cut over ranks"),)
 GGUF: Final = (_figure(_LLAMA_CPP, "derived", "block type per tensor"),)
 ACTIVATION: Final = (_figure(_LOGS, "measured", "sampler law on 20 logs; forward pass from the layer shapes"),)
-COMPUTE_BUFFER: Final = (_figure(_LLAMA_CPP, "measured", "compute buffer sizes of 4 logs with flash attention"),)
+COMPUTE_BUFFER: Final = (_figure(_LLAMA_CPP, "measured", "compute buffer sizes of 3 logs with flash attention"),)
 NON_TORCH: Final = (_figure(_LOGS, "measured", "by number of ranks"),)
-GRAPHS: Final = (_figure(_LOGS, "measured", "13 logs, within a factor of 2"),)
+GRAPHS: Final = (_figure(_LOGS, "measured", "13 logs, most within 0.35 to 2.2 times"),)
 ADAPTERS: Final = (_figure(_VLLM, "derived", "16-bit A and B of every linear layer, lora/layers"),)
 POOL: Final = {
     "fraction_of_total": (_figure(_VLLM, "derived", "determine_available_memory"),),

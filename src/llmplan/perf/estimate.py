@@ -116,7 +116,7 @@ def cv2_of(lengths: Lengths) -> float:
     Reference: Johnson & Kotz, Continuous Univariate Distributions, ch. 14.
 
     >>> cv2_of(Lengths.fixed(100)), round(cv2_of(Lengths(mean=165, p50=100, p90=360)), 2)
-    (0.0, 1.71)
+    (0.0, 1.72)
     """
     if lengths.p50 is None or lengths.p90 is None or lengths.p50 <= 0 or lengths.p90 <= lengths.p50:
         return 0.0
@@ -207,4 +207,5 @@ def _spilled_tokens(replica: Replica, memory: MemoryBudget) -> float:
         return 0.0
     if memory.kv_bytes_per_token <= 0:
         raise DataError(f"the budget of {replica.model.id} states no KV bytes per token")
-    return offload.host_kv_bytes / memory.kv_bytes_per_token * replica.parallel.dp
+    ranks = replica.parallel.tp * replica.parallel.pp
+    return offload.host_kv_bytes / (memory.kv_bytes_per_token * ranks)

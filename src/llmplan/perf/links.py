@@ -13,19 +13,29 @@ from llmplan.spec.host import HostSpec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """What a group of ranks talks over: achieved bytes per second and direction of one GPU, latency per hop,
-    and whether a switch lets a hop reach every peer (`switched`: hops grow with log2 of the group)."""
+    """What a group of ranks talks over.
+
+    `bytes_per_s`: achieved speed of one GPU, per direction. `hop_s`: latency of one message. A collective is a ring
+    over `ring` members of `ring_bytes_per_s` each: ranks inside a host, whole hosts across them (every GPU then
+    carries its part over its own adapter). `switched`: a hop reaches every peer, so hops grow with log2 of the ring.
+    """
 
     name: str
     bytes_per_s: float
     hop_s: float
-    switched: bool
+    ring: int
+    ring_bytes_per_s: float
+    switched: bool = False
 
-    def hops(self, ranks: int) -> float:
-        """Sequential message steps of an all-reduce over `ranks` ranks."""
-        if ranks <= 1:
-            return 0.0
-        return math.log2(ranks) if self.switched else 2.0 * (ranks - 1)
+    @property
+    def hops(self) -> float:
+        """Messages that follow each other in one all-reduce."""
+        return math.log2(self.ring) if self.switched else 2.0 * (self.ring - 1)
+
+    @property
+    def allreduce_s_per_byte(self) -> float:
+        """The part of an all-reduce that grows with the message: 2 (n - 1)/n / bandwidth [s/B]."""
+        return 2.0 * (self.ring - 1) / self.ring / self.ring_bytes_per_s
 
 
 def link_between(ranks: int, gpu: GpuSpec, host: HostSpec, coefficients: Coefficients) -> Link:
@@ -35,29 +45,31 @@ def link_between(ranks: int, gpu: GpuSpec, host: HostSpec, coefficients: Coeffic
     nobody states is refused.
     """
     if gpu.has_fast_link and ranks <= host.fast_link_gpus:
+        speed = gpu.link_bytes_per_s * coefficients.allreduce_fast_efficiency
         return Link(
             name="NVLink" if gpu.is_nvidia else gpu.link,
-            bytes_per_s=gpu.link_bytes_per_s * coefficients.allreduce_fast_efficiency,
+            bytes_per_s=speed,
             hop_s=coefficients.allreduce_fast_latency_s,
+            ring=ranks,
+            ring_bytes_per_s=speed,
             switched=True,
         )
     if ranks <= host.gpus:
-        return Link(
-            name="PCIe",
-            bytes_per_s=pcie_bytes_per_s(gpu, host) * coefficients.allreduce_pcie_efficiency,
-            hop_s=coefficients.allreduce_pcie_latency_s,
-            switched=False,
-        )
+        speed = pcie_bytes_per_s(gpu, host) * coefficients.allreduce_pcie_efficiency
+        hop_s = coefficients.allreduce_pcie_latency_s
+        return Link(name="PCIe", bytes_per_s=speed, hop_s=hop_s, ring=ranks, ring_bytes_per_s=speed)
     if host.network_bytes_per_s is None:
         raise DataError(
             f"{ranks} GPUs span more than one {host.id}, and its network speed is not known",
-            hints=["state network_gb_per_s in the host's profile, or keep a replica inside one host"],
+            hints=["state network_gbit_per_s in the host's profile, or keep a replica inside one host"],
         )
+    speed = host.network_bytes_per_s * coefficients.network_efficiency
     return Link(
         name="network",
-        bytes_per_s=host.network_bytes_per_s / host.gpus * coefficients.network_efficiency,
+        bytes_per_s=speed / host.gpus,
         hop_s=coefficients.network_latency_s,
-        switched=False,
+        ring=math.ceil(ranks / host.gpus),
+        ring_bytes_per_s=speed,
     )
 
 
@@ -68,22 +80,15 @@ def pcie_bytes_per_s(gpu: GpuSpec, host: HostSpec) -> float:
     return min(gpu.pcie_bytes_per_s, host.pcie_bytes_per_s)
 
 
-def allreduce_s(message_bytes: float, ranks: int, link: Link) -> float:
+def allreduce_s(message_bytes: float, link: Link) -> float:
     """Time of one ring all-reduce.
 
-    message_bytes [B] per rank, ranks [-], link: achieved speed [B/s] and hop latency [s].
+    message_bytes [B] per rank; link: ring members, their achieved speed [B/s] and hop latency [s].
     hops * latency + 2 (n - 1)/n * bytes / bandwidth. Valid for bandwidth-optimal rings; small messages are
     dominated by the first term. Reference: Patarasu & Yuan 2009, J. Parallel Distrib. Comput. 69(2).
 
-    >>> nvlink = Link(name="NVLink", bytes_per_s=400e9, hop_s=2e-6, switched=True)
-    >>> round(allreduce_s(1e9, 4, nvlink) * 1e3, 3)
+    >>> nvlink = Link(name="NVLink", bytes_per_s=4e11, hop_s=2e-6, ring=4, ring_bytes_per_s=4e11, switched=True)
+    >>> round(allreduce_s(1e9, nvlink) * 1e3, 3)
     3.754
     """
-    if ranks <= 1:
-        return 0.0
-    return link.hops(ranks) * link.hop_s + allreduce_s_per_byte(ranks, link) * message_bytes
-
-
-def allreduce_s_per_byte(ranks: int, link: Link) -> float:
-    """The part of an all-reduce that grows with the message: 2 (n - 1)/n / bandwidth [s/B]."""
-    return 2.0 * (ranks - 1) / ranks / link.bytes_per_s if ranks > 1 else 0.0
+    return link.hops * link.hop_s + link.allreduce_s_per_byte * message_bytes

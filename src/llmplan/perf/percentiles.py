@@ -72,5 +72,5 @@ def tpot_p95_s(engine: Engine, steady: Steady, load: Load) -> float:
         interruptions = min(interruptions, steady.batch)
     late = interruptions + P95_NORMAL * math.sqrt(interruptions)
     shape = engine.shape
-    extra_s = engine.model.prefill_extra_s(shape.prompt, shape.cached, batch, engine.context)
-    return max(engine.model.decode_s(batch, engine.context) + late * extra_s / steps, steady.tpot_s)
+    decode_s, extra_s = engine.model.decode_and_extra_s(batch, engine.context, shape.prompt, shape.cached)
+    return max(decode_s + late * extra_s / steps, steady.tpot_s)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from llmplan.perf.step import StepModel
 
 ITERATIONS = 40
-TOLERANCE = 1e-4
+TOLERANCE = 5e-4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,13 +88,13 @@ class Engine:
         clumped = self.model.lockstep_share * running / 2.0
 
         def waiting(batch: float) -> float:
-            tpot_s, _, alone_s, pace_s = self._around(batch, others)
+            tpot_s, alone_s, pace_s, _ = self._around(batch, others)
             rate = batch / (self.shape.decode_steps * tpot_s)
             first_s = self.model.request_s + alone_s + others * (running - batch + clumped) * pace_s
             return running - batch - rate * first_s
 
         batch = solve_decreasing(waiting, 0.0, running)
-        tpot_s, extra_s, alone_s, pace_s = self._around(batch, others)
+        tpot_s, alone_s, pace_s, extra_s = self._around(batch, others)
         wait_s = others * (running - batch + clumped) * pace_s
         rate = running / (self.shape.decode_steps * tpot_s + self.model.request_s + alone_s + wait_s)
         queue_s = (users - running) / rate
@@ -108,14 +108,12 @@ class Engine:
         """
         slots = self.slots
 
-        def surplus(batch: float) -> float:
-            return batch - rate * self.shape.decode_steps * self._decode_s(1.0 + batch, rate * self._extra_s(batch))
+        def missing(batch: float) -> float:
+            return rate * self.shape.decode_steps * self._open_tpot_s(batch, rate)[0] - batch
 
-        ceiling = max(slots - 1.0, 0.0)
-        batch = solve_decreasing(lambda b: -surplus(b), 0.0, ceiling) if surplus(ceiling) > 0 else ceiling
-        extra_s = self._extra_s(batch)
-        tpot_s = self._decode_s(1.0 + batch, rate * extra_s)
-        alone_s, pace_s = self._prefill(batch)
+        batch = solve_decreasing(missing, 0.0, max(slots - 1.0, 0.0))
+        tpot_s, decode_s, extra_s = self._open_tpot_s(batch, rate)
+        alone_s, pace_s = self._prefill(batch, decode_s, extra_s)
         busy = min(rate * pace_s / self.model.groups, 0.999)
         spread = (self.shape.cv2_interarrival + self.shape.cv2_service) / 2.0
         wait_s = pace_s * spread * busy / (1.0 - busy)
@@ -128,7 +126,8 @@ class Engine:
         running = min(requests, self.slots)
         shape, groups = self.shape, self.model.groups
         alone_s = self.model.prefill_s(shape.prompt, shape.cached)
-        pace_s = self._prefill((running - 1.0) / 2.0)[1] / groups
+        half = (running - 1.0) / 2.0
+        pace_s = self._prefill(half, *self._decode_and_extra(max(half, 1.0)))[1] / groups
         fill_s = alone_s + (running - 1.0) * pace_s
         step_s = self.model.decode_s(running, self.context)
         tpot_s = step_s + (running - 1.0) / 2.0 * pace_s / shape.decode_steps
@@ -156,31 +155,26 @@ class Engine:
         return self.closed(1.0)
 
     def _around(self, batch: float, others: float) -> tuple[float, float, float, float]:
-        """When one request sees `others` of `batch` decodes: TPOT, extra per prompt, prefill alone, its pace [s]."""
-        seen = others * batch
-        extra_s = self._extra_s(seen) if others else 0.0
-        tpot_s = (
-            self.model.decode_s(1.0 + seen, self.context) + seen * extra_s / self.shape.decode_steps / self.model.groups
-        )
-        alone_s, pace_s = self._prefill(seen, extra_s if others else None)
-        return tpot_s, extra_s, alone_s, pace_s / self.model.groups
+        """When one request sees `others` of `batch` decodes: TPOT, prefill alone, its pace, extra per prompt [s]."""
+        seen, groups = others * batch, self.model.groups
+        decode_s, extra_s = self._decode_and_extra(1.0 + seen)
+        alone_s, pace_s = self._prefill(seen, decode_s, extra_s)
+        return decode_s + seen * extra_s / self.shape.decode_steps / groups, alone_s, pace_s / groups, extra_s
 
-    def _decode_s(self, batch: float, prefill_share: float) -> float:
-        share = min(prefill_share / self.model.groups, 0.999)
-        return self.model.decode_s(batch, self.context) / (1.0 - share)
+    def _open_tpot_s(self, batch: float, rate: float) -> tuple[float, float, float]:
+        """TPOT of one more than `batch` decodes while prompts arrive at `rate`; their step, extra per prompt [s]."""
+        decode_s, extra_s = self._decode_and_extra(1.0 + batch)
+        return decode_s / (1.0 - min(rate * extra_s / self.model.groups, 0.999)), decode_s, extra_s
 
-    def _extra_s(self, batch: float) -> float:
-        return self.model.prefill_extra_s(self.shape.prompt, self.shape.cached, batch, self.context)
+    def _decode_and_extra(self, batch: float) -> tuple[float, float]:
+        return self.model.decode_and_extra_s(batch, self.context, self.shape.prompt, self.shape.cached)
 
-    def _prefill(self, batch: float, extra_s: float | None = None) -> tuple[float, float]:
+    def _prefill(self, batch: float, decode_s: float, extra_s: float) -> tuple[float, float]:
         """Prefill of one prompt among `batch` decodes: its own duration, and the step time that it uses up [s]."""
         shape, model = self.shape, self.model
         alone_s = model.prefill_s(shape.prompt, shape.cached, batch, self.context)
-        extra_s = self._extra_s(batch) if extra_s is None else extra_s
-        decode_s = model.decode_s(batch, self.context) if batch > 0 else 0.0
         share = min(1.0, (shape.prompt - shape.cached) / model.chunk_tokens)
-        half_step_s = decode_s / 2.0 * min(1.0, batch)
-        return alone_s + half_step_s, extra_s + decode_s * share
+        return alone_s + decode_s / 2.0 * min(1.0, batch), extra_s + decode_s * share
 
     def _result(
         self, batch: float, tpot_s: float, alone_s: float, wait_s: float, queue_s: float, rate: float, extra_s: float

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 
 from llmplan.perf.calibration import Coefficients
-from llmplan.perf.links import allreduce_s_per_byte, link_between
+from llmplan.perf.links import link_between
 from llmplan.perf.offload import host_step_s, placement_of
 from llmplan.perf.rates import rates_of
 from llmplan.perf.work import Work, work_of
@@ -102,7 +102,8 @@ class StepModel:
         self._set_matrices(replica, work, coefficients)
         self._set_links(replica, work, coefficients)
         layer_s = coefficients.layer_s * (1.0 + ADAPTER_LAYER_FACTOR if self._adapters else 1.0)
-        self._fixed_s = coefficients.step_s / parallel.pp + layer_s * work.layers
+        routing_s = coefficients.expert_layer_s * work.expert_layers
+        self._fixed_s = coefficients.step_s / parallel.pp + layer_s * work.layers + routing_s
         self._prefill_fixed_s = coefficients.prefill_layer_s * work.layers
         self._lockstep_share = coefficients.lockstep_share
 
@@ -151,12 +152,12 @@ class StepModel:
         if parallel.tp > 1:
             link = link_between(parallel.tp, gpu, host, coefficients)
             messages = COLLECTIVES_PER_LAYER * work.layers
-            self._collective_fixed_s = messages * link.hops(parallel.tp) * link.hop_s
-            self._collective_token_s = messages * hidden * allreduce_s_per_byte(parallel.tp, link)
+            self._collective_fixed_s = messages * link.hops * link.hop_s
+            self._collective_token_s = messages * hidden * link.allreduce_s_per_byte
         ranks = parallel.tp * parallel.dp
         if parallel.ep and parallel.dp > 1 and work.experts:
             link = link_between(ranks, gpu, host, coefficients)
-            self._a2a_fixed_s = COLLECTIVES_PER_LAYER * work.layers * link.hops(ranks) * link.hop_s
+            self._a2a_fixed_s = COLLECTIVES_PER_LAYER * work.expert_layers * link.hops * link.hop_s
             leaving = (ranks - 1) / ranks / parallel.tp
             self._a2a_token_s = 2.0 * work.routed_copies_per_token * hidden * leaving / link.bytes_per_s
         if parallel.pp > 1:
@@ -200,13 +201,15 @@ class StepModel:
             return 0.0
         return (chunks + self._stages - 1) * self._stage_s(batch, context, chunk, prompt, cached)
 
-    def prefill_extra_s(self, prompt: float, cached: float = 0.0, batch: float = 0.0, context: float = 0.0) -> float:
-        """What prefilling one prompt adds to the steps of `batch` decodes: the pace at which they are absorbed [s]."""
+    def decode_and_extra_s(
+        self, batch: float, context: float, prompt: float, cached: float = 0.0
+    ) -> tuple[float, float]:
+        """`decode_s`, and what prefilling one prompt adds to such steps: the pace at which prompts are absorbed [s]."""
+        stage_s = self._stage_s(batch, context, 0.0, 0.0, 0.0)
         chunks, chunk = self.prefill_chunks(prompt - cached, batch)
         if not chunks:
-            return 0.0
-        extra = self._stage_s(batch, context, chunk, prompt, cached) - self._stage_s(batch, context, 0.0, 0.0, 0.0)
-        return chunks * extra
+            return self._stages * stage_s, 0.0
+        return self._stages * stage_s, chunks * (self._stage_s(batch, context, chunk, prompt, cached) - stage_s)
 
     def prefill_chunks(self, tokens: float, batch: float = 0.0) -> tuple[float, float]:
         """How many steps `tokens` prompt tokens take beside `batch` decodes, and how many tokens each carries."""

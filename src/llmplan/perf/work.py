@@ -56,6 +56,7 @@ class Work:
     """The busiest rank of the busiest pipeline stage."""
 
     layers: int
+    expert_layers: float
     dense_weights: float
     dense_bytes: float
     experts: tuple[ExpertWork, ...]
@@ -81,7 +82,7 @@ def expert_coverage(experts: int, chosen: int, tokens: float) -> float:
     1 - (1 - k/E)^B. Valid for uniform independent routing; real routers are skewed and touch fewer.
     Reference: occupancy problem (Feller, vol. 1, IV.2).
 
-    >>> expert_coverage(8, 2, 1)
+    >>> round(expert_coverage(8, 2, 1), 4)
     0.25
     >>> round(expert_coverage(128, 4, 64), 4)
     0.8689
@@ -142,7 +143,7 @@ def work_of(model: ModelSpec, weights: WeightFormat, kv: KvFormat, parallel: Par
     stage_layers = math.ceil(layers / parallel.pp)
     share = stage_layers / layers
     kept = model.unquantized_modules if weights.id == model.checkpoint_format else ()
-    dense_weights = dense_bytes = copies = adapter = 0.0
+    dense_weights = dense_bytes = expert_layers = copies = adapter = 0.0
     experts: dict[tuple[int, int], list[float]] = {}
     for group in model.layers:
         count = group.count * share
@@ -162,10 +163,12 @@ def work_of(model: ModelSpec, weights: WeightFormat, kv: KvFormat, parallel: Par
             if tensor.role is TensorRole.LINEAR:
                 adapter += count * ACTIVATION_BYTES * sum(tensor.shape) / parallel.tp
         if isinstance(feed_forward, MoeFeedForward):
+            expert_layers += count
             copies += count * feed_forward.experts_per_token
     head_weights, head_bytes = _head(model, weights, parallel)
     return Work(
         layers=stage_layers,
+        expert_layers=expert_layers,
         dense_weights=dense_weights,
         dense_bytes=dense_bytes,
         experts=tuple(

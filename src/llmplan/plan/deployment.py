@@ -59,8 +59,9 @@ class EngineSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offload:
-    """What lives in host memory. `layers`: that many layers run on the CPU (llama.cpp); `weights`: that share of
-    the weights is streamed over PCIe every step (vLLM --cpu-offload-gb); `kv`: a host pool of KV blocks."""
+    """What lives in host memory. `layers`: that many layers run on the CPU (llama.cpp); `weights`: that many
+    bytes of each GPU's weights are streamed over PCIe every step (vLLM --cpu-offload-gb); `kv`: a host pool of KV
+    blocks, in bytes for the whole replica."""
 
     kind: Literal["layers", "weights", "kv"]
     host_layers: int = 0
@@ -97,6 +98,11 @@ class Replica:
     def spans_nodes(self) -> bool:
         """Whether it needs more GPUs than one host has."""
         return self.parallel.gpus > self.host.gpus
+
+    @property
+    def resident_adapters(self) -> int:
+        """LoRA adapters that are on the GPU at once: all, but no more than sequences run at once (`--max-loras`)."""
+        return min(self.tenancy.adapters, self.settings.max_num_seqs) if self.tenancy else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

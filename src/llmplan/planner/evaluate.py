@@ -7,13 +7,13 @@ from dataclasses import replace
 from llmplan import checks, memory, pricing
 from llmplan.plan.deployment import Deployment, Replica
 from llmplan.plan.outcome import CheckResult, MemoryBudget, Option, Outcome, Rejection
+from llmplan.planner.ceiling import within_budget
 from llmplan.planner.context import Context
 from llmplan.planner.demand import with_rate
 from llmplan.planner.quality import FULL_CACHE_BYTES, quality_of
 from llmplan.planner.serverless import evaluate_per_second
 from llmplan.planner.size import Sized, size
 from llmplan.planner.terms import terms_for
-from llmplan.units import format_usd
 
 
 def evaluate(deployment: Deployment, context: Context) -> Outcome:
@@ -131,21 +131,3 @@ def hosted_api(deployment: Deployment, context: Context) -> Outcome:
         ),
     )
     return within_budget(option, context)
-
-
-def within_budget(option: Option, context: Context) -> Outcome:
-    """The option, unless it costs more than the user's ceiling."""
-    ceiling = context.limits.max_usd_per_month
-    cost = option.quote.usd_per_month
-    if ceiling is None or cost <= ceiling:
-        return option
-    return Rejection(
-        strategy=option.deployment.strategy,
-        reason="over the budget",
-        needed=f"{format_usd(cost)} a month",
-        available=f"{format_usd(ceiling)} a month",
-        fix=f"--max-usd-per-month {cost:.0f}",
-        deployment=option.deployment,
-        code="over_budget",
-        closeness=ceiling / cost,
-    )

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 
 from llmplan.plan.outcome import Option, Quote
 from llmplan.planner.context import Context
 from llmplan.planner.quality import WITHIN_LIMIT, quality_class
 
-COST_TIE = 0.005
-"""Costs within half a per cent are the same: prices are not known better than that."""
+COST_TIE = 0.05
+"""Costs within 5 % are the same: neither prices nor predicted fleet sizes are known better than that."""
 
 FIRM, VAGUE, UNDATED, LOWER_BOUND = 0, 1, 2, 3
 VAGUE_QUALITIES = ("advertised", "average")
 
 
-def round_to_tie(usd: float) -> float:
-    """Money on a logarithmic grid of `COST_TIE`, so that equal costs compare equal.
+def as_cheap(usd: float, cheapest_usd: float) -> bool:
+    """Whether a cost is as good as the cheapest one.
 
-    >>> round_to_tie(100.0) == round_to_tie(100.1)
-    True
+    >>> as_cheap(104.0, 100.0), as_cheap(106.0, 100.0)
+    (True, False)
     """
-    return 0.0 if usd <= 0 else round(math.log(usd) / COST_TIE)
+    return usd <= cheapest_usd * (1.0 + COST_TIE)
 
 
 def firmness(quote: Quote) -> int:
@@ -35,9 +35,9 @@ def firmness(quote: Quote) -> int:
     return VAGUE if any(figure.quality in VAGUE_QUALITIES for figure in figures) else FIRM
 
 
-def comparable_cost(option: Option) -> float:
+def comparable_usd(option: Option) -> float:
     """Money to compare by; hardware that is owned is paid for whichever way it is used."""
-    return 0.0 if option.deployment.purchase.kind == "owned" else round_to_tie(option.quote.usd_per_month)
+    return 0.0 if option.deployment.purchase.kind == "owned" else option.quote.usd_per_month
 
 
 def offloads(option: Option) -> bool:
@@ -54,15 +54,30 @@ def loss_beyond_limit(option: Option, context: Context) -> float:
     return 1.0 if change is None else -change
 
 
-def order_key(option: Option, context: Context, *, cost_before_quality: bool = False) -> tuple[float, ...]:
-    """Lower is better.
+def standing(option: Option, context: Context, *, any_quality: bool = False) -> tuple[float, ...]:
+    """What comes before money, lower is better: no offload, quality within the limit, a firm price.
 
-    No offload, quality within the limit, a firm price, cost, the smaller loss, speed, fewer GPUs.
-    `cost_before_quality` is for the strategy whose lever is to give up quality for money.
+    `any_quality` is for the strategy whose lever is to give up quality for money.
     """
+    quality = 0 if any_quality else quality_class(option.deployment, context.catalog, context.limits)
+    return (float(offloads(option)), float(quality), float(firmness(option.quote)))
+
+
+def merit(option: Option, context: Context) -> tuple[float, ...]:
+    """What decides among equal costs, lower is better: the smaller loss, speed, fewer GPUs, then money after all."""
     quality = float(quality_class(option.deployment, context.catalog, context.limits))
     speed = option.estimate.tpot_s.mid if option.estimate else 0.0
-    cost = comparable_cost(option)
-    firm = float(firmness(option.quote))
-    head = (firm, cost, quality) if cost_before_quality else (quality, firm, cost)
-    return (float(offloads(option)), *head, loss_beyond_limit(option, context), speed, float(option.deployment.gpus))
+    return (quality, loss_beyond_limit(option, context), speed, float(option.deployment.gpus), comparable_usd(option))
+
+
+def best_of(options: Sequence[Option], context: Context, *, any_quality: bool = False) -> Option | None:
+    """The best standing, of those the cheapest within `COST_TIE`, of those the best on merit."""
+    if not options:
+        return None
+    first = min(standing(option, context, any_quality=any_quality) for option in options)
+    equals = [option for option in options if standing(option, context, any_quality=any_quality) == first]
+    cheapest_usd = min(comparable_usd(option) for option in equals)
+    return min(
+        (option for option in equals if as_cheap(comparable_usd(option), cheapest_usd)),
+        key=lambda option: merit(option, context),
+    )

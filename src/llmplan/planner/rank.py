@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from llmplan.plan.deployment import StrategyId
 from llmplan.plan.outcome import Option, Outcome, Rejection
 from llmplan.planner.context import Context
-from llmplan.planner.order import comparable_cost, firmness, offloads, round_to_tie
+from llmplan.planner.order import as_cheap, comparable_usd, offloads, standing
 from llmplan.planner.quality import BEYOND_LIMIT, WITHIN_LIMIT, quality_class
 from llmplan.planner.terms import is_commitment
 from llmplan.units import format_seconds, format_usd
+
+ALWAYS_ON = 0.9
+"""Mean running workers from which scale to zero is idle talk."""
 
 TIE_ORDER: tuple[StrategyId, ...] = ("dedicated", "quantized", "multi_tenant", "serverless", "hybrid_offload")
 """Among equal costs the simplest to run comes first; with tenants or adapters the shared fleet does."""
@@ -24,7 +27,8 @@ def choose(rows: Mapping[StrategyId, Outcome], context: Context) -> tuple[Strate
     promised = not context.slo.is_empty
     verified = [name for name, row in options.items() if row.meets_slo or not promised]
     unverified = [name for name in options if name not in verified]
-    winner = min(verified, key=lambda name: rank_key(name, options[name], context), default=None)
+    sensible = [name for name in verified if not never_idle(options[name])] or verified
+    winner = best_row({name: options[name] for name in sensible}, context)
     if winner is None:
         cheapest = min(unverified, key=lambda name: options[name].quote.usd_per_month)
         return cheapest, ("no option is predicted to meet the SLO; this one's latency is not stated by anybody",)
@@ -34,19 +38,24 @@ def choose(rows: Mapping[StrategyId, Outcome], context: Context) -> tuple[Strate
     return winner, tuple(reasons_for(winner, options, api, context))
 
 
-def rank_key(name: StrategyId, option: Option, context: Context) -> tuple[float, ...]:
-    """Lower is better: quality within the limit, a complete price, cost, then simplicity."""
-    work = context.workload
-    order: Sequence[StrategyId] = TIE_ORDER
-    if work.tenants > 1 or work.adapters:
-        order = ("multi_tenant", *(each for each in TIE_ORDER if each != "multi_tenant"))
+def never_idle(option: Option) -> bool:
+    """Whether a fleet that could scale to zero would never do so: then it is a rented GPU under another name."""
     return (
-        offloads(option),
-        quality_class(option.deployment, context.catalog, context.limits),
-        firmness(option.quote),
-        comparable_cost(option),
-        order.index(name),
+        option.deployment.purchase.kind == "serverless" and option.cold.get("mean_running_replicas", 0.0) >= ALWAYS_ON
     )
+
+
+def best_row(options: Mapping[StrategyId, Option], context: Context) -> StrategyId | None:
+    """The best standing, of those the cheapest within the tie, of those the simplest to run."""
+    if not options:
+        return None
+    first = min(standing(option, context) for option in options.values())
+    equals = {name: option for name, option in options.items() if standing(option, context) == first}
+    cheapest_usd = min(comparable_usd(option) for option in equals.values())
+    tied = [name for name, option in equals.items() if as_cheap(comparable_usd(option), cheapest_usd)]
+    work = context.workload
+    shares = "multi_tenant" in tied and (work.tenants > 1 or work.adapters > 0)
+    return "multi_tenant" if shares else min(tied, key=TIE_ORDER.index)
 
 
 def demanded_saving(own: Option, context: Context) -> float:
@@ -101,7 +110,7 @@ def price_reason(winner: StrategyId, options: Mapping[StrategyId, Option]) -> st
     if not others:
         return f"{format_usd(cost)} a month"
     next_cost, name = others[0]
-    if round_to_tie(next_cost) == round_to_tie(cost):
+    if as_cheap(next_cost, cost):
         return f"{format_usd(cost)} a month, as much as {name.replace('_', ' ')} and simpler to run"
     return f"{format_usd(cost)} a month; the next, {name.replace('_', ' ')}, costs {format_usd(next_cost)}"
 

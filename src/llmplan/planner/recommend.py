@@ -13,7 +13,7 @@ from llmplan.planner.figures import figures_of
 from llmplan.planner.isolation import with_isolation_note
 from llmplan.planner.market import build_market
 from llmplan.planner.rank import choose
-from llmplan.planner.search import Best, search
+from llmplan.planner.search import Found, search
 from llmplan.spec.catalog import Catalog
 from llmplan.spec.model import ModelSpec
 from llmplan.spec.workload import Question
@@ -49,14 +49,14 @@ def recommend(question: Question, catalog: Catalog, *, model: ModelSpec | None =
 
 
 def alternatives(
-    found: dict[StrategyId, Best], rows: dict[StrategyId, Outcome], recommended: StrategyId | None
+    found: dict[StrategyId, Found], rows: dict[StrategyId, Outcome], recommended: StrategyId | None
 ) -> list[Option]:
     """The best option on each other GPU, cheapest first: what the machine next door would cost."""
     chosen = rows[recommended] if recommended else None
     taken = chosen.deployment.replica.gpu.id if isinstance(chosen, Option) and chosen.deployment.replica else None
     by_gpu: dict[str, Option] = {}
     for best in found.values():
-        for gpu_id, option in best.by_gpu.items():
+        for gpu_id, option in best.best_by_gpu().items():
             held = by_gpu.get(gpu_id)
             if gpu_id != taken and (held is None or option.quote.usd_per_month < held.quote.usd_per_month):
                 by_gpu[gpu_id] = option

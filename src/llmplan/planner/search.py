@@ -1,11 +1,12 @@
-"""Go through a strategy's proposals, cheapest possible first, and keep the best outcome.
+"""Go through a strategy's proposals, cheapest possible first, and keep what could be the best.
 
-A proposal whose machines alone cost more than the best option found so far is skipped: nothing that follows could
-make it cheaper. That changes the time, never the answer.
+A proposal whose machines alone cost more than an option found so far is skipped: nothing that follows could make it
+cheaper. That changes the time, never the answer.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -14,57 +15,78 @@ from llmplan.plan.deployment import Deployment, Replica
 from llmplan.plan.outcome import Option, Outcome, Rejection
 from llmplan.planner.context import Context
 from llmplan.planner.evaluate import evaluate
-from llmplan.planner.order import firmness, offloads, order_key, round_to_tie
-from llmplan.planner.quality import quality_class
+from llmplan.planner.order import FIRM, as_cheap, best_of, comparable_usd, firmness, offloads
+from llmplan.planner.quality import WITHIN_LIMIT, quality_class
 from llmplan.strategies import Market, Strategy
 from llmplan.units import HOURS_PER_MONTH
 
+FAR_ALONG = ("weights_do_not_fit", "no_room_for_one_request", "host_memory", "misses_slo", "cold_start",
+             "too_few_gpus", "no_price", "price_unknown", "over_budget")  # fmt: skip
+"""How far evaluation came before it said no: the later, the more the rejection tells."""
+
+
+def telling(rejection: Rejection) -> tuple[int, float]:
+    """Higher is more informative: how far it came, then how near."""
+    stage = FAR_ALONG.index(rejection.code) if rejection.code in FAR_ALONG else -1
+    return stage, rejection.closeness
+
 
 @dataclass(slots=True, kw_only=True)
-class Best:
-    """What a strategy came to: its best option or nearest rejection, and the best option on each GPU."""
+class Found:
+    """What a strategy came to: its options, and the rejection that came nearest."""
 
     strategy: Strategy
     context: Context
-    option: Option | None = None
+    options: list[Option] = field(default_factory=list)
     rejection: Rejection | None = None
-    by_gpu: dict[str, Option] = field(default_factory=dict)
+    ceiling_usd: float | None = None
+    """cost of the cheapest option that nothing but money can beat"""
+
+    @property
+    def any_quality(self) -> bool:
+        """Whether this strategy's lever is to give up quality for money."""
+        return self.strategy.id == "quantized"
 
     def take(self, outcome: Outcome) -> None:
-        """Keep it if it is better than what there is."""
+        """Keep it."""
         if isinstance(outcome, Rejection):
-            if self.rejection is None or outcome.closeness > self.rejection.closeness:
+            if self.rejection is None or telling(outcome) > telling(self.rejection):
                 self.rejection = outcome
             return
-        if self.option is None or self.key(outcome) < self.key(self.option):
-            self.option = outcome
-        replica = outcome.deployment.replica
-        if replica is not None:
-            held = self.by_gpu.get(replica.gpu.id)
-            if held is None or self.key(outcome) < self.key(held):
-                self.by_gpu[replica.gpu.id] = outcome
-
-    def key(self, option: Option) -> tuple[float, ...]:
-        """Lower is better."""
-        return order_key(option, self.context, cost_before_quality=self.strategy.id == "quantized")
+        self.options.append(outcome)
+        quality = quality_class(outcome.deployment, self.context.catalog, self.context.limits)
+        settled = firmness(outcome.quote) == FIRM and not offloads(outcome)
+        if settled and (self.any_quality or quality == WITHIN_LIMIT):
+            cost = comparable_usd(outcome)
+            self.ceiling_usd = cost if self.ceiling_usd is None else min(self.ceiling_usd, cost)
 
     def outcome(self, market: Market) -> Outcome:
         """The row of this strategy."""
-        if self.option is not None:
-            return self.option
+        best = best_of(self.options, self.context, any_quality=self.any_quality)
+        if best is not None:
+            return best
         if self.rejection is not None:
             return self.rejection
         reason, fix = self.strategy.why_none(market)
         return Rejection(strategy=self.strategy.id, reason=reason, fix=fix, code="nothing_to_propose")
 
+    def best_by_gpu(self) -> dict[str, Option]:
+        """The best option on each kind of GPU."""
+        by_gpu: dict[str, list[Option]] = defaultdict(list)
+        for option in self.options:
+            if option.deployment.replica is not None:
+                by_gpu[option.deployment.replica.gpu.id].append(option)
+        found = {gpu_id: best_of(options, self.context) for gpu_id, options in by_gpu.items()}
+        return {gpu_id: option for gpu_id, option in found.items() if option is not None}
 
-def search(strategy: Strategy, market: Market, context: Context) -> Best:
-    """The best of a strategy's proposals."""
-    best = Best(strategy=strategy, context=context)
+
+def search(strategy: Strategy, market: Market, context: Context) -> Found:
+    """Everything of a strategy's proposals that could be its answer."""
+    found = Found(strategy=strategy, context=context)
     for floor_usd, deployment in by_floor_cost(strategy.propose(market), context):
-        if not skippable(deployment, floor_usd, best):
-            best.take(evaluate(deployment, context))
-    return best
+        if not skippable(deployment, floor_usd, found):
+            found.take(evaluate(deployment, context))
+    return found
 
 
 def by_floor_cost(proposals: Iterable[Deployment], context: Context) -> list[tuple[float, Deployment]]:
@@ -87,18 +109,9 @@ def fits(replica: Replica) -> bool:
     return memory.fits_weights(replica.model, replica.weights, replica.parallel, replica.gpu, replica.engine)
 
 
-def skippable(deployment: Deployment, floor_usd: float, best: Best) -> bool:
+def skippable(deployment: Deployment, floor_usd: float, found: Found) -> bool:
     """Whether it cannot beat what is already there, or its weights alone exceed the GPU."""
     replica = deployment.replica
-    held = best.option
-    if held is not None and replica is not None and replica.offload is None and not fits(replica):
+    if found.options and replica is not None and replica.offload is None and not fits(replica):
         return True
-    if held is None or floor_usd == 0.0:
-        return False
-    if firmness(held.quote) > 0 or offloads(held):
-        return False
-    limits, catalog = best.context.limits, best.context.catalog
-    worse_quality = quality_class(held.deployment, catalog, limits) > quality_class(deployment, catalog, limits)
-    if worse_quality and best.strategy.id != "quantized":
-        return False
-    return round_to_tie(floor_usd) > round_to_tie(held.quote.usd_per_month)
+    return found.ceiling_usd is not None and not as_cheap(floor_usd, found.ceiling_usd)

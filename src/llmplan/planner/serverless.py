@@ -8,8 +8,10 @@ from llmplan import perf, pricing
 from llmplan.plan.deployment import Deployment, Replica
 from llmplan.plan.outcome import CheckResult, Estimate, MemoryBudget, Option, Outcome, Quote, Rejection
 from llmplan.plan.usage import ServerlessUsage
+from llmplan.planner.ceiling import within_budget
 from llmplan.planner.context import Context
 from llmplan.planner.demand import with_rate
+from llmplan.planner.order import firmness
 from llmplan.planner.quality import quality_of
 from llmplan.planner.size import Sized, slo_misses, typical_load
 from llmplan.simulate import cold_start, scale_to_zero_usage
@@ -46,7 +48,7 @@ def evaluate_per_second(
     ]
     options = [outcome for outcome in outcomes if isinstance(outcome, Option)]
     if options:
-        return min(options, key=lambda option: (not option.quote.complete, option.quote.usd_per_month))
+        return min(options, key=lambda option: (firmness(option.quote), option.quote.usd_per_month))
     rejections = [outcome for outcome in outcomes if isinstance(outcome, Rejection)]
     if rejections:
         return max(rejections, key=lambda rejection: rejection.closeness)
@@ -110,7 +112,8 @@ def _on_platform(
     quote = pricing.quote(fleet, workload, narrowed, context.prices, usage=usage)
     if isinstance(quote, Rejection):
         return replace(quote, strategy="serverless", deployment=fleet)
-    return _option(fleet, budget, warm, quote, findings, usage, window_s, context)
+    option = _option(fleet, budget, warm, quote, findings, usage, window_s, context)
+    return within_budget(option, context)
 
 
 def usage_of(
@@ -185,8 +188,16 @@ def _option(
             "idle_replica_s_per_month": usage.idle_replica_s_per_month,
             "starts_per_month": usage.starts_per_month,
         },
-        notes=(
-            f"cold start {format_seconds(usage.cold_start_s)}: {usage.cold_request_share:.1%} of requests meet one",
-            f"workers run {usage.mean_running_replicas:.0%} of the time with a {window_s:g} s idle window",
-        ),
+        notes=tuple(cold_notes(usage, window_s)),
     )
+
+
+def cold_notes(usage: ServerlessUsage, window_s: float) -> list[str]:
+    """How it runs, in words."""
+    notes = [
+        f"cold start {format_seconds(usage.cold_start_s)}: {usage.cold_request_share:.1%} of requests meet one",
+        f"{usage.mean_running_replicas:.2g} workers run on average, with an idle window of {window_s:g} s",
+    ]
+    if usage.mean_running_replicas >= 0.9:
+        notes.append("this traffic never lets it scale to zero: compare with a GPU rented by the hour")
+    return notes

@@ -36,16 +36,22 @@ def check_documents(
     for provider, document in new.items():
         problems += [Problem("error", provider, text) for text in _bounds(document)]
         problems += [Problem("error", provider, text) for text in _future(document, today)]
-        known = len(newest(old.get(provider, {})))
-        found = len(newest(document))
-        if known and found < MIN_ROW_SHARE * known:
-            problems.append(Problem("error", provider, f"only {found} prices where {known} were known"))
+        problems += [Problem("error", provider, text) for text in _lost(document, old.get(provider, {}))]
     for change in list_changes(old, new):
         ratio = change.ratio
         if ratio is not None and not 1 / MAX_DRIFT <= ratio <= MAX_DRIFT:
             text = f"{change.key}: {change.old_usd:g} became {change.new_usd:g}, more than a factor {MAX_DRIFT:g}"
             problems.append(Problem("error", change.provider, text))
     return problems
+
+
+def _lost(new: Mapping[str, Any], old: Mapping[str, Any]) -> Iterator[str]:
+    """Kinds of offers of which too few are left. A kind that the new document lacks was not read at all."""
+    for part in ("hourly", "serverless", "tokens"):
+        if part in new and part in old:
+            known, found = (len(newest({part: document[part]})) for document in (old, new))
+            if found < MIN_ROW_SHARE * known:
+                yield f"only {found} {part} prices where {known} were known"
 
 
 def _bounds(document: Mapping[str, Any]) -> Iterator[str]:

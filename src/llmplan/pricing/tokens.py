@@ -99,24 +99,37 @@ def cheapest_tokens(model: ModelSpec, workload: Workload, limits: Limits, prices
     offers = [offer for offer in sold if offer.context_tokens is None or offer.context_tokens >= context]
     if not offers:
         return _rejection(model, sold, context, limits, prices)
-    quotes = []
-    for offer in offers:
-        lines = token_lines(offer, volume.input_tokens, volume.output_tokens, workload.prefix_share)
-        quotes.append((sum(line.usd_per_month or 0.0 for line in lines), offer.provider, offer.listed_as, lines, offer))
-    quotes.sort(key=lambda entry: entry[:3])
-    _, provider, _, lines, offer = quotes[0]
-    others: dict[str, QuoteLine] = {}
-    for other_total, other_provider, _, _, other in quotes[1:]:
-        if other_provider != provider and other_provider not in others and len(others) < OTHER_SELLERS:
-            others[other_provider] = _summary(other_total, other)
+    tokens = volume.input_tokens, volume.output_tokens, workload.prefix_share
+    ranked = sorted(
+        ((_total_usd(offer, *tokens), offer.provider, offer.listed_as, offer) for offer in offers), key=_rank
+    )
+    best = ranked[0][3]
+    lines = token_lines(best, *tokens)
     spent_in = sum(line.usd_per_month or 0.0 for line in lines if "input" in line.name)
     mtok_in = volume.input_tokens / TOKENS_PER_MTOK
+    others: dict[str, QuoteLine] = {}
+    for total_usd, provider, _, offer in ranked[1:]:
+        if provider != best.provider and provider not in others and len(others) < OTHER_SELLERS:
+            others[provider] = _summary(total_usd, offer)
     return TokenQuote(
         lines=lines,
         alternatives=tuple(others.values()),
-        usd_per_mtok_input=spent_in / mtok_in if mtok_in else offer.input_usd_per_mtok,
-        usd_per_mtok_output=offer.output_usd_per_mtok,
+        usd_per_mtok_input=spent_in / mtok_in if mtok_in else best.input_usd_per_mtok,
+        usd_per_mtok_output=best.output_usd_per_mtok,
     )
+
+
+def _total_usd(offer: TokenOffer, input_tokens: float, output_tokens: float, prefix_share: float) -> float:
+    """The sum of `token_lines`."""
+    cached = offer.cached_input_usd_per_mtok
+    price_in = offer.input_usd_per_mtok
+    if cached is not None:
+        price_in += prefix_share * (cached - price_in)
+    return (input_tokens * price_in + output_tokens * offer.output_usd_per_mtok) / TOKENS_PER_MTOK
+
+
+def _rank(entry: tuple[float, str, str, TokenOffer]) -> tuple[float, str, str]:
+    return entry[:3]
 
 
 def listings(model: ModelSpec, limits: Limits, prices: PriceBook) -> tuple[TokenOffer, ...]:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
-from llmplan.report.blocks import Block, Column, Document, Facts, Paragraph, Row, Table
+from llmplan.report.blocks import Block, Column, Document, Facts, Items, Paragraph, Row, Table
 from llmplan.report.json import Record, schema, source
 from llmplan.report.numbers import MISSING, count, format_bytes, percent, rate
 from llmplan.report.views import Sources
@@ -14,7 +14,14 @@ from llmplan.spec.engine import EngineSpec, FormatSupport
 from llmplan.spec.formats import FormatQuality, WeightFormat
 from llmplan.spec.gpu import GpuSpec
 from llmplan.spec.host import HostSpec
-from llmplan.spec.model import ModelSpec
+from llmplan.spec.model import (
+    DenseFeedForward,
+    GqaAttention,
+    LayerGroup,
+    MlaAttention,
+    ModelSpec,
+    MoeFeedForward,
+)
 from llmplan.spec.price import Provider
 from llmplan.spec.provenance import Provenance
 from llmplan.spec.workload import Lengths, Workload
@@ -152,10 +159,18 @@ def entry_document(kind: str, entity: Any, path: str | None) -> Document:
     figures = tuple(
         Row(cells=(name, shown, provenance.kind, _date(provenance), sources.cite((provenance,))))
         for name, shown, provenance in sourced(entity)
+        if shown != MISSING
     )
     if figures:
         columns = (Column(title="figure"), Column(title="value", share=1), *_columns("kind", "as of", "source"))
         blocks.append(Table(columns=columns, rows=figures))
+    inside: dict[str, list[str]] = {}
+    for name, shown, provenance in sourced(entity):
+        if shown == MISSING:
+            inside.setdefault(sources.cite((provenance,)), []).append(name)
+    if inside:
+        items = tuple(f"{', '.join(names)} {cited}" for cited, names in inside.items())
+        blocks.append(Items(title="Read from the source, and part of the fields above", items=items))
     return (*blocks, *sources.blocks())
 
 
@@ -196,8 +211,29 @@ def plain_facts(entity: Any, path: str | None) -> Iterator[tuple[str, str]]:
             and value not in (None, (), {}, "")
         ):
             yield name, readable(name, value)
+    if isinstance(entity, ModelSpec):
+        yield from (("layers", layer_line(group)) for group in entity.layers)
     if path:
         yield "file", path
+
+
+def layer_line(group: LayerGroup) -> str:
+    """A group of equal layers: `32 × 32 heads on 8 KV heads of 128, dense 14,336`."""
+    attention, feed_forward = group.attention, group.feed_forward
+    match attention:
+        case GqaAttention():
+            text = f"{attention.query_heads} heads on {attention.kv_heads} KV heads of {attention.head_dim}"
+        case MlaAttention():
+            text = f"{attention.query_heads} heads on a latent of {attention.kv_lora_rank}+{attention.qk_rope_head_dim}"
+    if attention.window_tokens is not None:
+        text += f", window {attention.window_tokens:,}"
+    match feed_forward:
+        case DenseFeedForward():
+            text += f", dense {feed_forward.intermediate_size:,}"
+        case MoeFeedForward():
+            chosen = f"{feed_forward.experts_per_token} of {feed_forward.experts} experts"
+            text += f", {chosen} of {feed_forward.expert_intermediate_size:,}"
+    return f"{group.count} × {text}"
 
 
 def sourced(entity: Any) -> Iterator[tuple[str, str, Provenance]]:

@@ -318,6 +318,7 @@ def quote_line(line: QuoteLine) -> Record:
             "instance": figure.instance,
             "region": figure.region,
             "term": figure.term,
+            "quality": figure.quality,
             "source": figure.source,
             "url": figure.url,
             "as_of": figure.as_of.isoformat() if figure.as_of else None,

@@ -78,7 +78,7 @@ def percent(share: float) -> str:
     ('1.2 %', '50 %', '-0.4 %')
     """
     value = share * 100
-    return f"{value:.0f} %" if abs(value) >= 10 else f"{value:.1f} %"
+    return f"{value:.0f} %" if abs(value) >= 10 or value == 0 else f"{value:.1f} %"
 
 
 def usd(amount_usd: float | None, *, complete: bool = True) -> str:

@@ -12,6 +12,8 @@ from llmplan.units import TOKENS_PER_MTOK
 
 RECOMMENDED = "▸ "
 INDENT = "  "
+NEVER = 0.0005
+"""a share below this is printed as none"""
 
 COLUMNS = (
     Column(title=f"{INDENT}strategy"),
@@ -120,7 +122,7 @@ def latency(option: Option) -> str:
     lines = [ttft_p95(option.estimate), tpot_p95(option.estimate)]
     cold = option.cold.get("cold_request_share")
     if cold is not None:
-        lines.append(f"{percent(cold)} start cold")
+        lines.append(f"{percent(cold)} start cold" if cold >= NEVER else "always warm")
     return "\n".join(lines)
 
 

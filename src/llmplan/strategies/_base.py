@@ -151,8 +151,10 @@ def kv_format_for(market: Market, model: ModelSpec, weights: WeightFormat, gpu: 
 
 
 def native_format(market: Market, gpu: GpuSpec) -> WeightFormat:
-    """The checkpoint's own format; 16-bit floats become fp16 where the GPU has no bf16."""
+    """The checkpoint's own format: fp32 is served in 16 bit, and 16-bit floats as fp16 where the GPU has no bf16."""
     own = market.model.checkpoint_format
+    if own == "fp32":
+        own = "bf16"
     if own == "bf16" and not gpu.supports("bf16"):
         own = "fp16"
     return market.weight_formats[own]
@@ -228,7 +230,7 @@ def host_from_inventory(group: NodeGroup, template: HostSpec, network_bytes_per_
     return replace(
         template,
         gpus=group.gpus_per_node,
-        memory_bytes=group.host_memory_bytes or template.memory_bytes,
+        memory_bytes=template.memory_bytes if group.host_memory_bytes is None else group.host_memory_bytes,
         memory_bandwidth_bytes_per_s=group.host_memory_bandwidth_bytes_per_s or template.memory_bandwidth_bytes_per_s,
         fast_link_gpus=min(fast_link, group.gpus_per_node),
         network_bytes_per_s=network_bytes_per_s,

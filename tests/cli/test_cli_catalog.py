@@ -1,0 +1,86 @@
+"""`catalog list|show|check`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from llmplan.cli import catalog as command
+from llmplan.cli import main
+from llmplan.spec.catalog import Catalog
+
+
+@pytest.mark.parametrize("kind", command.KINDS)
+def test_every_kind_lists(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["catalog", "list", kind]) == 0
+    out = capsys.readouterr().out
+    assert len(out.splitlines()) > 4
+    assert max(map(len, out.splitlines())) <= 80
+    assert main(["catalog", "list", kind, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["kind"] == kind
+    assert found["ids"]
+
+
+def test_the_singular_is_understood_and_a_misspelling_helped(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["catalog", "list", "GPU"]) == 0
+    capsys.readouterr()
+    assert main(["catalog", "list", "modles"]) == 2
+    assert "did you mean models?" in capsys.readouterr().err
+
+
+def test_show_gives_each_figure_its_source(capsys: pytest.CaptureFixture[str], catalog: Catalog) -> None:
+    assert main(["catalog", "show", "h100"]) == 0
+    out = capsys.readouterr().out
+    assert "h100-sxm-80gb" in out
+    assert "3,350 GB/s" in out
+    assert "Sources" in out
+    assert main(["catalog", "show", "h100", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["fields"]["memory_bytes"] == catalog.gpus["h100"].memory_bytes
+    assert set(found["provenance"]) == set(catalog.gpus["h100"].provenance)
+
+
+@pytest.mark.parametrize(
+    "name", ["vllm", "hgx-8-h100", "meta-llama/llama-3.1-8b-instruct", "azure-conversation", "aws"]
+)
+def test_show_finds_every_kind(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    assert main(["catalog", "show", name]) == 0
+    out = capsys.readouterr().out
+    assert "–" not in out.split("Sources")[0]
+
+
+def test_show_of_something_unknown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["catalog", "show", "h100-smx-80gb"]) == 2
+    error = capsys.readouterr().err
+    assert "did you mean h100-sxm-80gb" in error
+
+
+def test_a_layer_of_ones_own(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "gpus").mkdir()
+    (tmp_path / "gpus" / "a10-24gb.yaml").write_text(
+        "id: a10-24gb\nextends: a10-24gb\n"
+        "figures:\n  tdp_w: {value: 99, source: bench, as_of: 2026-11-01, kind: measured}\n"
+        "sources:\n  bench: {title: our own bench}\n"
+    )
+    assert main(["catalog", "show", "a10", "--catalog", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "99" in out
+    assert "our own bench" in out
+
+
+def test_check_names_the_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "gpus").mkdir()
+    broken = tmp_path / "gpus" / "mine.yaml"
+    broken.write_text("id: mine\nmemry: 3\n")
+    assert main(["catalog", "check", "--catalog", str(tmp_path), "--json"]) == 1
+    problems = json.loads(capsys.readouterr().out)["problems"]
+    assert any(each["severity"] == "error" and str(broken) in (each["path"] or each["message"]) for each in problems)
+
+
+def test_a_catalogue_folder_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["catalog", "list", "gpus", "--catalog", "nowhere"]) == 2
+    assert "nowhere is not a folder" in capsys.readouterr().err

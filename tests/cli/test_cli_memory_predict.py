@@ -1,0 +1,229 @@
+"""`memory` and `predict`: JSON shapes, defaults, refusals, and lines of cases."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llmplan.cli import main
+from llmplan.units import GIB
+
+LLAMA = "meta-llama/Llama-3.1-8B-Instruct"
+GROUPED = 2 * 32 * 8 * 128 * 2
+"""K and V x 32 layers x 8 KV heads x 128 x 2 bytes: bytes per token of the 8B model"""
+
+
+def ask(capsys: pytest.CaptureFixture[str], *argv: str, code: int = 0) -> Any:
+    assert main([*argv, "--json"]) == code, capsys.readouterr().err
+    return json.loads(capsys.readouterr().out)
+
+
+def test_memory_has_the_documented_shape(capsys: pytest.CaptureFixture[str]) -> None:
+    found = ask(capsys, "memory", LLAMA, "--gpu", "h100", "--max-model-len", "8192")
+    assert found["schema"] == "llmplan.memory/v1"
+    assert found["model"] == LLAMA
+    assert found["parameters"] == {"total": 8030261248, "active": 8030261248, "embedding": 128256 * 4096}
+    assert found["checkpoint_bytes"] == 2 * 8030261248
+    assert found["fits"] is True
+    assert found["rejection"] is None
+    per_gpu, kv = found["per_gpu"], found["kv"]
+    assert set(per_gpu) >= {
+        "total_bytes", "budget_bytes", "weights_bytes", "activation_bytes", "cuda_graph_bytes", "non_torch_bytes",
+        "kv_cache_bytes",
+    }  # fmt: skip
+    assert per_gpu["kv_cache_bytes"]["low"] <= per_gpu["kv_cache_bytes"]["mid"] <= per_gpu["kv_cache_bytes"]["high"]
+    assert kv["bytes_per_token_per_gpu"] == GROUPED
+    assert kv["capacity_tokens"] / 8192 == pytest.approx(kv["max_concurrency"], rel=0.01)
+    assert found["assumed"]["engine"].startswith("vllm@")
+    assert "max_model_len" not in found["assumed"]
+
+
+def test_a_known_pool_is_taken_exactly(capsys: pytest.CaptureFixture[str]) -> None:
+    found = ask(capsys, "memory", LLAMA, "--gpu", "h100", "--max-model-len", "8192", "--kv-cache-memory-gib", "4")
+    assert found["per_gpu"]["kv_cache_bytes"] == {"low": 4 * GIB, "mid": 4 * GIB, "high": 4 * GIB}
+    assert found["kv"]["blocks"] == 4 * GIB // (16 * GROUPED)
+
+
+def test_memory_that_does_not_fit_exits_3_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    found = ask(capsys, "memory", "meta-llama/Llama-3.3-70B-Instruct", "--gpu", "a10", code=3)
+    assert found["fits"] is False
+    assert found["rejection"]["fix"]
+    assert found["per_gpu"]["weights_bytes"] > 130 * GIB
+    assert found["kv"]["blocks"] is None
+
+
+def test_the_whole_context_on_a_small_gpu_offers_a_shorter_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["memory", LLAMA, "--gpu", "a10"]) == 3
+    out = capsys.readouterr().out
+    assert "Not feasible" in out
+    shorter = int(out.split("--max-model-len ")[1].split()[0])
+    assert main(["memory", LLAMA, "--gpu", "a10", "--max-model-len", str(shorter)]) == 0
+    assert "Defaults used" in capsys.readouterr().out
+
+
+def test_an_old_gpu_without_bf16_gets_fp16(capsys: pytest.CaptureFixture[str]) -> None:
+    found = ask(capsys, "memory", LLAMA, "--gpu", "t4", "--tp", "2", "--max-model-len", "2048")
+    assert found["deployment"]["weights"] == "fp16"
+    assert found["assumed"]["weights"] == "fp16"
+
+
+def test_explain_numbers_its_sources(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["memory", LLAMA, "--gpu", "h100", "--max-model-len", "4096", "--explain"]) == 0
+    out = capsys.readouterr().out
+    assert "How each line is computed" in out
+    assert "[1]" in out.split("Sources")[1]
+
+
+def test_predict_has_the_documented_shape(capsys: pytest.CaptureFixture[str]) -> None:
+    found = ask(capsys, "predict", LLAMA, "--gpu", "h100", "--isl", "1000", "--osl", "300", "--concurrency", "16")
+    assert found["schema"] == "llmplan.predict/v1"
+    for key in ("ttft_ms", "tpot_ms", "output_tokens_per_s", "total_tokens_per_s", "requests_per_s", "e2e_ms"):
+        assert 0 < found[key]["low"] <= found[key]["mid"] <= found[key]["high"], key
+    assert found["ttft_ms_p95"] >= found["ttft_ms"]["mid"]
+    assert found["e2e_ms"]["mid"] == pytest.approx(found["ttft_ms"]["mid"] + 299 * found["tpot_ms"]["mid"], rel=0.1)
+    assert {"batch_size", "kv_limited", "saturated", "bottleneck", "tpot_ms_p95", "checks"} <= set(found)
+    assert set(found["calibration"]) == {"id", "extrapolated"}
+    assert found["deployment"]["max_model_len"] == 2048
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--gpu", "h100", "--isl", "9", "--osl", "9"], "exactly one of --concurrency"),
+        (["--gpu", "h100", "--isl", "9", "--osl", "9", "--rate", "1", "--saturation"], "--rate, --saturation"),
+        (["--gpu", "h100", "--osl", "9", "--rate", "1"], "--isl missing"),
+        (["--isl", "9", "--osl", "9", "--rate", "1"], "--gpu is missing"),
+        (["--gpu", "h100", "--isl", "200000", "--osl", "9", "--rate", "1"], "131,072-token context"),
+        (
+            ["--gpu", "h100", "--isl", "900", "--osl", "900", "--rate", "1", "--max-model-len", "1024"],
+            "exceed --max-model-len",
+        ),
+        (["--gpu", "h100", "--isl", "9", "--osl", "9", "--rate", "1", "--tp", "2", "--gpus", "3"], "not --gpus 3"),
+        (["--gpu", "h100", "--isl", "9", "--osl", "9", "--rate", "1", "--tp", "4", "--ep", "3"], "--ep is 1 or"),
+        (["--gpu", "h100", "--isl", "9", "--osl", "9", "--rate", "1", "--engine", "vlm"], "unknown engine 'vlm'"),
+        (["--gpu", "h100", "--isl", "9", "--osl", "9", "--rate", "1", "--weights", "fp9"], "unknown weight format"),
+        (["--gpu", "h100-smx", "--isl", "9", "--osl", "9", "--rate", "1"], "did you mean h100-sxm"),
+    ],
+)
+def test_predict_refuses(capsys: pytest.CaptureFixture[str], argv: list[str], message: str) -> None:
+    assert main(["predict", LLAMA, *argv]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert message in captured.err
+
+
+def test_predict_on_too_small_a_gpu_shows_the_ledger_that_failed(capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ["predict", "meta-llama/Llama-3.3-70B-Instruct", "--gpu", "a10", "--isl", "9", "--osl", "9", "--rate", "1"]
+    assert main(argv) == 3
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("error: ")
+    assert "weights" in captured.err
+    assert "hint: " in captured.err
+
+
+@pytest.mark.parametrize("model", ["no/such-model", "./nowhere/config.json"])
+def test_unknown_models(capsys: pytest.CaptureFixture[str], model: str) -> None:
+    assert main(["memory", model, "--gpu", "a10"]) == 2
+    assert "llmplan catalog list models" in capsys.readouterr().err
+
+
+def test_a_model_id_in_any_case_and_nearly_right(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["memory", LLAMA.lower(), "--gpu", "h100", "--max-model-len", "4096"]) == 0
+    capsys.readouterr()
+    assert main(["memory", "meta-llama/Llama-3.1-8B-Instrct", "--gpu", "h100"]) == 2
+    assert f"did you mean {LLAMA}" in capsys.readouterr().err
+
+
+def write_config(folder: Path, **changes: Any) -> Path:
+    config = {
+        "model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_size": 2048, "intermediate_size": 5632,
+        "num_hidden_layers": 22, "num_attention_heads": 32, "num_key_value_heads": 4, "vocab_size": 32000,
+        "max_position_embeddings": 2048, "torch_dtype": "bfloat16", "tie_word_embeddings": False,
+    } | changes  # fmt: skip
+    path = folder / "config.json"
+    path.write_text(json.dumps({key: value for key, value in config.items() if value is not None}))
+    return path
+
+
+def test_a_config_on_disk(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = write_config(tmp_path)
+    by_file = ask(capsys, "memory", str(path), "--gpu", "h100")
+    by_folder = ask(capsys, "memory", str(tmp_path), "--gpu", "h100")
+    assert by_file == by_folder
+    assert by_file["parameters"]["embedding"] == 32000 * 2048
+    assert by_file["kv"]["bytes_per_token_per_gpu"] == 2 * 22 * 4 * 64 * 2
+
+
+@pytest.mark.parametrize("changes", [{"model_type": "unheard-of", "architectures": ["X"]}, {"hidden_size": None}])
+def test_a_config_that_cannot_be_read(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    path = write_config(tmp_path, **changes)
+    assert main(["memory", str(path), "--gpu", "h100"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert "Traceback" not in error
+
+
+CASES = [
+    {"id": "good", "model": LLAMA, "gpu": "h100", "isl": 1000, "osl": 300, "concurrency": 4, "tp": None},
+    {"id": "misspelt", "model": LLAMA, "gpu": "h100", "isl": 1000, "osl": 300, "concurency": 4},
+    {"id": "typed", "model": LLAMA, "gpu": "h100", "isl": "1000", "osl": 300, "concurrency": 4},
+    {"id": "negative", "model": LLAMA, "gpu": "h100", "isl": -1, "osl": 300, "concurrency": 4},
+    {"id": "unknown", "model": "no/such", "gpu": "h100", "isl": 1000, "osl": 300, "concurrency": 4},
+    {"id": "too big", "model": "meta-llama/Llama-3.3-70B-Instruct", "gpu": "t4", "isl": 9, "osl": 9, "rate": 1},
+    {"model": LLAMA, "gpu": "a10", "isl": 1000, "osl": 300, "saturation": True},
+]
+
+
+def run_cases(capsys: pytest.CaptureFixture[str], path: Path, command: str, *argv: str) -> list[dict[str, Any]]:
+    assert main([command, *argv, "--cases", str(path)]) == 0
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_cases_answer_in_order_and_a_bad_line_stops_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "cases.jsonl"
+    lines = [json.dumps(case) for case in CASES]
+    lines += ["", '{"id": "nan", "isl": NaN}', "{", "[1]"]
+    path.write_text("\n".join(lines))
+    found = run_cases(capsys, path, "predict")
+    assert [row["id"] for row in found] == ["good", "misspelt", "typed", "negative", "unknown", "too big", 7, 9, 10, 11]
+    assert [row["ok"] for row in found] == [True, False, False, False, False, False, True, False, False, False]
+    codes = [row["error"]["code"] for row in found if not row["ok"]]
+    assert codes == ["usage", "usage", "usage", "unknown_id", "no_feasible_plan", "data", "data", "data"]
+    assert "NaN" in found[7]["error"]["message"]
+    assert "did you mean concurrency" in found[1]["error"]["hints"][0]
+
+
+def test_a_case_equals_the_same_question_on_the_command_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "cases.jsonl"
+    path.write_text(json.dumps({"id": 1, "model": LLAMA, "gpu": "l4", "isl": 500, "osl": 100, "rate": 0.5}) + "\n")
+    (row,) = run_cases(capsys, path, "predict")
+    alone = ask(capsys, "predict", LLAMA, "--gpu", "l4", "--isl", "500", "--osl", "100", "--rate", "0.5")
+    assert {key: value for key, value in row.items() if key not in ("id", "ok")} == alone
+
+
+def test_flags_beside_cases_are_defaults_of_every_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "cases.jsonl"
+    path.write_text('{"id": "a"}\n{"id": "b", "gpu": "l4"}\n')
+    found = run_cases(capsys, path, "memory", LLAMA, "--gpu", "h100", "--max-model-len", "4096")
+    assert [row["deployment"]["gpu"] for row in found] == ["h100-sxm-80gb", "l4-24gb"]
+
+
+def test_a_case_whose_model_is_a_path(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    config = write_config(tmp_path)
+    path = tmp_path / "cases.jsonl"
+    path.write_text(json.dumps({"id": 1, "model": str(config), "gpu": "a10"}) + "\n")
+    (row,) = run_cases(capsys, path, "memory")
+    assert row["ok"] is True
+
+
+def test_cases_that_do_not_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["memory", "--cases", "nowhere.jsonl"]) == 2
+    assert "cannot read nowhere.jsonl" in capsys.readouterr().err
