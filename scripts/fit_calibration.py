@@ -43,7 +43,6 @@ START: dict[str, tuple[float, float, float]] = {
     "roofline_exponent": (2.0, 1.0, 8.0),
     "step_s": (1e-3, 1e-4, 1e-2),
     "layer_s": (2e-5, 2e-6, 2e-4),
-    "expert_layer_s": (4e-5, 1e-6, 5e-4),
     "prefill_layer_s": (1e-4, 1e-6, 2e-3),
     "lockstep_share": (0.15, 0.01, 1.0),
     "sequence_s": (1e-5, 1e-7, 2e-4),

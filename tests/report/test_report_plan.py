@@ -155,8 +155,6 @@ def test_cost_sets_gpus_side_by_side() -> None:
 
 def test_every_plan_renders() -> None:
     for strategy in ("serverless", "dedicated"):
-        made: Plan = replace(
-            PLAN, outcomes=dict.fromkeys(STRATEGY_IDS, OUTCOMES[strategy]), recommended="dedicated"
-        )
+        made: Plan = replace(PLAN, outcomes=dict.fromkeys(STRATEGY_IDS, OUTCOMES[strategy]), recommended="dedicated")
         assert strategy in text_of(plan.document(made, explained=True))
         assert text_of(cost.document(made, {}, explained=True))

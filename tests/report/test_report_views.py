@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from report_samples import API, BUDGET, DEDICATED, ESTIMATE, GPU, LOAD, MODEL, PLAN, REJECTION, REPLICA
 
 from llmplan.plan.load import Load
-from llmplan.report import catalog, json, markdown, memory, numbers, predict, problems
+from llmplan.report import entry, json, json_money, markdown, memory, numbers, predict, problems
 from llmplan.report.blocks import Column, Row, Table
 from llmplan.spec.band import Band
 from llmplan.units import GIB, format_bytes, format_seconds
@@ -93,9 +93,9 @@ def test_records_are_json() -> None:
         json.memory(REPLICA, BUDGET, 24 * GIB, 65536.0, DEDICATED.checks, {}),
         json.memory(REPLICA, REJECTION, 24 * GIB, 65536.0, (), {}),
         json.predict(REPLICA, replace(ESTIMATE, ttft_p95_s=math.inf), BUDGET, (), {}),
-        json.cost(PLAN, {"example-24gb": API, "other": REJECTION}, 100.0),
-        catalog.entry_record("gpu", GPU, None),
-        catalog.entry_record("model", MODEL, None),
+        json_money.cost(PLAN, {"example-24gb": API, "other": REJECTION}, 100.0),
+        entry.record("gpu", GPU, None),
+        entry.record("model", MODEL, None),
     )
     for record in records:
         stdlib_json.dumps(record, allow_nan=False)
@@ -106,13 +106,13 @@ def test_records_are_json() -> None:
 
 
 def test_an_entry_shows_values_with_the_units_of_their_names() -> None:
-    text = markdown.render(catalog.entry_document("gpu", GPU, "here.yaml"))
+    text = markdown.render(entry.document("gpu", GPU, "here.yaml"))
     for part in ("24.00 GiB", "600 GB/s", "bf16 125 TFLOP/s", "8.6", "here.yaml", "Example data sheet"):
         assert part in text, part
 
 
 def test_a_model_shows_its_layers() -> None:
-    text = markdown.render(catalog.entry_document("model", MODEL, None))
+    text = markdown.render(entry.document("model", MODEL, None))
     assert "2 × 4 heads on 2 KV heads of 2, dense 16" in text
 
 

@@ -15,7 +15,7 @@ from llmplan.cli._options import CatalogFlags, OutputFlags
 from llmplan.errors import LimitExceededError, UnknownIdError, UsageError, nearest
 
 if TYPE_CHECKING:
-    from llmplan.report.catalog import Listing
+    from llmplan.report.listings import Listing
     from llmplan.spec.catalog import Catalog
 
 KINDS = ("gpus", "hosts", "engines", "models", "workloads", "providers", "regions", "formats")
@@ -44,12 +44,12 @@ def list_kind(
     """List every entry of one kind."""
     wanted = kind_named(kind)
     listing = _listing(wanted, open_catalog(catalog))
-    from llmplan.report import catalog as view
+    from llmplan.report import listings as view
 
     _console.answer(
         output.chosen,
-        record=lambda: view.listing_record(wanted, listing),
-        document=lambda: view.listing_document(wanted, listing),
+        record=lambda: view.record(wanted, listing),
+        document=lambda: view.document(wanted, listing),
     )
     return 0
 
@@ -66,7 +66,7 @@ def kind_named(text: str) -> str:
 
 
 def _listing(kind: str, catalog: Catalog) -> Listing:
-    from llmplan.report import catalog as view
+    from llmplan.report import listings as view
     from llmplan.spec.formats import WEIGHT_FORMATS
 
     makers: Mapping[str, Callable[[], Listing]] = {
@@ -108,12 +108,12 @@ def show(
 ) -> int:
     """Show one entry with the source, date and kind of each of its figures."""
     kind, entity, path = find(entry, open_catalog(catalog))
-    from llmplan.report import catalog as view
+    from llmplan.report import entry as view
 
     _console.answer(
         output.chosen,
-        record=lambda: view.entry_record(kind, entity, path),
-        document=lambda: view.entry_document(kind, entity, path),
+        record=lambda: view.record(kind, entity, path),
+        document=lambda: view.document(kind, entity, path),
     )
     return 0
 

@@ -155,6 +155,6 @@ def judged(plan: Plan, budget: float | None) -> int:
 
 def record(plan: Plan, by_gpu: dict[str, Option | Rejection], budget: float | None) -> dict[str, Any]:
     """The JSON answer."""
-    from llmplan.report import json
+    from llmplan.report import json_money
 
-    return json.cost(plan, by_gpu, budget)
+    return json_money.cost(plan, by_gpu, budget)

@@ -14,7 +14,8 @@ from llmplan.cli._options import CatalogFlags, OutputFlags, ReplicaFlags
 from llmplan.errors import NoFeasiblePlanError, UsageError
 
 if TYPE_CHECKING:
-    from llmplan.cli._replica import Built, Workbench
+    from llmplan.cli._replica import Built
+    from llmplan.cli._workbench import Workbench
     from llmplan.plan.outcome import MemoryBudget, Rejection
 
 
@@ -41,7 +42,7 @@ def memory(
 
     Exits 3 when it does not fit.
     """
-    from llmplan.cli._replica import Workbench
+    from llmplan.cli._workbench import Workbench
 
     bench = Workbench(open_catalog(catalog))
     if cases is not None:

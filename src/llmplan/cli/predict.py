@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +15,11 @@ from llmplan.cli._options import CatalogFlags, LoadFlags, OutputFlags, ReplicaFl
 from llmplan.errors import UsageError
 
 if TYPE_CHECKING:
-    from llmplan.cli._replica import Workbench
+    from llmplan.cli._replica import Built
+    from llmplan.cli._workbench import Workbench
+    from llmplan.plan.load import Load
+    from llmplan.plan.outcome import Estimate, MemoryBudget
+    from llmplan.report.blocks import Document
 
 
 def register(app: typer.Typer) -> None:
@@ -41,49 +46,64 @@ def predict(
 
     Exits 3 when the replica does not fit its GPUs.
     """
-    from llmplan import perf
-    from llmplan.cli._replica import Workbench, load_of, refuse, request_tokens
-    from llmplan.plan.outcome import Rejection
+    from llmplan.cli._workbench import Workbench
 
     bench = Workbench(open_catalog(catalog))
     if cases is not None:
         return run_cases(cases, model, replica, load, bench)
     if model is None:
         raise UsageError("which model? MODEL is missing", hints=["llmplan catalog list models"])
+    found = answer(model, replica, load, bench)
+    _console.answer(output.chosen, record=lambda: record(found, bench), document=lambda: document(found, bench, output))
+    return 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One prediction and what it was made from."""
+
+    built: Built
+    load: Load
+    budget: MemoryBudget
+    estimate: Estimate
+
+
+def answer(model: str, flags: ReplicaFlags, load: LoadFlags, bench: Workbench) -> Answer:
+    """The prediction for one replica; raises where it does not fit."""
+    from llmplan import perf
+    from llmplan.cli._replica import load_of, refuse, request_tokens
+    from llmplan.plan.outcome import Rejection
+
     asked = load_of(load)
-    built = bench.build(model, replica, request_tokens(load))
+    built = bench.build(model, flags, request_tokens(load))
     budget = bench.budget(built.replica)
     if isinstance(budget, Rejection):
         refuse(budget)
     estimate = perf.estimate(built.replica, budget, asked, bench.calibration(built.replica))
-    checks = bench.checks(built.replica)
+    return Answer(built=built, load=asked, budget=budget, estimate=estimate)
+
+
+def record(found: Answer, bench: Workbench) -> dict[str, Any]:
+    """The JSON answer."""
     from llmplan.report import json
+
+    replica = found.built.replica
+    return json.predict(replica, found.estimate, found.budget, bench.checks(replica), found.built.assumed)
+
+
+def document(found: Answer, bench: Workbench, output: OutputFlags) -> Document:
+    """The answer for people."""
     from llmplan.report import predict as view
 
-    _console.answer(
-        output.chosen,
-        record=lambda: json.predict(built.replica, estimate, budget, checks, built.assumed),
-        document=lambda: view.document(
-            built.replica, asked, estimate, budget, checks, built.assumed, explain=output.explain
-        ),
-    )
-    return 0
+    replica, assumed = found.built.replica, found.built.assumed
+    checks = bench.checks(replica)
+    return view.document(replica, found.load, found.estimate, found.budget, checks, assumed, explain=output.explain)
 
 
 def run_cases(path: Path, model: str | None, replica: ReplicaFlags, load: LoadFlags, bench: Workbench) -> int:
     """Answer each line of a file."""
-    from llmplan import perf
-    from llmplan.cli._replica import load_of, refuse, request_tokens
-    from llmplan.plan.outcome import Rejection
-    from llmplan.report import json
 
-    def answer(name: str, flags: dict[str, Any]) -> dict[str, Any]:
-        asked = load_of(flags["load"])
-        built = bench.build(name, flags["replica"], request_tokens(flags["load"]))
-        budget = bench.budget(built.replica)
-        if isinstance(budget, Rejection):
-            refuse(budget)
-        estimate = perf.estimate(built.replica, budget, asked, bench.calibration(built.replica))
-        return json.predict(built.replica, estimate, budget, bench.checks(built.replica), built.assumed)
+    def one(name: str, flags: dict[str, Any]) -> dict[str, Any]:
+        return record(answer(name, flags["replica"], flags["load"], bench), bench)
 
-    return _cases.run(path, answer, model=model, groups={"replica": replica, "load": load})
+    return _cases.run(path, one, model=model, groups={"replica": replica, "load": load})

@@ -29,7 +29,7 @@ def place_weights(replica: Replica, share: RankWeights) -> Placement:
     """Split one replica's weights between its GPUs and its host.
 
     replica: its offload; share: one rank's weights.
-    `layers`: that many average layers and their cache on the host. `weights`: that many bytes, evenly over its GPUs.
+    `layers`: that many average layers and their cache on the host. `weights`: that many bytes of each GPU's.
     `kv`: the host pool is on top. An engine that splits layers keeps the token embedding on the host, too.
     Valid for vLLM 0.33 and llama.cpp. Reference: vLLM `--cpu-offload-gb`, llama.cpp `--n-gpu-layers`.
     """
@@ -43,7 +43,7 @@ def place_weights(replica: Replica, share: RankWeights) -> Placement:
     if host_layers:
         host += host_layers * share.layer_bytes + host_cache_bytes(replica, host_layers)
     elif offload and offload.kind == "weights":
-        moved = min(offload.host_weight_bytes / replica.parallel.gpus, resident)
+        moved = min(float(offload.host_weight_bytes), resident)
         resident -= moved
         host += moved * replica.parallel.gpus
     elif offload and offload.kind == "kv":

@@ -40,8 +40,6 @@ class Coefficients:
     """fixed time of every engine step: scheduling, sampling, launch"""
     layer_s: float
     """fixed time of every layer: kernels that do not scale with anything"""
-    expert_layer_s: float
-    """more of the same in a layer with routed experts: routing, permutation, grouped kernels"""
     prefill_layer_s: float
     """more of the same in a step that carries prompt tokens, which runs without CUDA graphs"""
     sequence_s: float

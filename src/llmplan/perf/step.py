@@ -102,8 +102,7 @@ class StepModel:
         self._set_matrices(replica, work, coefficients)
         self._set_links(replica, work, coefficients)
         layer_s = coefficients.layer_s * (1.0 + ADAPTER_LAYER_FACTOR if self._adapters else 1.0)
-        routing_s = coefficients.expert_layer_s * work.expert_layers
-        self._fixed_s = coefficients.step_s / parallel.pp + layer_s * work.layers + routing_s
+        self._fixed_s = coefficients.step_s / parallel.pp + layer_s * work.layers
         self._prefill_fixed_s = coefficients.prefill_layer_s * work.layers
         self._lockstep_share = coefficients.lockstep_share
 
@@ -194,12 +193,17 @@ class StepModel:
     def prefill_s(self, prompt: float, cached: float = 0.0, batch: float = 0.0, context: float = 0.0) -> float:
         """Time until a prompt is computed, `cached` tokens of it being there, beside `batch` decodes [s].
 
-        Chunks follow each other through the pipeline stages: n chunks take n + stages - 1 stage times.
+        Chunks follow each other through the pipeline: all of them in one stage, then the largest in the others.
         """
-        chunks, chunk = self.prefill_chunks(prompt - cached, batch)
+        tokens = prompt - cached
+        chunks, chunk = self.prefill_chunks(tokens, batch)
         if not chunks:
             return 0.0
-        return (chunks + self._stages - 1) * self._stage_s(batch, context, chunk, prompt, cached)
+        first_s = chunks * self._stage_s(batch, context, chunk, prompt, cached)
+        if self._stages == 1:
+            return first_s
+        largest = min(tokens, self._room(batch))
+        return first_s + (self._stages - 1) * self._stage_s(batch, context, largest, prompt, cached)
 
     def decode_and_extra_s(
         self, batch: float, context: float, prompt: float, cached: float = 0.0
@@ -213,9 +217,12 @@ class StepModel:
 
     def prefill_chunks(self, tokens: float, batch: float = 0.0) -> tuple[float, float]:
         """How many steps `tokens` prompt tokens take beside `batch` decodes, and how many tokens each carries."""
-        room = max(1.0, self._chunk_tokens - batch / self._groups, 0.1 * self._chunk_tokens)
-        chunks = float(math.ceil(tokens / room)) if tokens > 0 else 0.0
+        chunks = float(math.ceil(tokens / self._room(batch))) if tokens > 0 else 0.0
         return chunks, tokens / chunks if chunks else 0.0
+
+    def _room(self, batch: float) -> float:
+        """Prompt tokens that a step has room for beside `batch` decodes; prompts are never starved altogether."""
+        return max(1.0, self._chunk_tokens - batch / self._groups, 0.1 * self._chunk_tokens)
 
     def terms(self, batch: float, context: float) -> StepTerms:
         """The decode step taken apart, summed over the pipeline's stages."""

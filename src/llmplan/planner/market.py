@@ -70,13 +70,12 @@ def rented_machines(limits: Limits, catalog: Catalog) -> Iterable[Machine]:
 
 def per_second(limits: Limits, catalog: Catalog) -> Iterable[Machine]:
     """Every GPU that somebody offers by the second, scaling to zero, within the limits."""
-    offers = (offer for offer in catalog.prices.serverless if offer.scales_to_zero)
-    allowed = {offer.gpu_id for offer in offers if not limits.provider_ids or offer.provider in limits.provider_ids}
-    for gpu_id in sorted(allowed):
-        if allowed_gpu(gpu_id, limits, catalog):
-            gpu = catalog.gpus[gpu_id]
-            if gpu.is_nvidia:
-                yield Machine(gpu=gpu, host=host_for(gpu, catalog.hosts))
+    for gpu_id in sorted({offer.gpu_id for offer in catalog.prices.serverless}):
+        if not allowed_gpu(gpu_id, limits, catalog) or not pricing.serverless_offers(gpu_id, limits, catalog.prices):
+            continue
+        gpu = catalog.gpus[gpu_id]
+        if gpu.is_nvidia:
+            yield Machine(gpu=gpu, host=host_for(gpu, catalog.hosts))
 
 
 def owned_machines(limits: Limits, catalog: Catalog) -> Iterable[Machine]:

@@ -44,7 +44,7 @@ def evaluate_per_second(
         )
     outcomes = [
         _on_platform(offer, deployment, replica, budget, findings, sized, start_s, context)
-        for offer in _offers(replica, context)
+        for offer in pricing.serverless_offers(replica.gpu.id, context.limits, context.prices)
     ]
     options = [outcome for outcome in outcomes if isinstance(outcome, Option)]
     if options:
@@ -71,15 +71,6 @@ def start_seconds(replica: Replica, budget: MemoryBudget) -> float | None:
         engine_start_s=engine_s,
         provision_s=PROVISION_S,
     ).total_s
-
-
-def _offers(replica: Replica, context: Context) -> list[ServerlessOffer]:
-    providers = context.limits.provider_ids
-    return [
-        offer
-        for offer in context.prices.serverless
-        if offer.gpu_id == replica.gpu.id and offer.scales_to_zero and (not providers or offer.provider in providers)
-    ]
 
 
 def _on_platform(

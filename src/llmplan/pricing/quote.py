@@ -78,8 +78,9 @@ def _by_second(
     usage: ServerlessUsage | None,
 ) -> Quote | Rejection:
     offload = replica.offload
-    host_bytes = offload.host_weight_bytes + offload.host_kv_bytes if offload else 0
-    worker = Worker(gpu_id=replica.gpu.id, gpus=replica.parallel.gpus, host_gib=to_gib(host_bytes))
+    gpus = replica.parallel.gpus
+    host_bytes = offload.host_weight_bytes * gpus + offload.host_kv_bytes if offload else 0
+    worker = Worker(gpu_id=replica.gpu.id, gpus=gpus, host_gib=to_gib(host_bytes))
     if usage is None:
         usage = _always_on(_replicas(deployment))
     found = cheapest_serverless(worker, usage, limits, prices, deployment.fleets)

@@ -65,7 +65,7 @@ def _money_row(plan: Plan, strategy: str) -> Row:
     return Row(
         cells=(
             f"{mark}{strategy}",
-            "\n".join(line for line in (rows.gpus(outcome.deployment), rows.seller(quote)) if line),
+            "\n".join(line for line in (rows.gpus(outcome.deployment), rows.seller(outcome)) if line),
             usd(quote.usd_per_month / HOURS_PER_MONTH, complete=quote.complete),
             usd(quote.usd_per_month, complete=quote.complete),
             usd(rows.usd_per_mtok(quote), complete=quote.complete),
@@ -105,7 +105,7 @@ def _column(outcome: Option | Rejection) -> tuple[str, ...]:
         deployment.strategy,
         rows.gpus(deployment),
         rows.settings(deployment),
-        rows.seller(quote) or "own hardware",
+        rows.seller(outcome) or MISSING,
         rows.ttft_p95(estimate) if estimate else MISSING,
         rows.tpot_p95(estimate) if estimate else MISSING,
         percent(estimate.utilization) if estimate else MISSING,

@@ -9,7 +9,7 @@ from llmplan.plan.outcome import Option, Rejection
 from llmplan.plan.plan import Plan
 from llmplan.report import explain, rows, views
 from llmplan.report.blocks import Block, Document, Facts, Items, Paragraph
-from llmplan.report.numbers import LOWER_BOUND, percent, rate
+from llmplan.report.numbers import LOWER_BOUND, percent, plural, rate
 from llmplan.spec.inventory import Inventory
 from llmplan.spec.provenance import Provenance
 from llmplan.spec.workload import Lengths, Limits, Question, Slo, Workload
@@ -55,7 +55,8 @@ def traffic(workload: Workload) -> str:
         if workload.peak_to_mean > 1:
             text += f" (busiest hour {rate(workload.requests_per_s * workload.peak_to_mean)})"
     else:
-        text = f"{workload.concurrency or 0:g} requests in flight"
+        users = workload.concurrency or 0
+        text = f"{users:g} request{plural(users)} always in flight"
     text += f", {_tokens(workload.input_tokens)} tokens in, {_tokens(workload.output_tokens)} out"
     if workload.prefix_share:
         text += f", {percent(workload.prefix_share)} of the input shared"

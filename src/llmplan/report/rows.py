@@ -64,7 +64,7 @@ def status(option: Option, slo: Slo) -> str:
 def what(option: Option) -> str:
     """GPUs, format and engine; then who sells it, on which terms."""
     deployment = option.deployment
-    lines = [gpus(deployment), settings(deployment), seller(option.quote)]
+    lines = [gpus(deployment), settings(deployment), seller(option)]
     return "\n".join(line for line in lines if line)
 
 
@@ -104,9 +104,11 @@ def settings(deployment: Deployment) -> str:
             return f"{text}, KV spills to host RAM"
 
 
-def seller(quote: Quote) -> str:
+def seller(option: Option) -> str:
     """Who is paid most, where and on which term: `aws us-east-1, reserved-1y`."""
-    priced = [line for line in quote.lines if line.figure is not None and line.usd_per_month is not None]
+    if option.deployment.purchase.kind == "owned":
+        return "own hardware"
+    priced = [line for line in option.quote.lines if line.figure is not None and line.usd_per_month is not None]
     if not priced:
         return ""
     figure = max(priced, key=lambda line: line.usd_per_month or 0.0).figure

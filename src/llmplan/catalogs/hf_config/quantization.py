@@ -27,7 +27,7 @@ class Quantization:
     dialect: Dialect = "parts"
 
 
-_OWN_GROUP: Final = {"awq-int4": 128, "gptq-int4": 128, "w4a16": 128, "nvfp4": 16, "mxfp4": 32}
+_OWN_GROUP: Final = {"awq-int4": 128, "gptq-int4": 128, "gptq-int8": 128, "w4a16": 128, "nvfp4": 16, "mxfp4": 32}
 _MAX_IGNORED: Final = 200_000
 
 
@@ -122,14 +122,14 @@ def _gptq(source: _Source) -> Quantization:
     if bits == 4:
         return Quantization(format="gptq-int4", group_size=_group("gptq-int4", size))
     if bits == 8:
-        return Quantization(format="w8a16", group_size=_group("w8a16", size))
+        return Quantization(format="gptq-int8", group_size=_group("gptq-int8", size))
     raise source.refuse(f"gptq with {show(bits)} bits")
 
 
 def _bitsandbytes(source: _Source) -> Quantization:
     ignored = source.names("llm_int8_skip_modules")
     if source.data.get("load_in_8bit") is True:
-        return Quantization(format="int8", ignored=ignored)
+        return Quantization(format="bnb-int8", ignored=ignored)
     kind = source.data.get("bnb_4bit_quant_type")
     if source.data.get("load_in_4bit") is True and kind == "nf4":
         return Quantization(format="nf4", ignored=ignored)

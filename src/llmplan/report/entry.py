@@ -1,0 +1,161 @@
+"""One entry of the catalogue, with the source, date and kind of each of its figures."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from llmplan.report.blocks import Block, Column, Document, Facts, Items, Paragraph, Row, Table
+from llmplan.report.json import Record, schema, source
+from llmplan.report.numbers import MISSING
+from llmplan.report.readable import readable
+from llmplan.report.views import Sources
+from llmplan.spec.engine import EngineSpec
+from llmplan.spec.model import (
+    DenseFeedForward,
+    GqaAttention,
+    LayerGroup,
+    MlaAttention,
+    ModelSpec,
+    MoeFeedForward,
+)
+from llmplan.spec.provenance import Provenance
+from llmplan.spec.workload import Lengths
+
+
+def document(kind: str, entity: Any, path: str | None) -> Document:
+    """One entry: its plain fields, then every figure with the number of its source."""
+    sources = Sources()
+    blocks: list[Block] = [Paragraph(text=f"{kind} {identity(entity)}", heading=1)]
+    blocks.append(Facts(pairs=tuple(plain_facts(entity, path))))
+    figures = tuple(
+        Row(cells=(name, shown, provenance.kind, _date(provenance), sources.cite((provenance,))))
+        for name, shown, provenance in sourced(entity)
+        if shown != MISSING
+    )
+    if figures:
+        names = ("kind", "as of", "source")
+        columns = (Column(title="figure"), Column(title="value", share=1), *(Column(title=name) for name in names))
+        blocks.append(Table(columns=columns, rows=figures))
+    inside: dict[str, list[str]] = {}
+    for name, shown, provenance in sourced(entity):
+        if shown == MISSING:
+            inside.setdefault(sources.cite((provenance,)), []).append(name)
+    if inside:
+        items = tuple(f"{', '.join(names)} {cited}" for cited, names in inside.items())
+        blocks.append(Items(title="Read from the source, and part of the fields above", items=items))
+    return (*blocks, *sources.blocks())
+
+
+def record(kind: str, entity: Any, path: str | None) -> Record:
+    """One entry as JSON: fields in base units, and the source of each figure under the same name."""
+    return {
+        "schema": schema("catalog.show"),
+        "kind": kind,
+        "id": identity(entity),
+        "path": path,
+        "fields": {name: plain(value) for name, value in fields_of(entity)},
+        "provenance": {name: source(each) for name, each in provenance_of(entity).items()},
+    }
+
+
+def identity(entity: Any) -> str:
+    """`vllm@0.33.0` for an engine, the id for everything else."""
+    return entity.ref if isinstance(entity, EngineSpec) else str(entity.id)
+
+
+def fields_of(entity: Any) -> Iterator[tuple[str, Any]]:
+    """The fields that are shown: not the provenance, and of a model its sizes instead of its tensors."""
+    for field in dataclasses.fields(entity):
+        if field.name != "provenance" and field.repr:
+            yield field.name, getattr(entity, field.name)
+    if isinstance(entity, ModelSpec):
+        for name in ("total_parameters", "active_parameters", "embedding_parameters", "layer_count", "query_heads"):
+            yield name, getattr(entity, name)
+
+
+def plain_facts(entity: Any, path: str | None) -> Iterator[tuple[str, str]]:
+    """Fields without a source of their own."""
+    known = set(provenance_of(entity))
+    for name, value in fields_of(entity):
+        if (
+            known.isdisjoint({name, *(entry for entry, _ in _entries(name, value))})
+            and name != "id"
+            and value not in (None, (), {}, "")
+        ):
+            yield name, readable(name, value)
+    if isinstance(entity, ModelSpec):
+        yield from (("layers", layer_line(group)) for group in entity.layers)
+    if path:
+        yield "file", path
+
+
+def layer_line(group: LayerGroup) -> str:
+    """A group of equal layers: `32 × 32 heads on 8 KV heads of 128, dense 14,336`."""
+    attention, feed_forward = group.attention, group.feed_forward
+    match attention:
+        case GqaAttention():
+            text = f"{attention.query_heads} heads on {attention.kv_heads} KV heads of {attention.head_dim}"
+        case MlaAttention():
+            text = f"{attention.query_heads} heads on a latent of {attention.kv_lora_rank}+{attention.qk_rope_head_dim}"
+    if attention.window_tokens is not None:
+        text += f", window {attention.window_tokens:,}"
+    match feed_forward:
+        case DenseFeedForward():
+            text += f", dense {feed_forward.intermediate_size:,}"
+        case MoeFeedForward():
+            chosen = f"{feed_forward.experts_per_token} of {feed_forward.experts} experts"
+            text += f", {chosen} of {feed_forward.expert_intermediate_size:,}"
+    return f"{group.count} × {text}"
+
+
+def sourced(entity: Any) -> Iterator[tuple[str, str, Provenance]]:
+    """Each figure with its value as people write it and its provenance."""
+    values = dict(fields_of(entity))
+    for name, provenance in provenance_of(entity).items():
+        yield name, readable(name, _value(values, name)), provenance
+
+
+def provenance_of(entity: Any) -> Mapping[str, Provenance]:
+    """The sources by figure."""
+    found = getattr(entity, "provenance", {})
+    return found if isinstance(found, Mapping) else {"offer": found}
+
+
+def _value(values: Mapping[str, Any], name: str) -> Any:
+    """The value behind a figure's name: a field, or an entry of one (`peak_bf16_flop_per_s`, `input_p90_tokens`)."""
+    if name in values and not isinstance(values[name], Lengths):
+        return values[name]
+    entries = {entry: each for owner, held in values.items() for entry, each in _entries(owner, held)}
+    if name in entries:
+        return entries[name]
+    return next((held for owner, held in values.items() if name.startswith(f"{owner}_")), None)
+
+
+def _entries(owner: str, held: Any) -> Iterator[tuple[str, Any]]:
+    """The names that figures have in a file, from the names and values that they have once loaded."""
+    head, _, tail = owner.partition("_")
+    if isinstance(held, Mapping):
+        yield from ((f"{head}_{key}_{tail}", each) for key, each in held.items())
+        yield from ((f"{owner}.{key}", each) for key, each in held.items())
+    elif isinstance(held, tuple):
+        yield from ((f"{owner}.{position}", each) for position, each in enumerate(held))
+    elif isinstance(held, Lengths):
+        yield owner, held.mean
+        yield from ((f"{head}_{part}_{tail}", getattr(held, part)) for part in ("p50", "p90", "p99"))
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(each) for key, each in value.items()}
+    if isinstance(value, tuple | list):
+        return [plain(each) for each in value]
+    return value if isinstance(value, int | float | str | bool | None) else str(value)
+
+
+def _date(provenance: Provenance) -> str:
+    return provenance.as_of.isoformat() if provenance.as_of else "undated"

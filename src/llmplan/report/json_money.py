@@ -1,0 +1,86 @@
+"""`llmplan cost --json`: what each strategy costs, as lines whose sum is the total (docs/reference/json.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from llmplan.plan.outcome import Option, Quote, QuoteLine, Rejection
+from llmplan.plan.plan import Plan
+from llmplan.report.json import Record, deployment, rejection, schema
+from llmplan.units import HOURS_PER_MONTH, TOKENS_PER_MTOK
+
+
+def cost(plan: Plan, by_gpu: Mapping[str, Option | Rejection], limit_usd_per_month: float | None) -> Record:
+    """`llmplan cost --json`."""
+    chosen = plan.chosen
+    total = chosen.quote.usd_per_month if chosen else None
+    exceeded = total is not None and limit_usd_per_month is not None and total > limit_usd_per_month
+    return {
+        "schema": schema("cost"),
+        "model": plan.question.model_id,
+        "strategies": [{"strategy": name, **priced(outcome)} for name, outcome in plan.outcomes.items()],
+        "by_gpu": [{"gpu": gpu_id, **priced(outcome)} for gpu_id, outcome in by_gpu.items()],
+        "recommended": plan.recommended,
+        "usd_per_month": total,
+        "limit": {"max_usd_per_month": limit_usd_per_month, "exceeded": exceeded},
+        "price_date": plan.price_date.isoformat(),
+        "made_with": plan.made_with,
+    }
+
+
+def priced(outcome: Option | Rejection) -> Record:
+    """What an outcome costs, or why there is nothing to pay for."""
+    if isinstance(outcome, Rejection):
+        return {"status": "rejection", "deployment": None, "quote": None, "rejection": rejection(outcome)}
+    replica = outcome.deployment.replica
+    return {
+        "status": "option",
+        "deployment": None if replica is None else {**deployment(replica), "gpus": outcome.deployment.gpus},
+        "replicas": outcome.deployment.replicas,
+        "meets_slo": outcome.meets_slo,
+        "quote": quote(outcome.quote),
+        "rejection": None,
+    }
+
+
+def quote(value: Quote) -> Record:
+    """Totals, then the lines whose sum they are."""
+    tokens = value.input_tokens_per_month + value.output_tokens_per_month
+    return {
+        "usd_per_month": value.usd_per_month,
+        "usd_per_hour": value.usd_per_month / HOURS_PER_MONTH,
+        "usd_per_million_tokens": {
+            "input": value.usd_per_mtok_input,
+            "output": value.usd_per_mtok_output,
+            "blended": value.usd_per_month / tokens * TOKENS_PER_MTOK if tokens > 0 else None,
+        },
+        "complete": value.complete,
+        "as_of": value.as_of.isoformat(),
+        "lines": [quote_line(line) for line in value.lines],
+        "alternatives": [quote_line(line) for line in value.alternatives],
+    }
+
+
+def quote_line(line: QuoteLine) -> Record:
+    """Quantity, unit price, amount, and the row of price data behind them."""
+    figure = line.figure
+    return {
+        "name": line.name,
+        "quantity": line.quantity,
+        "unit": line.unit,
+        "unit_price_usd": line.unit_price_usd,
+        "usd_per_month": line.usd_per_month,
+        "note": line.note,
+        "figure": None
+        if figure is None
+        else {
+            "provider": figure.provider,
+            "instance": figure.instance,
+            "region": figure.region,
+            "term": figure.term,
+            "quality": figure.quality,
+            "source": figure.source,
+            "url": figure.url,
+            "as_of": figure.as_of.isoformat() if figure.as_of else None,
+        },
+    }
