@@ -70,6 +70,15 @@ def test_an_old_gpu_without_bf16_gets_fp16(capsys: pytest.CaptureFixture[str]) -
     assert found["assumed"]["weights"] == "fp16"
 
 
+def test_a_version_without_a_profile_says_whose_defaults_it_has(capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ("memory", LLAMA, "--gpu", "h100", "--max-model-len", "8192", "--engine-version", "0.999.1")
+    found = ask(capsys, *argv)
+    assert found["deployment"]["engine_version"] == "0.999.1"
+    assert "which has no profile: defaults of vllm@" in found["assumed"]["engine"]
+    assert main([*argv[:-1], "newest"]) == 2
+    assert "unknown engine 'vllm@newest'" in capsys.readouterr().err
+
+
 def test_explain_numbers_its_sources(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["memory", LLAMA, "--gpu", "h100", "--max-model-len", "4096", "--explain"]) == 0
     out = capsys.readouterr().out

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NoReturn
 
-from llmplan.errors import NoFeasiblePlanError, UsageError
+from llmplan.errors import NoFeasiblePlanError, UnknownIdError, UsageError
 from llmplan.units import GIB
 
 if TYPE_CHECKING:
@@ -48,16 +48,37 @@ def build(model: ModelSpec, flags: ReplicaFlags, catalog: Catalog, request_token
         model=model, gpu=gpu, host=host, engine=engine, parallel=parallelism(flags), weights=weights, kv=kv,
         settings=settings,
     )  # fmt: skip
-    return Built(replica=replica, assumed=assumptions(flags, replica))
+    assumed = assumptions(flags, replica)
+    if engine.ref not in catalog.engines:
+        profile = nearest_version(engine.id, engine.version, catalog).ref
+        assumed |= {"engine": f"{engine.ref}, which has no profile: defaults of {profile}"}
+    return Built(replica=replica, assumed=assumed)
 
 
 def find_engine(flags: ReplicaFlags, catalog: Catalog) -> EngineSpec:
-    """The engine by `ID`, `ID@VERSION` or `--engine-version`."""
+    """The engine by `ID`, `ID@VERSION` or `--engine-version`; a version without a profile takes the nearest one's."""
     name, _, version = flags.engine.partition("@")
     if version and flags.engine_version and version != flags.engine_version:
         raise UsageError(f"--engine {flags.engine} and --engine-version {flags.engine_version} contradict each other")
-    version = version or flags.engine_version or ""
-    return catalog.engines[f"{name}@{version}" if version else name]
+    version = (version or flags.engine_version or "").strip().removeprefix("v")
+    if not version:
+        return catalog.engines[name]
+    if f"{name}@{version}" in catalog.engines:
+        return catalog.engines[f"{name}@{version}"]
+    return replace(nearest_version(catalog.engines[name].id, version, catalog), version=version)
+
+
+def nearest_version(engine: str, version: str, catalog: Catalog) -> EngineSpec:
+    """The profile of the newest version that is not newer than the one asked for, else of the oldest."""
+    from llmplan.catalogs.engines import version_key
+
+    wanted = version_key(version)
+    known = [each for each in catalog.engines if each.partition("@")[0] == engine]
+    if not wanted:
+        raise UnknownIdError("engine", f"{engine}@{version}", known, listing="llmplan catalog list engines")
+    dated = sorted((version_key(each.partition("@")[2]), each) for each in known)
+    older = [each for key, each in dated if key and key <= wanted]
+    return catalog.engines[older[-1] if older else next(each for key, each in dated if key)]
 
 
 def parallelism(flags: ReplicaFlags) -> Parallelism:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from llmplan.cli._catalog import find_model
-from llmplan.cli._replica import Built
+from llmplan.cli._replica import Built, build
 
 if TYPE_CHECKING:
     from llmplan.cli._options import ReplicaFlags

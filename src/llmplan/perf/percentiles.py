@@ -71,6 +71,5 @@ def tpot_p95_s(engine: Engine, steady: Steady, load: Load) -> float:
     if load.kind != "rate":
         interruptions = min(interruptions, steady.batch)
     late = interruptions + P95_NORMAL * math.sqrt(interruptions)
-    shape = engine.shape
-    decode_s, extra_s = engine.model.decode_and_extra_s(batch, engine.context, shape.prompt, shape.cached)
-    return max(decode_s + late * extra_s / steps, steady.tpot_s)
+    pace = engine.model.pace(batch, engine.context, engine.shape.prompt, engine.shape.cached)
+    return max(pace.step_s(late / steps), steady.tpot_s)

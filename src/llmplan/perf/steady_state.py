@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from llmplan.perf.step import StepModel
+from llmplan.perf.step import Pace, StepModel
 
 ITERATIONS = 40
 TOLERANCE = 5e-4
@@ -88,17 +88,16 @@ class Engine:
         clumped = self.model.lockstep_share * running / 2.0
 
         def waiting(batch: float) -> float:
-            tpot_s, alone_s, pace_s, _ = self._around(batch, others)
+            tpot_s, alone_s, absorbed_s = self._around(batch, others)
             rate = batch / (self.shape.decode_steps * tpot_s)
-            first_s = self.model.request_s + alone_s + others * (running - batch + clumped) * pace_s
+            first_s = self.model.request_s + alone_s + others * (running - batch + clumped) * absorbed_s
             return running - batch - rate * first_s
 
         batch = solve_decreasing(waiting, 0.0, running)
-        tpot_s, alone_s, pace_s, extra_s = self._around(batch, others)
-        wait_s = others * (running - batch + clumped) * pace_s
+        tpot_s, alone_s, absorbed_s = self._around(batch, others)
+        wait_s = others * (running - batch + clumped) * absorbed_s
         rate = running / (self.shape.decode_steps * tpot_s + self.model.request_s + alone_s + wait_s)
-        queue_s = (users - running) / rate
-        return self._result(batch, tpot_s, alone_s, wait_s, queue_s, rate, extra_s)
+        return self._result(batch, tpot_s, alone_s, wait_s, (users - running) / rate, rate, absorbed_s)
 
     def open(self, rate: float, full: Steady) -> Steady:
         """Requests arrive at `rate` per second, below what the replica completes when `full`.
@@ -108,30 +107,32 @@ class Engine:
         """
         slots = self.slots
 
+        per_group = rate / self.model.groups
+
         def missing(batch: float) -> float:
-            return rate * self.shape.decode_steps * self._open_tpot_s(batch, rate)[0] - batch
+            return rate * self.shape.decode_steps * self._pace(1.0 + batch).step_at_rate_s(per_group) - batch
 
         batch = solve_decreasing(missing, 0.0, max(slots - 1.0, 0.0))
-        tpot_s, decode_s, extra_s = self._open_tpot_s(batch, rate)
-        alone_s, pace_s = self._prefill(batch, decode_s, extra_s)
-        busy = min(rate * pace_s / self.model.groups, 0.999)
+        pace = self._pace(1.0 + batch)
+        tpot_s, absorbed_s = pace.step_at_rate_s(per_group), pace.absorbed_s / self.model.groups
+        busy = min(rate * absorbed_s, 0.999)
         spread = (self.shape.cv2_interarrival + self.shape.cv2_service) / 2.0
-        wait_s = pace_s * spread * busy / (1.0 - busy)
+        wait_s = absorbed_s * spread * busy / (1.0 - busy)
         load = min(rate / full.requests_per_s, 0.999)
         queue_s = spread * load ** (math.sqrt(2.0 * (slots + 1.0)) - 1.0) / (1.0 - load) / full.requests_per_s
-        return self._result(batch, tpot_s, alone_s, wait_s, queue_s, rate, extra_s)
+        return self._result(batch, tpot_s, self._alone_s(batch, pace), wait_s, queue_s, rate, absorbed_s)
 
     def burst(self, requests: float, full: Steady) -> Steady:
         """`requests` at t = 0: the first fill the slots, prefilled one after another; the rest take their place."""
         running = min(requests, self.slots)
-        shape, groups = self.shape, self.model.groups
+        shape = self.shape
         alone_s = self.model.prefill_s(shape.prompt, shape.cached)
         half = (running - 1.0) / 2.0
-        pace_s = self._prefill(half, *self._decode_and_extra(max(half, 1.0)))[1] / groups
+        pace_s = self._pace(half).absorbed_s / self.model.groups
         fill_s = alone_s + (running - 1.0) * pace_s
         step_s = self.model.decode_s(running, self.context)
-        tpot_s = step_s + (running - 1.0) / 2.0 * pace_s / shape.decode_steps
-        first_s = self.model.request_s + alone_s + (running - 1.0) / 2.0 * pace_s
+        tpot_s = step_s + half * pace_s / shape.decode_steps
+        first_s = self.model.request_s + alone_s + half * pace_s
         later = requests - running
         refill_s = later / full.requests_per_s
         queue_s = 0.0
@@ -145,7 +146,7 @@ class Engine:
             tpot_s=tpot_s,
             service_s=first_s,
             queue_s=queue_s,
-            prefill_wait_s=(running - 1.0) / 2.0 * pace_s,
+            prefill_wait_s=half * pace_s,
             prefill_busy=min(1.0, fill_s / makespan_s),
             requests_per_s=requests / makespan_s,
         )
@@ -154,30 +155,23 @@ class Engine:
         """One request alone."""
         return self.closed(1.0)
 
-    def _around(self, batch: float, others: float) -> tuple[float, float, float, float]:
-        """When one request sees `others` of `batch` decodes: TPOT, prefill alone, its pace, extra per prompt [s]."""
+    def _around(self, batch: float, others: float) -> tuple[float, float, float]:
+        """When one request sees `others` of `batch` decodes: TPOT, prefill alone, and the pace of a backlog [s]."""
         seen, groups = others * batch, self.model.groups
-        decode_s, extra_s = self._decode_and_extra(1.0 + seen)
-        alone_s, pace_s = self._prefill(seen, decode_s, extra_s)
-        return decode_s + seen * extra_s / self.shape.decode_steps / groups, alone_s, pace_s / groups, extra_s
+        pace = self._pace(1.0 + seen)
+        tpot_s = pace.step_s(seen / self.shape.decode_steps / groups)
+        return tpot_s, self._alone_s(seen, pace), pace.absorbed_s / groups
 
-    def _open_tpot_s(self, batch: float, rate: float) -> tuple[float, float, float]:
-        """TPOT of one more than `batch` decodes while prompts arrive at `rate`; their step, extra per prompt [s]."""
-        decode_s, extra_s = self._decode_and_extra(1.0 + batch)
-        return decode_s / (1.0 - min(rate * extra_s / self.model.groups, 0.999)), decode_s, extra_s
+    def _pace(self, batch: float) -> Pace:
+        return self.model.pace(batch, self.context, self.shape.prompt, self.shape.cached)
 
-    def _decode_and_extra(self, batch: float) -> tuple[float, float]:
-        return self.model.decode_and_extra_s(batch, self.context, self.shape.prompt, self.shape.cached)
-
-    def _prefill(self, batch: float, decode_s: float, extra_s: float) -> tuple[float, float]:
-        """Prefill of one prompt among `batch` decodes: its own duration, and the step time that it uses up [s]."""
-        shape, model = self.shape, self.model
-        alone_s = model.prefill_s(shape.prompt, shape.cached, batch, self.context)
-        share = min(1.0, (shape.prompt - shape.cached) / model.chunk_tokens)
-        return alone_s + decode_s / 2.0 * min(1.0, batch), extra_s + decode_s * share
+    def _alone_s(self, batch: float, pace: Pace) -> float:
+        """Prefill of one prompt among `batch` decodes, after the half step that it finds under way [s]."""
+        prefill_s = self.model.prefill_s(self.shape.prompt, self.shape.cached, batch, self.context)
+        return prefill_s + pace.decode_s / 2.0 * min(1.0, batch)
 
     def _result(
-        self, batch: float, tpot_s: float, alone_s: float, wait_s: float, queue_s: float, rate: float, extra_s: float
+        self, batch: float, tpot_s: float, alone_s: float, wait_s: float, queue_s: float, rate: float, absorbed_s: float
     ) -> Steady:
         return Steady(
             batch=batch,
@@ -185,7 +179,7 @@ class Engine:
             service_s=self.model.request_s + alone_s + wait_s,
             queue_s=queue_s,
             prefill_wait_s=wait_s,
-            prefill_busy=min(1.0, rate * extra_s / self.model.groups),
+            prefill_busy=min(1.0, rate * absorbed_s),
             requests_per_s=rate,
         )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from llmplan.perf.calibration import Coefficients
 from llmplan.perf.links import link_between
@@ -74,6 +75,35 @@ class StepTerms:
     streamed: float
     fixed: float
     sequences: float
+
+
+class Pace(NamedTuple):
+    """How a batch of decodes absorbs prompts of one shape.
+
+    `decode_s`: a step without prompt tokens. `extra_s`: what one chunk of a prompt adds to it. `chunks`: steps that
+    one prompt takes. `absorbed_s`: engine time that a prompt uses up when prompts fill every step.
+    """
+
+    decode_s: float
+    extra_s: float
+    chunks: float
+    absorbed_s: float
+
+    def step_s(self, prompts_per_step: float) -> float:
+        """Mean step when that many prompts join per step: up to one chunk a step, then fuller steps [s]."""
+        chunks_per_step = prompts_per_step * self.chunks
+        if chunks_per_step <= 1.0:
+            return self.decode_s + chunks_per_step * self.extra_s
+        return self.decode_s + self.extra_s + (prompts_per_step - 1.0 / self.chunks) * self.absorbed_s
+
+    def step_at_rate_s(self, prompts_per_s: float) -> float:
+        """The step that `step_s` gives when prompts join at a rate in time: its fixed point [s]."""
+        chunk_rate = prompts_per_s * self.chunks
+        mixed_s = self.decode_s + self.extra_s
+        if chunk_rate * mixed_s <= 1.0:
+            return self.decode_s / (1.0 - chunk_rate * self.extra_s)
+        chunk_s = self.absorbed_s / self.chunks
+        return max(mixed_s, (mixed_s - chunk_s) / (1.0 - min(prompts_per_s * self.absorbed_s, 0.999)))
 
 
 class StepModel:
@@ -164,11 +194,6 @@ class StepModel:
             self._send_fixed_s, self._send_token_s = link.hop_s, hidden / parallel.tp / link.bytes_per_s
 
     @property
-    def chunk_tokens(self) -> float:
-        """Prompt and decode tokens that one data-parallel group may process in one step."""
-        return self._chunk_tokens
-
-    @property
     def groups(self) -> int:
         """Data-parallel groups, each with its own batch and prompts."""
         return self._groups
@@ -205,15 +230,16 @@ class StepModel:
         largest = min(tokens, self._room(batch))
         return first_s + (self._stages - 1) * self._stage_s(batch, context, largest, prompt, cached)
 
-    def decode_and_extra_s(
-        self, batch: float, context: float, prompt: float, cached: float = 0.0
-    ) -> tuple[float, float]:
-        """`decode_s`, and what prefilling one prompt adds to such steps: the pace at which prompts are absorbed [s]."""
-        stage_s = self._stage_s(batch, context, 0.0, 0.0, 0.0)
-        chunks, chunk = self.prefill_chunks(prompt - cached, batch)
+    def pace(self, batch: float, context: float, prompt: float, cached: float = 0.0) -> Pace:
+        """How steps of `batch` decodes absorb prompts of one shape."""
+        tokens, room = prompt - cached, self._room(batch)
+        decode_s = self._stage_s(batch, context, 0.0, 0.0, 0.0)
+        chunks, chunk = self.prefill_chunks(tokens, batch)
         if not chunks:
-            return self._stages * stage_s, 0.0
-        return self._stages * stage_s, chunks * (self._stage_s(batch, context, chunk, prompt, cached) - stage_s)
+            return Pace(self._stages * decode_s, 0.0, 0.0, 0.0)
+        mixed_s = self._stage_s(batch, context, chunk, prompt, cached)
+        full_s = self._stage_s(batch, context, room, prompt, cached)
+        return Pace(self._stages * decode_s, mixed_s - decode_s, chunks, full_s * tokens / room)
 
     def prefill_chunks(self, tokens: float, batch: float = 0.0) -> tuple[float, float]:
         """How many steps `tokens` prompt tokens take beside `batch` decodes, and how many tokens each carries."""
