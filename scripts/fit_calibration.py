@@ -44,7 +44,7 @@ START: dict[str, tuple[float, float, float]] = {
     "step_s": (1e-3, 1e-4, 1e-2),
     "layer_s": (2e-5, 2e-6, 2e-4),
     "prefill_layer_s": (1e-4, 1e-6, 2e-3),
-    "lockstep_share": (0.15, 0.01, 1.0),
+    "lockstep_share": (0.1, 0.01, 0.15),
     "sequence_s": (1e-5, 1e-7, 2e-4),
     "request_s": (1e-2, 5e-4, 0.2),
     "allreduce_fast_latency_s": (4e-6, 5e-7, 4e-5),

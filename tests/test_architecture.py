@@ -53,9 +53,9 @@ def test_public_functions_of_the_core_say_what_they_do() -> None:
     missing = []
     for path in modules("spec", "plan", "planner", "strategies", "checks", *FORMULA_PACKAGES):
         for node in ast.parse(path.read_text()).body:
-            if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
-                if not ast.get_docstring(node):
-                    missing.append(f"{path.relative_to(SOURCE)}:{node.name}")
+            public = isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
+            if public and not ast.get_docstring(node):
+                missing.append(f"{path.relative_to(SOURCE)}:{node.name}")
     assert not missing
 
 
@@ -66,9 +66,8 @@ def test_no_file_or_function_grows_out_of_sight() -> None:
         text = path.read_text()
         if text.count("\n") > 420:
             long.append(str(path.relative_to(SOURCE)))
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.FunctionDef) and body_lines(node) > 70:
-                long.append(f"{path.relative_to(SOURCE)}:{node.name} ({body_lines(node)} lines)")
+        functions = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef))
+        long += [f"{path.relative_to(SOURCE)}:{node.name}" for node in functions if body_lines(node) > 70]
     assert not long
 
 
@@ -86,9 +85,9 @@ def test_no_catalogue_entry_is_named_in_code() -> None:
         tree = ast.parse(path.read_text())
         docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
         for node in ast.walk(tree):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
-                if node.value.lower() in ids:
-                    named.append(f"{path.relative_to(SOURCE)}:{node.lineno} {node.value!r}")
+            text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+            if text.lower() in ids and id(node) not in docs:
+                named.append(f"{path.relative_to(SOURCE)}:{getattr(node, 'lineno', 0)} {text!r}")
     assert not named
 
 

@@ -36,7 +36,7 @@ FORMATS: list[tuple[dict[str, Any], str, int | None]] = [
     ({"quant_method": "awq", "bits": 4, "group_size": 128}, "awq-int4", None),
     ({"quant_method": "awq", "bits": 4, "group_size": 64}, "awq-int4", 64),
     ({"quant_method": "gptq", "bits": 4, "group_size": -1}, "gptq-int4", 0),
-    ({"quant_method": "gptq", "bits": 8, "group_size": 128}, "gptq-int8", 128),
+    ({"quant_method": "gptq", "bits": 8, "group_size": 128}, "gptq-int8", None),
     ({"quant_method": "mxfp4"}, "mxfp4", None),
     ({"quant_method": "bitsandbytes", "load_in_4bit": True, "bnb_4bit_quant_type": "nf4"}, "nf4", None),
     ({"quant_method": "bitsandbytes", "load_in_8bit": True, "bnb_4bit_quant_type": "fp4"}, "bnb-int8", None),

@@ -26,7 +26,11 @@ def test_current_lines() -> None:
 
 
 def test_older_lines_and_restarts_take_the_last_value() -> None:
-    text = "Loading model weights took 14.2487 GB\n# GPU blocks: 4000, # CPU blocks: 4681\n# GPU blocks: 4025, # CPU blocks: 4681\n"
+    text = (
+        "Loading model weights took 14.2487 GB\n"
+        "# GPU blocks: 4000, # CPU blocks: 4681\n"
+        "# GPU blocks: 4025, # CPU blocks: 4681\n"
+    )
     seen = parse_startup_log(text, name="log")
     assert seen.gpu_blocks == 4025
     assert seen.kv_tokens is None

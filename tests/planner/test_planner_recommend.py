@@ -43,7 +43,7 @@ def with_extra_offer(catalog: Catalog, **changes: object) -> Catalog:
 
 
 def test_five_rows_in_order_and_a_recommended_option(catalog: Catalog, ask: Ask) -> None:
-    plan = recommend(ask(LLAMA_8B, requests_per_s=5, ttft_p95_s=2.0, tpot_p95_s=0.05), catalog)
+    plan = recommend(ask(LLAMA_8B, requests_per_s=5, ttft_p95_s=2.0, tpot_p95_s=0.05, privacy="private"), catalog)
     assert tuple(plan.outcomes) == STRATEGY_IDS
     assert plan.chosen is not None
     assert plan.chosen.meets_slo

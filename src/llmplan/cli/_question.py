@@ -168,6 +168,9 @@ def limits_of(flags: LimitFlags, hardware: HardwareFlags, catalog: Catalog) -> L
         "max_utilization": flags.max_utilization,
         "spare_replicas": flags.spare_replicas,
         "max_quality_loss": flags.max_quality_loss,
+        "commitment_premium": flags.commitment_premium,
+        "unverified_saving": flags.unverified_saving,
+        "unverified_saving_steady": flags.unverified_saving,
         "network_bytes_per_s": _scaled(hardware.network_gb_per_s, GB),
     }
     return Limits(

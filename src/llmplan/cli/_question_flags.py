@@ -166,6 +166,26 @@ class LimitFlags:
             metavar="F",
         ),
     ] = None
+    commitment_premium: Annotated[
+        float | None,
+        amount(
+            "--commitment-premium",
+            "How much more (0.2 is 20 %) guaranteed capacity may cost than capacity on demand.",
+            at_least=0,
+            at_most=10,
+            metavar="F",
+        ),
+    ] = None
+    unverified_saving: Annotated[
+        float | None,
+        amount(
+            "--unverified-saving",
+            "Saving from which an option whose latency nobody states is recommended.",
+            at_least=0,
+            at_most=1,
+            metavar="F",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -86,16 +86,17 @@ class Engine:
         others = (running - 1.0) / running if running > 1.0 else 0.0
 
         clumped = self.model.lockstep_share * running / 2.0
+        spread = min(1.0, (1.0 + self.shape.cv2_service) / 2.0)
 
         def waiting(batch: float) -> float:
             tpot_s, alone_s, absorbed_s = self._around(batch, others)
             rate = batch / (self.shape.decode_steps * tpot_s)
-            first_s = self.model.request_s + alone_s + others * (running - batch + clumped) * absorbed_s
+            first_s = self.model.request_s + alone_s + others * (spread * (running - batch) + clumped) * absorbed_s
             return running - batch - rate * first_s
 
         batch = solve_decreasing(waiting, 0.0, running)
         tpot_s, alone_s, absorbed_s = self._around(batch, others)
-        wait_s = others * (running - batch + clumped) * absorbed_s
+        wait_s = others * (spread * (running - batch) + clumped) * absorbed_s
         rate = running / (self.shape.decode_steps * tpot_s + self.model.request_s + alone_s + wait_s)
         return self._result(batch, tpot_s, alone_s, wait_s, (users - running) / rate, rate, absorbed_s)
 
@@ -114,13 +115,15 @@ class Engine:
 
         batch = solve_decreasing(missing, 0.0, max(slots - 1.0, 0.0))
         pace = self._pace(1.0 + batch)
-        tpot_s, absorbed_s = pace.step_at_rate_s(per_group), pace.absorbed_s / self.model.groups
+        tpot_s = min(pace.step_at_rate_s(per_group), max(full.tpot_s, pace.decode_s))
+        absorbed_s = pace.absorbed_s / self.model.groups
+        alone_s = self._alone_s(batch, pace, per_group * tpot_s)
         busy = min(rate * absorbed_s, 0.999)
         spread = (self.shape.cv2_interarrival + self.shape.cv2_service) / 2.0
         wait_s = absorbed_s * spread * busy / (1.0 - busy)
         load = min(rate / full.requests_per_s, 0.999)
         queue_s = spread * load ** (math.sqrt(2.0 * (slots + 1.0)) - 1.0) / (1.0 - load) / full.requests_per_s
-        return self._result(batch, tpot_s, self._alone_s(batch, pace), wait_s, queue_s, rate, absorbed_s)
+        return self._result(batch, tpot_s, alone_s, wait_s, queue_s, rate, absorbed_s)
 
     def burst(self, requests: float, full: Steady) -> Steady:
         """`requests` at t = 0: the first fill the slots, prefilled one after another; the rest take their place."""
@@ -159,16 +162,16 @@ class Engine:
         """When one request sees `others` of `batch` decodes: TPOT, prefill alone, and the pace of a backlog [s]."""
         seen, groups = others * batch, self.model.groups
         pace = self._pace(1.0 + seen)
-        tpot_s = pace.step_s(seen / self.shape.decode_steps / groups)
-        return tpot_s, self._alone_s(seen, pace), pace.absorbed_s / groups
+        prompts_per_step = seen / self.shape.decode_steps / groups
+        return pace.step_s(prompts_per_step), self._alone_s(seen, pace, prompts_per_step), pace.absorbed_s / groups
 
     def _pace(self, batch: float) -> Pace:
         return self.model.pace(batch, self.context, self.shape.prompt, self.shape.cached)
 
-    def _alone_s(self, batch: float, pace: Pace) -> float:
-        """Prefill of one prompt among `batch` decodes, after the half step that it finds under way [s]."""
+    def _alone_s(self, batch: float, pace: Pace, prompts_per_step: float) -> float:
+        """Prefill of one prompt among `batch` decodes, after the rest of the step that it finds under way [s]."""
         prefill_s = self.model.prefill_s(self.shape.prompt, self.shape.cached, batch, self.context)
-        return prefill_s + pace.decode_s / 2.0 * min(1.0, batch)
+        return prefill_s + pace.residual_s(prompts_per_step) * min(1.0, batch)
 
     def _result(
         self, batch: float, tpot_s: float, alone_s: float, wait_s: float, queue_s: float, rate: float, absorbed_s: float

@@ -96,6 +96,12 @@ class Pace(NamedTuple):
             return self.decode_s + chunks_per_step * self.extra_s
         return self.decode_s + self.extra_s + (prompts_per_step - 1.0 / self.chunks) * self.absorbed_s
 
+    def residual_s(self, prompts_per_step: float) -> float:
+        """What is left, on average, of the step that an arriving request finds: E[S^2] / 2 E[S] [s]."""
+        mixed, mixed_s = min(1.0, prompts_per_step * self.chunks), self.decode_s + self.extra_s
+        mean_s = self.decode_s + mixed * self.extra_s
+        return ((1.0 - mixed) * self.decode_s**2 + mixed * mixed_s**2) / (2.0 * mean_s)
+
     def step_at_rate_s(self, prompts_per_s: float) -> float:
         """The step that `step_s` gives when prompts join at a rate in time: its fixed point [s]."""
         chunk_rate = prompts_per_s * self.chunks

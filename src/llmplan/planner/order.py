@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from llmplan.plan.outcome import Option, Quote
 from llmplan.planner.context import Context
 from llmplan.planner.quality import WITHIN_LIMIT, quality_class
+from llmplan.planner.terms import is_commitment
 
 COST_TIE = 0.05
 """Costs within 5 % are the same: neither prices nor predicted fleet sizes are known better than that."""
@@ -35,9 +36,20 @@ def firmness(quote: Quote) -> int:
     return VAGUE if any(figure.quality in VAGUE_QUALITIES for figure in figures) else FIRM
 
 
-def comparable_usd(option: Option) -> float:
-    """Money to compare by; hardware that is owned is paid for whichever way it is used."""
-    return 0.0 if option.deployment.purchase.kind == "owned" else option.quote.usd_per_month
+def comparable_usd(option: Option, context: Context) -> float:
+    """Money to compare by: nothing for hardware that is owned, since it is paid for whichever way it is used, and
+    less by the premium for machines under a commitment, whose capacity is guaranteed."""
+    if option.deployment.purchase.kind == "owned":
+        return 0.0
+    if committed(option.quote):
+        return option.quote.usd_per_month / (1.0 + context.limits.commitment_premium)
+    return option.quote.usd_per_month
+
+
+def committed(quote: Quote) -> bool:
+    """Whether every machine of the quote is under a commitment."""
+    terms = [line.figure.term for line in quote.lines if line.figure is not None and line.usd_per_month]
+    return bool(terms) and all(is_commitment(term) for term in terms)
 
 
 def offloads(option: Option) -> bool:
@@ -67,7 +79,8 @@ def merit(option: Option, context: Context) -> tuple[float, ...]:
     """What decides among equal costs, lower is better: the smaller loss, speed, fewer GPUs, then money after all."""
     quality = float(quality_class(option.deployment, context.catalog, context.limits))
     speed = option.estimate.tpot_s.mid if option.estimate else 0.0
-    return (quality, loss_beyond_limit(option, context), speed, float(option.deployment.gpus), comparable_usd(option))
+    loss = loss_beyond_limit(option, context)
+    return (quality, loss, speed, float(option.deployment.gpus), comparable_usd(option, context))
 
 
 def best_of(options: Sequence[Option], context: Context, *, any_quality: bool = False) -> Option | None:
@@ -76,8 +89,8 @@ def best_of(options: Sequence[Option], context: Context, *, any_quality: bool = 
         return None
     first = min(standing(option, context, any_quality=any_quality) for option in options)
     equals = [option for option in options if standing(option, context, any_quality=any_quality) == first]
-    cheapest_usd = min(comparable_usd(option) for option in equals)
+    cheapest_usd = min(comparable_usd(option, context) for option in equals)
     return min(
-        (option for option in equals if as_cheap(comparable_usd(option), cheapest_usd)),
+        (option for option in equals if as_cheap(comparable_usd(option, context), cheapest_usd)),
         key=lambda option: merit(option, context),
     )

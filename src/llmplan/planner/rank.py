@@ -51,8 +51,8 @@ def best_row(options: Mapping[StrategyId, Option], context: Context) -> Strategy
         return None
     first = min(standing(option, context) for option in options.values())
     equals = {name: option for name, option in options.items() if standing(option, context) == first}
-    cheapest_usd = min(comparable_usd(option) for option in equals.values())
-    tied = [name for name, option in equals.items() if as_cheap(comparable_usd(option), cheapest_usd)]
+    cheapest_usd = min(comparable_usd(option, context) for option in equals.values())
+    tied = [name for name, option in equals.items() if as_cheap(comparable_usd(option, context), cheapest_usd)]
     work = context.workload
     shares = "multi_tenant" in tied and (work.tenants > 1 or work.adapters > 0)
     return "multi_tenant" if shares else min(tied, key=TIE_ORDER.index)
@@ -87,7 +87,7 @@ def reasons_for(
     chosen = options[winner]
     owned = chosen.deployment.purchase.kind == "owned"
     reasons = [fit_reason(winner, options)] if owned else [price_reason(winner, options)]
-    reasons += commitment_reasons(chosen)
+    reasons += commitment_reasons(chosen, context)
     reasons += slo_reasons(chosen, context)
     reasons += quality_reasons(winner, options, context)
     if api is not None and options[api].quote.usd_per_month < chosen.quote.usd_per_month:
@@ -127,7 +127,7 @@ def fit_reason(winner: StrategyId, options: Mapping[StrategyId, Option]) -> str:
     return f"runs entirely on the GPUs at hand{bits}, with the least loss of quality of the strategies that do"
 
 
-def commitment_reasons(option: Option) -> list[str]:
+def commitment_reasons(option: Option, context: Context) -> list[str]:
     """What a commitment binds to, and what the same machines cost without it."""
     terms = [line.figure.term for line in option.quote.lines if line.figure and is_commitment(line.figure.term)]
     if not terms:
@@ -139,7 +139,10 @@ def commitment_reasons(option: Option) -> list[str]:
     ]
     years = terms[0].removeprefix("reserved-").removesuffix("y")
     beside = f"; on demand the cheapest seller asks {format_usd(min(free))}" if free else ""
-    return [f"that price binds for {years} year(s), which traffic this steady allows{beside} (--term on-demand)"]
+    return [
+        f"that price binds for {years} year(s): this traffic is steady enough, and the capacity is guaranteed, which "
+        f"is worth up to {context.limits.commitment_premium:.0%} here (--commitment-premium, --term on-demand){beside}"
+    ]
 
 
 def slo_reasons(option: Option, context: Context) -> list[str]:

@@ -57,7 +57,7 @@ class Found:
         quality = quality_class(outcome.deployment, self.context.catalog, self.context.limits)
         settled = firmness(outcome.quote) == FIRM and not offloads(outcome)
         if settled and (self.any_quality or quality == WITHIN_LIMIT):
-            cost = comparable_usd(outcome)
+            cost = comparable_usd(outcome, self.context)
             self.ceiling_usd = cost if self.ceiling_usd is None else min(self.ceiling_usd, cost)
 
     def outcome(self, market: Market) -> Outcome:
@@ -114,4 +114,5 @@ def skippable(deployment: Deployment, floor_usd: float, found: Found) -> bool:
     replica = deployment.replica
     if found.options and replica is not None and replica.offload is None and not fits(replica):
         return True
-    return found.ceiling_usd is not None and not as_cheap(floor_usd, found.ceiling_usd)
+    least_usd = floor_usd / (1.0 + found.context.limits.commitment_premium)
+    return found.ceiling_usd is not None and not as_cheap(least_usd, found.ceiling_usd)

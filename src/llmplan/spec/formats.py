@@ -60,7 +60,10 @@ WEIGHT_FORMATS: tuple[WeightFormat, ...] = (
     WeightFormat(id="fp32", bits=32, compute="fp32", family="float", head_bits=32.0),
     WeightFormat(id="bf16", aliases=("bfloat16",), bits=16, compute="bf16", family="float"),
     WeightFormat(id="fp16", aliases=("float16", "half"), bits=16, compute="fp16", family="float"),
-    WeightFormat(id="fp8", aliases=("fp8-tensor", "fp8_e4m3", "fp8-dynamic"), bits=8, compute="fp8", per_linear_bytes=8, family="fp8"),
+    WeightFormat(
+        id="fp8", aliases=("fp8-tensor", "fp8_e4m3", "fp8-dynamic"), bits=8, compute="fp8",
+        per_linear_bytes=8, family="fp8",
+    ),
     WeightFormat(id="fp8-block", bits=8, compute="fp8", block=(128, 128), scale_bytes=4, family="fp8"),
     WeightFormat(id="int8", aliases=("w8a8", "int8-w8a8"), bits=8, compute="int8", scale_bytes=4, family="int8"),
     WeightFormat(

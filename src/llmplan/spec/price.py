@@ -1,4 +1,4 @@
-"""Offers as providers make them, each with its date and source. Prices are append-only: an offer holds `from_date` on."""
+"""Offers as providers make them, each with its date and source. Append-only: an offer holds from its date on."""
 
 from __future__ import annotations
 

@@ -87,9 +87,11 @@ class Limits:
     With an `inventory`, only that hardware is planned on (it is owned: no rent). `max_utilization` is the share of
     a replica's capacity that a fleet is sized to at its peak; `spare_replicas` come on top of a fleet of two or
     more. `max_quality_loss` is the relative loss (0.01 is 1 %) up to which a format may be *recommended* while
-    something within it exists. `unverified_saving` is how much cheaper (a fraction) an option whose latency
-    nobody states must be before it is recommended over one replica of one's own that is predicted to meet the
-    SLO; `unverified_saving_steady` is the same where the traffic fills two or more replicas.
+    something within it exists. `commitment_premium` is how much more capacity that is guaranteed may cost than
+    capacity on demand, which may be sold out when a replica has to be replaced. `unverified_saving` is how much
+    cheaper (a fraction) an option whose latency nobody states must be before it is recommended over one replica of
+    one's own that is predicted to meet the SLO; `unverified_saving_steady` is the same where the traffic fills two
+    or more replicas.
     """
 
     gpu_ids: tuple[str, ...] = ()
@@ -107,6 +109,7 @@ class Limits:
     max_utilization: float = 0.7
     spare_replicas: int = 1
     max_quality_loss: float = 0.01
+    commitment_premium: float = 0.2
     unverified_saving: float = 0.5
     unverified_saving_steady: float = 0.9
     network_bytes_per_s: float | None = None
