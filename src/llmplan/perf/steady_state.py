@@ -11,7 +11,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from llmplan.perf.step import Pace, StepModel
+from llmplan.perf.pace import Pace
+from llmplan.perf.step import StepModel
 
 ITERATIONS = 40
 TOLERANCE = 5e-4
@@ -80,7 +81,8 @@ class Engine:
         """`users` requests always in flight: those beyond the slots wait outside.
 
         Approximate mean value analysis (Schweitzer 1979) of a delay station and a queue: an arriving request sees
-        the others, (N - 1)/N of the mean numbers. The share of requests that start together waits for half of them.
+        the others, (N - 1)/N of the mean numbers, of whose prompts it waits for (1 + cv^2)/2 as in M/G/1. The share of
+        requests that start together waits for half of them.
         """
         running = min(users, self.slots)
         others = (running - 1.0) / running if running > 1.0 else 0.0
@@ -153,10 +155,6 @@ class Engine:
             prefill_busy=min(1.0, fill_s / makespan_s),
             requests_per_s=requests / makespan_s,
         )
-
-    def unloaded(self) -> Steady:
-        """One request alone."""
-        return self.closed(1.0)
 
     def _around(self, batch: float, others: float) -> tuple[float, float, float]:
         """When one request sees `others` of `batch` decodes: TPOT, prefill alone, and the pace of a backlog [s]."""

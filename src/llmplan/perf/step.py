@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from llmplan.perf.calibration import Coefficients
 from llmplan.perf.links import link_between
 from llmplan.perf.offload import host_step_s, placement_of
+from llmplan.perf.pace import Pace
 from llmplan.perf.rates import rates_of
+from llmplan.perf.roofline import overlapped_s, visible_pairs
 from llmplan.perf.work import Work, work_of
 from llmplan.plan.deployment import Replica
 
@@ -21,40 +22,6 @@ COLLECTIVES_PER_LAYER = 2
 """one all-reduce after attention, one after the feed-forward"""
 ADAPTER_LAYER_FACTOR = 1.0
 """LoRA's shrink and expand kernels cost about one more set of fixed per-layer time (assumed)"""
-
-
-def overlapped_s(read_s: float, compute_s: float, exponent: float) -> float:
-    """Time of work that reads and computes at once.
-
-    read_s [s] and compute_s [s] alone; exponent [-] at least 1.
-    (read^p + compute^p)^(1/p): p = 1 adds them, p to infinity takes the longer. Valid for p >= 1.
-    Reference: Williams et al. 2009 (CACM 52(4)) is the limit p to infinity.
-
-    >>> overlapped_s(3.0, 4.0, 2.0)
-    5.0
-    """
-    if compute_s <= 0.0:
-        return read_s
-    if read_s <= 0.0:
-        return compute_s
-    low, high = (read_s, compute_s) if read_s < compute_s else (compute_s, read_s)
-    longer: float = high * (1.0 + (low / high) ** exponent) ** (1.0 / exponent)
-    return longer
-
-
-def visible_pairs(prompt: float, window_tokens: float) -> float:
-    """(token, earlier token) pairs that causal attention scores over a prompt.
-
-    prompt [tokens], window_tokens [tokens] (inf: full attention).
-    S^2 / 2 below the window, W S - W^2 / 2 above. Valid for causal attention, S much larger than 1.
-    Reference: sum of min(i, W) for i up to S.
-
-    >>> visible_pairs(1000, math.inf), visible_pairs(1000, 100)
-    (500000.0, 95000.0)
-    """
-    if prompt <= window_tokens:
-        return prompt * prompt / 2.0
-    return window_tokens * prompt - window_tokens * window_tokens / 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,41 +42,6 @@ class StepTerms:
     streamed: float
     fixed: float
     sequences: float
-
-
-class Pace(NamedTuple):
-    """How a batch of decodes absorbs prompts of one shape.
-
-    `decode_s`: a step without prompt tokens. `extra_s`: what one chunk of a prompt adds to it. `chunks`: steps that
-    one prompt takes. `absorbed_s`: engine time that a prompt uses up when prompts fill every step.
-    """
-
-    decode_s: float
-    extra_s: float
-    chunks: float
-    absorbed_s: float
-
-    def step_s(self, prompts_per_step: float) -> float:
-        """Mean step when that many prompts join per step: up to one chunk a step, then fuller steps [s]."""
-        chunks_per_step = prompts_per_step * self.chunks
-        if chunks_per_step <= 1.0:
-            return self.decode_s + chunks_per_step * self.extra_s
-        return self.decode_s + self.extra_s + (prompts_per_step - 1.0 / self.chunks) * self.absorbed_s
-
-    def residual_s(self, prompts_per_step: float) -> float:
-        """What is left, on average, of the step that an arriving request finds: E[S^2] / 2 E[S] [s]."""
-        mixed, mixed_s = min(1.0, prompts_per_step * self.chunks), self.decode_s + self.extra_s
-        mean_s = self.decode_s + mixed * self.extra_s
-        return ((1.0 - mixed) * self.decode_s**2 + mixed * mixed_s**2) / (2.0 * mean_s)
-
-    def step_at_rate_s(self, prompts_per_s: float) -> float:
-        """The step that `step_s` gives when prompts join at a rate in time: its fixed point [s]."""
-        chunk_rate = prompts_per_s * self.chunks
-        mixed_s = self.decode_s + self.extra_s
-        if chunk_rate * mixed_s <= 1.0:
-            return self.decode_s / (1.0 - chunk_rate * self.extra_s)
-        chunk_s = self.absorbed_s / self.chunks
-        return max(mixed_s, (mixed_s - chunk_s) / (1.0 - min(prompts_per_s * self.absorbed_s, 0.999)))
 
 
 class StepModel:

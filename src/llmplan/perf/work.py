@@ -15,6 +15,7 @@ from llmplan.spec.formats import KvFormat, WeightFormat
 from llmplan.spec.model import (
     Attention,
     GqaAttention,
+    LayerGroup,
     MlaAttention,
     ModelSpec,
     MoeFeedForward,
@@ -139,38 +140,22 @@ def work_of(model: ModelSpec, weights: WeightFormat, kv: KvFormat, parallel: Par
     Every tensor of a layer / its shard count; a stage holds ceil(L / pp) of L layers, the last one the head.
     Valid for stages of equal layer counts. Reference: Megatron-LM (arXiv 1909.08053) for the cuts.
     """
-    layers = model.layer_count
-    stage_layers = math.ceil(layers / parallel.pp)
-    share = stage_layers / layers
-    kept = model.unquantized_modules if weights.id == model.checkpoint_format else ()
-    dense_weights = dense_bytes = expert_layers = copies = adapter = 0.0
+    stage_layers = math.ceil(model.layer_count / parallel.pp)
+    share = stage_layers / model.layer_count
+    dense, expert_layers, copies = _Dense(), 0.0, 0.0
     experts: dict[tuple[int, int], list[float]] = {}
     for group in model.layers:
         count = group.count * share
-        kv_heads = group.attention.kv_heads if isinstance(group.attention, GqaAttention) else 1
-        feed_forward = group.feed_forward
-        for tensor in group.tensors():
-            per_rank = count * tensor.elements / _shards(tensor.shard, parallel, kv_heads)
-            size = per_rank * _tensor_bytes_per_weight(tensor, weights, kept)
-            if tensor.role is TensorRole.EXPERT and isinstance(feed_forward, MoeFeedForward):
-                total = experts.setdefault((feed_forward.experts, feed_forward.experts_per_token), [0.0, 0.0])
-                total[0] += per_rank
-                total[1] += size
-                continue
-            dense_bytes += size
-            if tensor.role in (TensorRole.LINEAR, TensorRole.ROUTER):
-                dense_weights += per_rank
-            if tensor.role is TensorRole.LINEAR:
-                adapter += count * ACTIVATION_BYTES * sum(tensor.shape) / parallel.tp
-        if isinstance(feed_forward, MoeFeedForward):
+        _count_tensors(model, group, count, weights, parallel, dense, experts)
+        if isinstance(group.feed_forward, MoeFeedForward):
             expert_layers += count
-            copies += count * feed_forward.experts_per_token
+            copies += count * group.feed_forward.experts_per_token
     head_weights, head_bytes = _head(model, weights, parallel)
     return Work(
         layers=stage_layers,
         expert_layers=expert_layers,
-        dense_weights=dense_weights,
-        dense_bytes=dense_bytes,
+        dense_weights=dense.weights,
+        dense_bytes=dense.size_bytes,
         experts=tuple(
             ExpertWork(experts=key[0], chosen=key[1], resident_weights=total[0], resident_bytes=total[1])
             for key, total in experts.items()
@@ -180,8 +165,45 @@ def work_of(model: ModelSpec, weights: WeightFormat, kv: KvFormat, parallel: Par
         attention=_attention_work(model, kv, parallel, share),
         hidden_bytes_per_token=model.hidden_size * ACTIVATION_BYTES,
         routed_copies_per_token=copies,
-        adapter_bytes_per_rank_unit=adapter,
+        adapter_bytes_per_rank_unit=dense.adapter_bytes,
     )
+
+
+@dataclass(slots=True)
+class _Dense:
+    """Running sums over what every token passes through."""
+
+    weights: float = 0.0
+    size_bytes: float = 0.0
+    adapter_bytes: float = 0.0
+
+
+def _count_tensors(
+    model: ModelSpec,
+    group: LayerGroup,
+    count: float,
+    weights: WeightFormat,
+    parallel: Parallelism,
+    dense: _Dense,
+    experts: dict[tuple[int, int], list[float]],
+) -> None:
+    """Add one rank's part of `count` layers of a group to the sums."""
+    kept = model.unquantized_modules if weights.id == model.checkpoint_format else ()
+    kv_heads = group.attention.kv_heads if isinstance(group.attention, GqaAttention) else 1
+    feed_forward = group.feed_forward
+    for tensor in group.tensors():
+        per_rank = count * tensor.elements / _shards(tensor.shard, parallel, kv_heads)
+        size_bytes = per_rank * _tensor_bytes_per_weight(tensor, weights, kept)
+        if tensor.role is TensorRole.EXPERT and isinstance(feed_forward, MoeFeedForward):
+            total = experts.setdefault((feed_forward.experts, feed_forward.experts_per_token), [0.0, 0.0])
+            total[0] += per_rank
+            total[1] += size_bytes
+            continue
+        dense.size_bytes += size_bytes
+        if tensor.role in (TensorRole.LINEAR, TensorRole.ROUTER):
+            dense.weights += per_rank
+        if tensor.role is TensorRole.LINEAR:
+            dense.adapter_bytes += count * ACTIVATION_BYTES * sum(tensor.shape) / parallel.tp
 
 
 def _attention_work(model: ModelSpec, kv: KvFormat, parallel: Parallelism, share: float) -> tuple[AttentionWork, ...]:

@@ -14,7 +14,8 @@ from llmplan.spec.formats import KV_FORMATS, WEIGHT_FORMATS
 from llmplan.spec.model import ModelSpec
 from llmplan.spec.workload import Limits, Question
 from llmplan.strategies import Machine, Market
-from llmplan.strategies._base import host_from_inventory, longest_request_tokens
+from llmplan.strategies._base import host_from_inventory
+from llmplan.strategies._replica import longest_request_tokens
 
 DEFAULT_ENGINES = ("vllm", "llama-cpp")
 """vLLM for everything on a GPU, llama.cpp where layers run on the CPU; others when asked for by name"""

@@ -11,7 +11,7 @@ from llmplan.plan.load import Load
 from llmplan.plan.outcome import Estimate, MemoryBudget, Rejection
 from llmplan.planner.context import Context
 from llmplan.spec.workload import Slo
-from llmplan.strategies._base import longest_request_tokens
+from llmplan.strategies._replica import longest_request_tokens
 from llmplan.units import format_seconds
 
 MAX_REPLICAS = 10_000

@@ -11,22 +11,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from llmplan import memory
-from llmplan.plan.deployment import Deployment, EngineSettings, Offload, Parallelism, Purchase
+from llmplan.plan.deployment import Deployment, EngineSettings, Offload, Parallelism
 from llmplan.spec.engine import EngineSpec
 from llmplan.spec.formats import WeightFormat
-from llmplan.strategies._base import (
-    Machine,
-    Market,
-    Strategy,
-    allowed_formats,
-    kv_format_for,
-    make_replica,
-    max_replicas,
-    native_format,
-    planned_context_tokens,
-    runs_format,
-    settings_for,
-)
+from llmplan.strategies._base import Machine, Market, Strategy, purchase_lever, purchase_of
+from llmplan.strategies._formats import allowed_formats, kv_format_for, native_format, runs_format
+from llmplan.strategies._replica import make_replica, max_replicas, planned_context_tokens, settings_for
 
 LAYER_FORMATS = ("gguf-q4_k_m", "gguf-q8_0")
 SLOTS = (1, 4, 16)
@@ -121,12 +111,11 @@ def deployment(
         else kv_format_for(market, market.model, weights, machine.gpu)
     )
     replica = make_replica(market, machine, engine, Parallelism(), weights, kv=kv, offload=offload, settings=settings)
-    limits = market.question.limits
     return Deployment(
         strategy="hybrid_offload",
         model=market.model,
         replica=replica,
-        purchase=Purchase(kind="owned") if market.owned else Purchase(kind="hourly", terms=limits.terms),
+        purchase=purchase_of(market),
         levers=levers(market, weights, offload),
         max_replicas=max_replicas(machine, Parallelism()),
     )
@@ -140,8 +129,7 @@ def levers(market: Market, weights: WeightFormat, offload: Offload) -> tuple[str
         share = offload.host_weight_bytes / max(memory.checkpoint_bytes(market.model, weights), 1)
         used = [f"{share:.0%} of the weights streamed from host RAM"]
     used += [f"{weights.id} weights"] if weights.id != market.model.checkpoint_format else []
-    used.append("own GPUs" if market.owned else "rented by the hour")
-    return tuple(used)
+    return (*used, purchase_lever(market))
 
 
 def why_none(market: Market) -> tuple[str, str]:

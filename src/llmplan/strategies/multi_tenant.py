@@ -8,21 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from llmplan.plan.deployment import Deployment, Purchase, Tenancy
-from llmplan.spec.engine import EngineSpec
+from llmplan.plan.deployment import Deployment, Tenancy
 from llmplan.spec.formats import WeightFormat
-from llmplan.spec.gpu import GpuSpec
-from llmplan.strategies._base import (
-    Market,
-    Strategy,
-    allowed_formats,
-    layouts,
-    make_replica,
-    max_replicas,
-    native_format,
-    runs_format,
-    runs_natively,
-)
+from llmplan.strategies._base import Market, Strategy, purchase_lever, purchase_of
+from llmplan.strategies._formats import common_formats, format_lever
+from llmplan.strategies._replica import make_replica, max_replicas, setups
 
 ENGINES = ("vllm", "sglang")
 
@@ -33,32 +23,17 @@ def propose(market: Market) -> Iterator[Deployment]:
     tenancy = Tenancy(
         tenants=work.tenants, adapters=work.adapters, lora_rank=work.lora_rank, prefix_share=work.prefix_share
     )
-    purchase = Purchase(kind="owned") if market.owned else Purchase(kind="hourly", terms=market.question.limits.terms)
-    for machine in market.hourly:
-        engine = market.engine_for(machine.gpu, preferred=ENGINES)
-        if engine is None or (work.adapters and not engine.multi_lora):
+    for machine, engine, weights, parallel in setups(market, market.hourly, ENGINES, common_formats):
+        if work.adapters and not engine.multi_lora:
             continue
-        for weights in formats(market, machine.gpu, engine):
-            for parallel in layouts(market.model, machine):
-                yield Deployment(
-                    strategy="multi_tenant",
-                    model=market.model,
-                    replica=make_replica(market, machine, engine, parallel, weights, tenancy=tenancy),
-                    purchase=purchase,
-                    levers=levers(market, weights),
-                    max_replicas=max_replicas(machine, parallel),
-                )
-
-
-def formats(market: Market, gpu: GpuSpec, engine: EngineSpec) -> tuple[WeightFormat, ...]:
-    """The checkpoint's format, native FP8, and 4-bit: what the base weights leave is the tenants' KV pool."""
-    own = native_format(market, gpu)
-    choices = [own]
-    if not own.is_quantized:
-        fp8, int4 = market.weight_formats["fp8"], market.weight_formats["awq-int4"]
-        choices += [fp8] if runs_natively(engine, gpu, fp8) else []
-        choices += [int4] if runs_format(engine, gpu, int4) else []
-    return allowed_formats(market, tuple(choices))
+        yield Deployment(
+            strategy="multi_tenant",
+            model=market.model,
+            replica=make_replica(market, machine, engine, parallel, weights, tenancy=tenancy),
+            purchase=purchase_of(market),
+            levers=levers(market, weights),
+            max_replicas=max_replicas(machine, parallel),
+        )
 
 
 def levers(market: Market, weights: WeightFormat) -> tuple[str, ...]:
@@ -68,10 +43,7 @@ def levers(market: Market, weights: WeightFormat) -> tuple[str, ...]:
     used += [f"{work.tenants} tenants"] if work.tenants > 1 else []
     used += [f"{work.adapters} LoRA adapters"] if work.adapters else []
     used += ["shared prefix"] if work.prefix_share > 0 else []
-    if weights.is_quantized and weights.id != market.model.checkpoint_format:
-        used.append(f"{weights.id} weights")
-    used.append("own GPUs" if market.owned else "rented by the hour")
-    return tuple(used)
+    return (*used, *format_lever(market, weights), purchase_lever(market))
 
 
 def why_none(market: Market) -> tuple[str, str]:

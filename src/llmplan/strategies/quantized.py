@@ -7,23 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from llmplan.plan.deployment import Deployment, Purchase
+from llmplan.plan.deployment import Deployment
 from llmplan.spec.engine import EngineSpec
 from llmplan.spec.formats import KvFormat, WeightFormat
 from llmplan.spec.gpu import GpuSpec
-from llmplan.strategies._base import (
-    Machine,
-    Market,
-    Strategy,
-    allowed_formats,
-    kv_format_for,
-    layouts,
-    make_replica,
-    max_replicas,
-    native_format,
-    runs_format,
-    runs_natively,
-)
+from llmplan.strategies._base import Machine, Market, Strategy, purchase_lever, purchase_of
+from llmplan.strategies._formats import allowed_formats, kv_format_for, native_format, runs_format, runs_natively
+from llmplan.strategies._replica import make_replica, max_replicas, setups
 
 ENGINES = ("vllm", "sglang", "tensorrt-llm")
 FORMATS = ("fp8", "int8", "w8a16", "awq-int4", "gptq-int4", "w4a16", "nvfp4")
@@ -31,23 +21,17 @@ FORMATS = ("fp8", "int8", "w8a16", "awq-int4", "gptq-int4", "w4a16", "nvfp4")
 
 
 def propose(market: Market) -> Iterator[Deployment]:
-    """Every machine, layout and quantized format that the engine accepts on that GPU."""
-    purchase = Purchase(kind="owned") if market.owned else Purchase(kind="hourly", terms=market.question.limits.terms)
-    for machine in market.hourly:
-        engine = market.engine_for(machine.gpu, preferred=ENGINES)
-        if engine is None:
-            continue
-        for weights in formats(market, machine.gpu, engine):
-            for kv in kv_formats(market, machine, engine, weights):
-                for parallel in layouts(market.model, machine):
-                    yield Deployment(
-                        strategy="quantized",
-                        model=market.model,
-                        replica=make_replica(market, machine, engine, parallel, weights, kv=kv),
-                        purchase=purchase,
-                        levers=levers(market, weights, kv),
-                        max_replicas=max_replicas(machine, parallel),
-                    )
+    """Every machine, layout and quantized format that the engine accepts on that GPU, with each cache it has."""
+    for machine, engine, weights, parallel in setups(market, market.hourly, ENGINES, formats):
+        for kv in kv_formats(market, machine, engine, weights):
+            yield Deployment(
+                strategy="quantized",
+                model=market.model,
+                replica=make_replica(market, machine, engine, parallel, weights, kv=kv),
+                purchase=purchase_of(market),
+                levers=levers(market, weights, kv),
+                max_replicas=max_replicas(machine, parallel),
+            )
 
 
 def formats(market: Market, gpu: GpuSpec, engine: EngineSpec) -> tuple[WeightFormat, ...]:
@@ -81,8 +65,7 @@ def levers(market: Market, weights: WeightFormat, kv: KvFormat) -> tuple[str, ..
     """Names of the levers that are pulled."""
     used = [f"{weights.id} weights"]
     used += ["fp8 KV cache"] if kv.bytes_per_element < 2 else []
-    used.append("own GPUs" if market.owned else "rented by the hour")
-    return tuple(used)
+    return (*used, purchase_lever(market))
 
 
 def why_none(market: Market) -> tuple[str, str]:

@@ -8,22 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from llmplan.plan.deployment import Deployment, Purchase
-from llmplan.spec.engine import EngineSpec
 from llmplan.spec.formats import WeightFormat
-from llmplan.spec.gpu import GpuSpec
-from llmplan.strategies._base import (
-    Market,
-    Strategy,
-    allowed_formats,
-    layouts,
-    make_replica,
-    native_format,
-    runs_format,
-    runs_natively,
-)
+from llmplan.strategies._base import Market, Strategy
+from llmplan.strategies._formats import common_formats, format_lever
+from llmplan.strategies._replica import make_replica, setups
 
 ENGINES = ("vllm", "sglang")
-FORMATS = ("fp8", "awq-int4")
 MAX_GPUS_PER_WORKER = 8
 
 
@@ -37,42 +27,24 @@ def propose(market: Market) -> Iterator[Deployment]:
             purchase=Purchase(kind="tokens"),
             levers=("hosted API by the token",),
         )
-    for machine in market.serverless:
-        engine = market.engine_for(machine.gpu, preferred=ENGINES)
-        if engine is None:
+    for machine, engine, weights, parallel in setups(market, market.serverless, ENGINES, common_formats):
+        if parallel.gpus > MAX_GPUS_PER_WORKER or parallel.ep:
             continue
-        for weights in formats(market, machine.gpu, engine):
-            for parallel in layouts(market.model, machine):
-                if parallel.gpus > MAX_GPUS_PER_WORKER or parallel.ep:
-                    continue
-                replica = make_replica(market, machine, engine, parallel, weights)
-                for keep_warm in (0, 1):
-                    yield Deployment(
-                        strategy="serverless",
-                        model=market.model,
-                        replica=replica,
-                        purchase=Purchase(kind="serverless", keep_warm=keep_warm),
-                        levers=levers(market, weights, keep_warm),
-                    )
-
-
-def formats(market: Market, gpu: GpuSpec, engine: EngineSpec) -> tuple[WeightFormat, ...]:
-    """The checkpoint's format, native FP8, and 4-bit: less to load means a shorter cold start."""
-    own = native_format(market, gpu)
-    choices = [own]
-    if not own.is_quantized:
-        fp8, int4 = (market.weight_formats[name] for name in FORMATS)
-        choices += [fp8] if runs_natively(engine, gpu, fp8) else []
-        choices += [int4] if runs_format(engine, gpu, int4) else []
-    return allowed_formats(market, tuple(choices))
+        replica = make_replica(market, machine, engine, parallel, weights)
+        for keep_warm in (0, 1):
+            yield Deployment(
+                strategy="serverless",
+                model=market.model,
+                replica=replica,
+                purchase=Purchase(kind="serverless", keep_warm=keep_warm),
+                levers=levers(market, weights, keep_warm),
+            )
 
 
 def levers(market: Market, weights: WeightFormat, keep_warm: int) -> tuple[str, ...]:
     """Names of the levers that are pulled."""
-    used = ["GPU by the second", "one worker kept warm" if keep_warm else "scale to zero"]
-    if weights.is_quantized and weights.id != market.model.checkpoint_format:
-        used.append(f"{weights.id} weights")
-    return tuple(used)
+    scaling = "one worker kept warm" if keep_warm else "scale to zero"
+    return ("GPU by the second", scaling, *format_lever(market, weights))
 
 
 def why_none(market: Market) -> tuple[str, str]:
