@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llmplan.checks.rule import Finding, Rule, error, warning
+from llmplan.checks.rule import GPU_SERVERS, Finding, Rule, error, warning
 from llmplan.checks.shapes import cuts, expert_ranks, expert_sizes
 from llmplan.plan.deployment import Replica
 
@@ -77,10 +77,9 @@ def _smaller(size: int, ranks: int, multiple: int) -> str:
     return ", ".join(map(str, good)) or "1"
 
 
-_GPU_SERVERS = ("vllm", "sglang", "tensorrt-llm")
 RULES: tuple[Rule, ...] = (
     Rule(
-        id="V-Q1", engines=_GPU_SERVERS, find=groups_divide,
+        id="V-Q1", engines=GPU_SERVERS, find=groups_divide,
         source="vLLM 0.33.0 quantization/auto_awq.py:819-831, distributed/utils.py:137-152; vllm-project/vllm#5675",
     ),
     Rule(
@@ -88,7 +87,7 @@ RULES: tuple[Rule, ...] = (
         source="vLLM 0.33.0 quantization/utils/marlin_utils.py:32-37, 177-205",
     ),
     Rule(
-        id="V-Q3", engines=_GPU_SERVERS, find=blocks_divide,
+        id="V-Q3", engines=GPU_SERVERS, find=blocks_divide,
         source="vLLM 0.33.0 quantization/utils/fp8_utils.py:1296-1376; vllm-project/vllm#17569",
     ),
 )  # fmt: skip

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from llmplan.checks.rule import Finding, Rule, advice, dotted, error, warning
+from llmplan.checks.rule import GPU_SERVERS, Finding, Rule, advice, error, warning
 from llmplan.plan.deployment import Replica
+from llmplan.spec.gpu import dotted
 
 BUSY_SEQS = 128
 PLUGINS = {"gguf": "vllm-gguf-plugin", "nf4": "vllm-bnb-plugin"}
@@ -164,8 +165,6 @@ def _number(capability: tuple[int, int]) -> int:
     return capability[0] * 10 + capability[1]
 
 
-_VLLM = ("vllm",)
-_GPU_SERVERS = ("vllm", "sglang", "tensorrt-llm")
 _CAPABILITIES = "vLLM 0.33.0 vllm/config/vllm.py:927-936, get_min_capability() of each quantization method"
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -182,8 +181,8 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(id="T-3", engines=("tensorrt-llm",), find=kernels_are_tested, source="NVIDIA/TensorRT-LLM#516"),
     Rule(id="GPU-1", engines=(), find=capability_is_known, source="the GPU's profile, compute_capability"),
-    Rule(id="V-Q7", engines=_VLLM, find=format_is_in_tree, source="vllm-project/vllm#39583, #39612"),
-    Rule(id="V-Q4", engines=_VLLM, find=weights_are_accepted, source=_CAPABILITIES),
+    Rule(id="V-Q7", engines=("vllm",), find=format_is_in_tree, source="vllm-project/vllm#39583, #39612"),
+    Rule(id="V-Q4", engines=("vllm",), find=weights_are_accepted, source=_CAPABILITIES),
     Rule(
         id="S-2", engines=("sglang",), find=weights_are_accepted,
         source="SGLang 0.5.23 srt/layers/quantization, get_min_capability() of each method",
@@ -205,7 +204,7 @@ RULES: tuple[Rule, ...] = (
         source="vLLM 0.33.0 v1/attention/backends/triton_attn.py:513-526, flashinfer.py:573; vllm-project/vllm#26431",
     ),
     Rule(
-        id="V-Q8", engines=_GPU_SERVERS, find=four_bit_suits_load,
+        id="V-Q8", engines=GPU_SERVERS, find=four_bit_suits_load,
         source="casper-hansen/AutoAWQ#106; vllm-project/vllm#2268",
     ),
 )  # fmt: skip

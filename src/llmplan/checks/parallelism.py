@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llmplan.checks.rule import Finding, Rule, advice, divisors_text, error, warning
+from llmplan.checks.rule import GPU_SERVERS, Finding, Rule, advice, divisors_text, error, warning
 from llmplan.checks.shapes import cuts, kv_heads
 from llmplan.plan.deployment import Replica
 
@@ -128,11 +128,9 @@ def tensor_parallel_is_known(replica: Replica) -> Finding | None:
     )
 
 
-_VLLM = ("vllm",)
-_GPU_SERVERS = ("vllm", "sglang", "tensorrt-llm")
 RULES: tuple[Rule, ...] = (
     Rule(
-        id="V-TP1", engines=_VLLM, find=heads_divide,
+        id="V-TP1", engines=("vllm",), find=heads_divide,
         source="vLLM 0.33.0 vllm/config/model.py:1559; vllm-project/vllm#414, #11797",
     ),
     Rule(id="S-1", engines=("sglang",), find=heads_divide, source="SGLang 0.5.23 srt/models/llama.py:183-189"),
@@ -141,27 +139,27 @@ RULES: tuple[Rule, ...] = (
         source="TensorRT-LLM tensorrt_llm/_torch/modules/attention.py, class Attention",
     ),
     Rule(
-        id="V-TP2", engines=_GPU_SERVERS, find=kv_heads_divide,
+        id="V-TP2", engines=GPU_SERVERS, find=kv_heads_divide,
         source="vLLM 0.33.0 model_executor/layers/linear.py:1065-1071, models/llama.py:145-156",
     ),
     Rule(
-        id="V-TP3", engines=_GPU_SERVERS, find=latent_cache_is_copied, source="vLLM 0.33.0 config/model.py:1663-1675",
+        id="V-TP3", engines=GPU_SERVERS, find=latent_cache_is_copied, source="vLLM 0.33.0 config/model.py:1663-1675",
     ),
-    Rule(id="V-TP5", engines=_GPU_SERVERS, find=linears_divide, source="vLLM 0.33.0 vllm/distributed/utils.py:50-60"),
+    Rule(id="V-TP5", engines=GPU_SERVERS, find=linears_divide, source="vLLM 0.33.0 vllm/distributed/utils.py:50-60"),
     Rule(
         id="V-P1", engines=(), find=pipeline_has_layers,
         source="vLLM 0.33.0 vllm/distributed/utils.py:195-245, config/model.py:1569-1576",
     ),
     Rule(
-        id="V-P2", engines=_GPU_SERVERS, find=nodes_are_whole,
+        id="V-P2", engines=GPU_SERVERS, find=nodes_are_whole,
         source="vLLM 0.33.0 vllm/config/parallel.py:1066-1115; docs/serving/parallelism_scaling.md",
     ),
     Rule(
-        id="V-P3", engines=_VLLM, find=all_reduce_is_fast,
+        id="V-P3", engines=("vllm",), find=all_reduce_is_fast,
         source="vLLM 0.33.0 distributed/device_communicators/custom_all_reduce.py:118, 267-273; vllm-project/vllm#732",
     ),
     Rule(
-        id="V-P4", engines=_GPU_SERVERS, find=experts_exist,
+        id="V-P4", engines=GPU_SERVERS, find=experts_exist,
         source="vLLM 0.33.0 vllm/config/model.py:1498-1503, config/parallel.py:562-585",
     ),
     Rule(id="L-TP", engines=(), find=tensor_parallel_is_known, source="the engine's profile, tensor_parallel"),

@@ -10,6 +10,8 @@ from llmplan.plan.deployment import Replica
 from llmplan.plan.outcome import CheckResult
 
 Severity: TypeAlias = Literal["error", "warning", "advice"]
+GPU_SERVERS = ("vllm", "sglang", "tensorrt-llm")
+"""Engines that cut tensors over GPUs in the same way and so share most rules."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,11 +56,6 @@ def warning(message: str, fix: str) -> Finding:
 def advice(message: str, fix: str) -> Finding:
     """It works; this would be better."""
     return Finding(severity="advice", message=message, fix=fix)
-
-
-def dotted(capability: tuple[int, int]) -> str:
-    """`8.6`."""
-    return f"{capability[0]}.{capability[1]}"
 
 
 def divisors_text(*values: int) -> str:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from llmplan.plan.deployment import Parallelism, Replica
+from llmplan.spec.identity import remembered
+from llmplan.spec.kept import kept_share
 from llmplan.spec.model import GqaAttention, ModelSpec, MoeFeedForward, Shard, TensorRole
 
 
@@ -19,7 +21,7 @@ class Cut:
     size: int
     ranks: int
     quantized: bool
-    """whether a weight format applies to it: a checkpoint may keep some modules in 16 bit"""
+    """whether the replica's weight format applies to it: a checkpoint keeps some modules in 16 bit"""
 
     @property
     def exact(self) -> bool:
@@ -33,39 +35,27 @@ class Cut:
 
 
 _Dimension: TypeAlias = tuple[str, str, int, int | None, bool]
-"""tensor, side, size, KV heads, whether quantized"""
-_KNOWN: dict[int, tuple[ModelSpec, tuple[_Dimension, ...]]] = {}
-_KNOWN_MAX = 512
+"""tensor, side, size, KV heads, whether the checkpoint keeps it in 16 bit"""
 
 
+@remembered
 def _divided(model: ModelSpec) -> tuple[_Dimension, ...]:
-    """Every distinct dimension that TP divides. Kept by identity: a candidate search
-    asks for the same few models thousands of times."""
-    known = _KNOWN.get(id(model))
-    if known is not None and known[0] is model:
-        return known[1]
+    """Every distinct dimension that TP divides."""
+    modules = frozenset(model.unquantized_modules)
     found: dict[tuple[str, int, int | None, bool], str] = {}
     for group in model.layers:
         kv_heads = group.attention.kv_heads if isinstance(group.attention, GqaAttention) else None
         for tensor in group.tensors():
             if tensor.role is not TensorRole.LINEAR or len(tensor.shape) != 2:
                 continue
-            quantized = not _kept_wide(model, tensor.name)
+            kept = kept_share(tensor, group, modules) == 1.0
             if tensor.shard is Shard.COLUMN:
-                found.setdefault(("output", tensor.shape[0], None, quantized), tensor.name)
+                found.setdefault(("output", tensor.shape[0], None, kept), tensor.name)
             elif tensor.shard is Shard.KV_COLUMN:
-                found.setdefault(("output", tensor.shape[0], kv_heads, quantized), tensor.name)
+                found.setdefault(("output", tensor.shape[0], kv_heads, kept), tensor.name)
             elif tensor.shard is Shard.ROW:
-                found.setdefault(("input", tensor.shape[1], None, quantized), tensor.name)
-    result = tuple((name, *dimension) for dimension, name in found.items())
-    if len(_KNOWN) >= _KNOWN_MAX:
-        _KNOWN.clear()
-    _KNOWN[id(model)] = (model, result)
-    return result
-
-
-def _kept_wide(model: ModelSpec, name: str) -> bool:
-    return any(module in name for module in model.unquantized_modules)
+                found.setdefault(("input", tensor.shape[1], None, kept), tensor.name)
+    return tuple((name, *dimension) for dimension, name in found.items())
 
 
 def cuts(replica: Replica) -> tuple[Cut, ...]:
@@ -73,10 +63,14 @@ def cuts(replica: Replica) -> tuple[Cut, ...]:
     tp = replica.parallel.tp
     if tp == 1:
         return ()
+    as_published = replica.weights.id == replica.model.checkpoint_format
     return tuple(
-        Cut(tensor=name, side=side, size=size, ranks=tp if heads is None else min(tp, heads), quantized=quantized)
-        for name, side, size, heads, quantized in _divided(replica.model)
-    )
+        Cut(
+            tensor=name, side=side, size=size, ranks=tp if heads is None else min(tp, heads),
+            quantized=not (kept and as_published),
+        )
+        for name, side, size, heads, kept in _divided(replica.model)
+    )  # fmt: skip
 
 
 def expert_ranks(parallel: Parallelism) -> int:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from llmplan.errors import UsageError
 from llmplan.plan.deployment import Replica
 from llmplan.spec.engine import FormatSupport
+from llmplan.spec.formats import GGUF_WEIGHT_FORMATS
+from llmplan.spec.gpu import dotted
 
 Capability = tuple[int, int]
 
@@ -64,7 +66,9 @@ LIMITS: Mapping[str, EngineLimits] = {
     "llama-cpp": EngineLimits(
         name="llama.cpp",
         min_compute_capability=_PASCAL,
-        weights=dict.fromkeys(("bf16", "fp16", "fp32"), _since(_PASCAL)),
+        weights=dict.fromkeys(
+            ("bf16", "fp16", "fp32", "mxfp4", *(fmt.id for fmt in GGUF_WEIGHT_FORMATS)), _since(_PASCAL)
+        ),
         kv=dict.fromkeys(("bf16", "fp16", "gguf-q8_0", "gguf-q4_0"), _since(_PASCAL)),
         source="llama.cpp llama-server --help, build 11434",
     ),
@@ -82,10 +86,7 @@ def demand_runnable(replica: Replica, engine_id: str) -> None:
         raise _refusal(
             limits, replica, f"{limits.name} does not run on {where}: it needs {dotted(limits.min_compute_capability)}"
         )
-    if not (engine_id == "llama-cpp" and replica.weights.family == "gguf"):
-        _demand_format(
-            limits, replica, f"weights in {replica.weights.id}", limits.weights.get(replica.weights.id), where
-        )
+    _demand_format(limits, replica, f"weights in {replica.weights.id}", limits.weights.get(replica.weights.id), where)
     _demand_format(limits, replica, f"a KV cache in {replica.kv.id}", limits.kv.get(replica.kv.id), where)
 
 
@@ -108,8 +109,3 @@ def _refusal(limits: EngineLimits, replica: Replica, problem: str) -> UsageError
         "llmplan recommend ... --engine ENGINE plans for another",
     ]
     return UsageError(f"{problem} ({limits.source})", hints=hints)
-
-
-def dotted(capability: Capability) -> str:
-    """`8.6`."""
-    return f"{capability[0]}.{capability[1]}"

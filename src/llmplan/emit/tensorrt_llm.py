@@ -13,7 +13,7 @@ from typing import Any
 from llmplan.emit import compose
 from llmplan.emit.launch_file import Command, Env, LaunchFile
 from llmplan.emit.selection import Launch
-from llmplan.emit.weights import Checkpoint, checkpoint_for, compute_dtype
+from llmplan.emit.weights import Checkpoint, checkpoint_for, dtype_name
 from llmplan.errors import UsageError
 from llmplan.plan.deployment import Offload, Replica
 
@@ -21,7 +21,6 @@ CONFIG = "trtllm.yaml"
 IMAGE = "nvcr.io/nvidia/tensorrt-llm/release:1.2.1"
 PORT = 8000
 MOUNTED_CONFIG = f"/config/{CONFIG}"
-DTYPES: Mapping[str, str] = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
 CONFIG_KEYS: Mapping[str, tuple[str, ...]] = {
     "": (
         "backend", "dtype", "tensor_parallel_size", "pipeline_parallel_size", "moe_expert_parallel_size",
@@ -75,7 +74,7 @@ def config(launch: Launch) -> dict[str, Any]:
     graphs = None if settings.enforce_eager else {"max_batch_size": settings.max_num_seqs, "enable_padding": True}
     found: dict[str, Any] = {
         "backend": "pytorch",
-        "dtype": DTYPES[compute_dtype(replica)],
+        "dtype": dtype_name(replica),
         "tensor_parallel_size": parallel.tp * parallel.dp,
         "pipeline_parallel_size": parallel.pp,
         **_experts(replica),
@@ -127,7 +126,7 @@ def _kv_dtype(replica: Replica) -> str:
         raise UsageError(
             f"TensorRT-LLM has no KV cache format {replica.kv.id!r}", hints=["llmplan recommend ... --kv-cache fp8"]
         )
-    return known or DTYPES[compute_dtype(replica)]
+    return known or dtype_name(replica)
 
 
 def _free_fraction(launch: Launch) -> float:
@@ -156,8 +155,9 @@ def _lora(replica: Replica) -> dict[str, Any]:
     tenancy = replica.tenancy
     if tenancy is None or tenancy.adapters == 0:
         return {}
-    resident = min(tenancy.adapters, replica.settings.max_num_seqs)
-    sizes = {"max_lora_rank": tenancy.lora_rank, "max_loras": resident, "max_cpu_loras": tenancy.adapters}
+    sizes = {
+        "max_lora_rank": tenancy.lora_rank, "max_loras": replica.resident_adapters, "max_cpu_loras": tenancy.adapters,
+    }  # fmt: skip
     return {"enable_lora": True, "lora_config": sizes}
 
 

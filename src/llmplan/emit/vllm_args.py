@@ -10,14 +10,13 @@ from llmplan import units
 from llmplan.emit.launch_file import Env, Word
 from llmplan.emit.selection import Launch
 from llmplan.emit.vllm_flags import LORA_RANKS, VLLM_FLAGS
-from llmplan.emit.weights import Checkpoint, compute_dtype
+from llmplan.emit.weights import Checkpoint, dtype_name
 from llmplan.errors import UsageError
 from llmplan.plan.deployment import Replica
 
 PORT = 8000
 MASTER_PORT = 29501
 DP_RPC_PORT = 13345
-DTYPES: Mapping[str, str] = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
 KV_DTYPES: Mapping[str, str] = {"fp8": "fp8", "int8": "int8_per_token_head"}
 
 Value: TypeAlias = int | float | str | bool | Env
@@ -34,7 +33,7 @@ def options(launch: Launch, checkpoint: Checkpoint) -> Options:
         **named,
         "--port": PORT,
         **_parallel(replica),
-        "--dtype": DTYPES[compute_dtype(replica)],
+        "--dtype": dtype_name(replica),
         **method,
         "--kv-cache-dtype": _kv_dtype(replica),
         **_memory(launch),
@@ -106,7 +105,7 @@ def _kv_dtype(replica: Replica) -> str:
     if known is not None:
         return known
     if replica.kv.bytes_per_element == 2:
-        return DTYPES[compute_dtype(replica)]
+        return dtype_name(replica)
     raise UsageError(
         f"vLLM has no KV cache format {replica.kv.id!r} in this table", hints=["llmplan recommend ... --kv-cache fp8"]
     )
@@ -154,7 +153,7 @@ def _lora(replica: Replica) -> Options:
         raise UsageError(f"vLLM loads LoRA adapters up to rank {LORA_RANKS[-1]}, the plan has rank {tenancy.lora_rank}")
     return {
         "--enable-lora": True,
-        "--max-loras": min(tenancy.adapters, replica.settings.max_num_seqs),
+        "--max-loras": replica.resident_adapters,
         "--max-lora-rank": rank,
         "--max-cpu-loras": tenancy.adapters,
     }

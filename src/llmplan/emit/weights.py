@@ -28,6 +28,8 @@ KINDS: Mapping[str, str] = {
     "mxfp4": "an MXFP4 checkpoint",
 }
 SIXTEEN_BIT = frozenset({"bf16", "fp16"})
+DTYPES: Mapping[str, str] = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
+"""Format id to the name that PyTorch and its engines give it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,10 +64,11 @@ def checkpoint_for(replica: Replica, convertible: Mapping[str, str]) -> Checkpoi
     return Checkpoint(model=Env(name="MODEL", message=f"set MODEL to {plain(wish)}"), notes=(note,))
 
 
-def compute_dtype(replica: Replica) -> str:
-    """`bf16`, `fp16` or `fp32`: the arithmetic of what is not quantized, fp16 where the GPU has no bfloat16."""
+def dtype_name(replica: Replica) -> str:
+    """`bfloat16`, `float16` or `float32`: the arithmetic of what is not quantized, float16 where the GPU has no
+    bfloat16."""
     wanted = replica.weights.id if replica.weights.family == "float" else replica.model.dtype
     capability = replica.gpu.compute_capability
     if wanted == "bf16" and capability is not None and capability < (8, 0):
-        return "fp16"
-    return wanted
+        return DTYPES["fp16"]
+    return DTYPES[wanted]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from llmplan.memory.identity import remembered
 from llmplan.memory.places import places
 from llmplan.memory.shards import rank_part
 from llmplan.plan.deployment import Parallelism, Replica
+from llmplan.spec.identity import remembered
 from llmplan.spec.model import ModelSpec, Shard, TensorRole
 
 HALF_BYTES = 2

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from llmplan.memory.identity import remembered
 from llmplan.memory.stages import layers_in, stage_ranges
 from llmplan.plan.deployment import Parallelism
 from llmplan.spec.formats import KvFormat
+from llmplan.spec.identity import remembered
 from llmplan.spec.model import Attention, GqaAttention, MlaAttention, ModelSpec
 
 

@@ -10,10 +10,10 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from llmplan.memory.identity import remembered
 from llmplan.plan.deployment import Parallelism
 from llmplan.spec.band import Band
 from llmplan.spec.engine import KvPoolRule
+from llmplan.spec.identity import remembered
 from llmplan.spec.model import ModelSpec, MoeFeedForward
 from llmplan.units import GIB, format_bytes
 

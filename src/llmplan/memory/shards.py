@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from llmplan.memory.identity import remembered
 from llmplan.memory.loaded import LoadedTensor, allocator_rounding_bytes, rotary_table_bytes, rounding_of_layer
 from llmplan.memory.places import Place, places
 from llmplan.memory.stages import layers_in, stage_ranges
@@ -13,6 +12,7 @@ from llmplan.memory.weights import tensor_bytes
 from llmplan.plan.deployment import Parallelism
 from llmplan.spec.engine import EngineSpec
 from llmplan.spec.formats import WeightFormat
+from llmplan.spec.identity import remembered
 from llmplan.spec.model import ModelSpec, Shard, Tensor, TensorRole
 
 

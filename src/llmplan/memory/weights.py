@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 from llmplan.memory.gguf import gguf_bytes
-from llmplan.memory.identity import remembered
-from llmplan.memory.kept import kept_share
 from llmplan.memory.places import Place, places
 from llmplan.spec.formats import WeightFormat
+from llmplan.spec.identity import remembered
+from llmplan.spec.kept import kept_share
 from llmplan.spec.model import ModelSpec, Tensor, TensorRole
 
 GLOBAL_ROLES = (TensorRole.EMBED, TensorRole.HEAD)
@@ -67,7 +67,7 @@ def tensor_bytes(place: Place, tensor: Tensor, model: ModelSpec, weights: Weight
     packed = tensor.copies * linear_bytes(tensor.shape[0], tensor.shape[1], weights)
     if weights.id != model.checkpoint_format or not model.unquantized_modules:
         return packed
-    kept = kept_share(place, frozenset(model.unquantized_modules))
+    kept = kept_share(tensor, place.group, frozenset(model.unquantized_modules))
     return kept * plain + (1 - kept) * packed
 
 

@@ -96,7 +96,7 @@ class Engine:
             first_s = self.model.request_s + alone_s + others * (spread * (running - batch) + clumped) * absorbed_s
             return running - batch - rate * first_s
 
-        batch = solve_decreasing(waiting, 0.0, running)
+        batch = solve_decreasing(waiting, 0.0, running, at_low=running)
         tpot_s, alone_s, absorbed_s = self._around(batch, others)
         wait_s = others * (spread * (running - batch) + clumped) * absorbed_s
         rate = running / (self.shape.decode_steps * tpot_s + self.model.request_s + alone_s + wait_s)
@@ -185,15 +185,19 @@ class Engine:
         )
 
 
-def solve_decreasing(function: Callable[[float], float], low: float, high: float) -> float:
+def solve_decreasing(
+    function: Callable[[float], float], low: float, high: float, *, at_low: float | None = None
+) -> float:
     """The root of a decreasing function between `low` and `high`, or the end nearer to it.
+
+    `at_low` spares the evaluation at `low` where its value is known.
 
     Illinois variant of regula falsi: bracketing, and much faster than bisection on nearly straight functions.
 
     >>> round(solve_decreasing(lambda x: 2.0 - x * x, 0.0, 2.0), 3)
     1.414
     """
-    at_low, at_high = function(low), function(high)
+    at_low, at_high = function(low) if at_low is None else at_low, function(high)
     if at_low <= 0.0:
         return low
     if at_high >= 0.0:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
+from typing import Any
 
 from llmplan import perf
 from llmplan.plan.deployment import Replica
@@ -15,12 +17,14 @@ from llmplan.spec.workload import Limits, Question, Slo, Workload
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """A question with its catalogue. `chosen` remembers the calibration of each engine and GPU."""
+    """A question with its catalogue. `chosen` remembers the calibration of each engine and GPU, `physics` what the
+    same replica came to when another strategy proposed it."""
 
     question: Question
     catalog: Catalog
     demand: Demand
     chosen: dict[tuple[str, str], Calibration] = field(default_factory=dict)
+    physics: dict[Hashable, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, question: Question, catalog: Catalog) -> Context:

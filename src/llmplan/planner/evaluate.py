@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import replace
+from typing import TypeAlias
 
 from llmplan import checks, memory, pricing
 from llmplan.plan.deployment import Deployment, Replica
@@ -11,25 +13,53 @@ from llmplan.planner.ceiling import within_budget
 from llmplan.planner.context import Context
 from llmplan.planner.demand import with_rate
 from llmplan.planner.quality import FULL_CACHE_BYTES, quality_of
-from llmplan.planner.serverless import evaluate_per_second
+from llmplan.planner.serverless import Worker, evaluate_per_second
 from llmplan.planner.size import Sized, size
 from llmplan.planner.terms import terms_for
+
+Physics: TypeAlias = tuple[tuple[CheckResult, ...], MemoryBudget, Sized]
 
 
 def evaluate(deployment: Deployment, context: Context) -> Outcome:
     """An option with memory, speed and price, or the first reason why not."""
     if deployment.replica is None:
         return hosted_api(deployment, context)
-    outcome = prepare(deployment, deployment.replica)
+    physics = physics_of(deployment, deployment.replica, context)
+    if isinstance(physics, Rejection):
+        return replace(physics, strategy=deployment.strategy, deployment=deployment)
+    findings, budget, sized = physics
+    if deployment.purchase.kind == "serverless":
+        worker = Worker(replica=deployment.replica, budget=budget, findings=findings, sized=sized)
+        return evaluate_per_second(deployment, worker, context)
+    return by_the_machine(deployment, deployment.replica, budget, findings, sized, context)
+
+
+def physics_of(deployment: Deployment, replica: Replica, context: Context) -> Physics | Rejection:
+    """Checks, memory, speed and size: the same for every strategy that proposes the same machines, so done once."""
+    key = (replica_key(replica), deployment.max_replicas)
+    if key not in context.physics:
+        context.physics[key] = _physics(deployment, replica, context)
+    found: Physics | Rejection = context.physics[key]
+    return found
+
+
+def _physics(deployment: Deployment, replica: Replica, context: Context) -> Physics | Rejection:
+    outcome = prepare(deployment, replica)
     if isinstance(outcome, Rejection):
         return outcome
     findings, budget = outcome
-    sized = size(deployment, deployment.replica, budget, context)
-    if isinstance(sized, Rejection):
-        return sized
-    if deployment.purchase.kind == "serverless":
-        return evaluate_per_second(deployment, deployment.replica, budget, findings, sized, context)
-    return by_the_machine(deployment, deployment.replica, budget, findings, sized, context)
+    sized = size(deployment, replica, budget, context)
+    return sized if isinstance(sized, Rejection) else (findings, budget, sized)
+
+
+def replica_key(replica: Replica) -> Hashable:
+    """What the physics of a replica depends on; tenants matter only through their adapters."""
+    tenancy = replica.tenancy
+    return (
+        replica.gpu.id, replica.host.id, replica.host.gpus, replica.engine.ref, replica.parallel, replica.weights,
+        replica.kv.id, replica.settings, replica.offload,
+        (tenancy.adapters, tenancy.lora_rank) if tenancy is not None and tenancy.adapters else None,
+    )  # fmt: skip
 
 
 def prepare(deployment: Deployment, replica: Replica) -> tuple[tuple[CheckResult, ...], MemoryBudget] | Rejection:

@@ -9,11 +9,9 @@ from llmplan.plan.outcome import Option, Outcome, Rejection
 from llmplan.planner.context import Context
 from llmplan.planner.order import as_cheap, comparable_usd, offloads, standing
 from llmplan.planner.quality import BEYOND_LIMIT, WITHIN_LIMIT, quality_class
+from llmplan.planner.serverless import ALWAYS_ON
 from llmplan.planner.terms import is_commitment
 from llmplan.units import format_seconds, format_usd
-
-ALWAYS_ON = 0.9
-"""Mean running workers from which scale to zero is idle talk."""
 
 TIE_ORDER: tuple[StrategyId, ...] = ("dedicated", "quantized", "multi_tenant", "serverless", "hybrid_offload")
 """Among equal costs the simplest to run comes first; with tenants or adapters the shared fleet does."""

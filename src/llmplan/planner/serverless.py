@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from llmplan import perf, pricing
 from llmplan.plan.deployment import Deployment, Replica
-from llmplan.plan.outcome import CheckResult, Estimate, MemoryBudget, Option, Outcome, Quote, Rejection
+from llmplan.plan.load import Load
+from llmplan.plan.outcome import CheckResult, Estimate, MemoryBudget, Option, Outcome, Rejection
 from llmplan.plan.usage import ServerlessUsage
 from llmplan.planner.ceiling import within_budget
 from llmplan.planner.context import Context
 from llmplan.planner.demand import with_rate
 from llmplan.planner.order import firmness
 from llmplan.planner.quality import quality_of
-from llmplan.planner.size import Sized, slo_misses, typical_load
+from llmplan.planner.size import Sized, slo_misses
 from llmplan.simulate import cold_start, scale_to_zero_usage
 from llmplan.spec.price import ServerlessOffer
+from llmplan.spec.workload import Workload
 from llmplan.units import format_seconds
 
 CHOSEN_IDLE_WINDOW_S = 60.0
@@ -23,18 +26,23 @@ CHOSEN_IDLE_WINDOW_S = 60.0
 PROVISION_S = 5.0
 """Container with a GPU driver ready, as Cloud Run documents it (2026); other platforms state nothing."""
 COLD_SHARE_AT_P95 = 0.05
+ALWAYS_ON = 0.9
+"""Mean running workers from which scale to zero is idle talk."""
 
 
-def evaluate_per_second(
-    deployment: Deployment,
-    replica: Replica,
-    budget: MemoryBudget,
-    findings: tuple[CheckResult, ...],
-    sized: Sized,
-    context: Context,
-) -> Outcome:
-    """The cheapest platform for this GPU that meets the SLO; failing that the cheapest, with what it misses."""
-    start_s = start_seconds(replica, budget)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """One replica as a platform would run it, with what is known of its memory, speed and size."""
+
+    replica: Replica
+    budget: MemoryBudget
+    findings: tuple[CheckResult, ...]
+    sized: Sized
+
+
+def evaluate_per_second(deployment: Deployment, worker: Worker, context: Context) -> Outcome:
+    """The cheapest platform for this GPU that meets the SLO; failing that, why the nearest one misses it."""
+    start_s = start_seconds(worker)
     if start_s is None:
         return Rejection(
             strategy="serverless",
@@ -42,10 +50,7 @@ def evaluate_per_second(
             deployment=deployment,
             code="no_cold_start_figure",
         )
-    outcomes = [
-        _on_platform(offer, deployment, replica, budget, findings, sized, start_s, context)
-        for offer in pricing.serverless_offers(replica.gpu.id, context.limits, context.prices)
-    ]
+    outcomes = list(_on_each_platform(deployment, worker, start_s, context))
     options = [outcome for outcome in outcomes if isinstance(outcome, Option)]
     if options:
         return min(options, key=lambda option: (firmness(option.quote), option.quote.usd_per_month))
@@ -54,39 +59,79 @@ def evaluate_per_second(
         return max(rejections, key=lambda rejection: rejection.closeness)
     return Rejection(
         strategy="serverless",
-        reason=f"nobody within the limits rents {replica.gpu.id} by the second",
+        reason=f"nobody within the limits rents {worker.replica.gpu.id} by the second",
         deployment=deployment,
         code="no_offer",
     )
 
 
-def start_seconds(replica: Replica, budget: MemoryBudget) -> float | None:
+def start_seconds(worker: Worker) -> float | None:
     """Cold start of one worker [s]; None where a figure is missing."""
-    storage, engine_s = replica.host.storage_bytes_per_s, replica.engine.start_fixed_s
+    storage, engine_s = worker.replica.host.storage_bytes_per_s, worker.replica.engine.start_fixed_s
     if storage is None or engine_s is None:
         return None
     return cold_start(
-        weight_bytes=budget.checkpoint_bytes,
+        weight_bytes=worker.budget.checkpoint_bytes,
         storage_bytes_per_s=storage,
         engine_start_s=engine_s,
         provision_s=PROVISION_S,
     ).total_s
 
 
-def _on_platform(
-    offer: ServerlessOffer,
+def _on_each_platform(deployment: Deployment, worker: Worker, start_s: float, context: Context) -> Iterator[Outcome]:
+    """What each seller of this GPU comes to."""
+    mean_per_s = context.workload.requests_per_s or worker.sized.per_replica_requests_per_s * worker.sized.active
+    workload = with_rate(context.workload, mean_per_s)
+    active_per_s = mean_per_s / active_share(workload)
+    rate = min(active_per_s, worker.sized.slo_requests_per_s)
+    load: Load = replace(context.demand.shape, kind="rate", value=rate)
+    warm = perf.estimate(worker.replica, worker.budget, load, context.calibration(worker.replica))
+    for offer in pricing.serverless_offers(worker.replica.gpu.id, context.limits, context.prices):
+        usage = usage_of(offer, worker, warm, workload, start_s, deployment.purchase.keep_warm)
+        yield _priced(deployment, worker, warm, usage, offer, workload, context)
+
+
+def active_share(workload: Workload) -> float:
+    """Share of all time in which there is any traffic [-]."""
+    return workload.hours_per_day / 24.0 * (1.0 - (workload.idle_share or 0.0))
+
+
+def usage_of(
+    offer: ServerlessOffer, worker: Worker, warm: Estimate, workload: Workload, start_s: float, keep_warm: int
+) -> ServerlessUsage:
+    """How the fleet runs on one platform."""
+    assert workload.requests_per_s is not None
+    capacity_per_s = max(worker.sized.slo_requests_per_s, 1e-12)
+    return scale_to_zero_usage(
+        requests_per_s=workload.requests_per_s,
+        service_s=warm.e2e_s.mid,
+        slots_per_replica=max(1.0, capacity_per_s * warm.e2e_s.mid),
+        capacity_requests_per_s=capacity_per_s,
+        idle_window_s=idle_window_s(offer),
+        cold_start_s=start_s,
+        active_share=active_share(workload),
+        peak_to_mean=workload.peak_to_mean,
+        keep_warm=keep_warm,
+        bills_start=offer.bills_start,
+    )
+
+
+def idle_window_s(offer: ServerlessOffer) -> float:
+    """The platform's window, or the one that we set [s]."""
+    return CHOSEN_IDLE_WINDOW_S if offer.idle_window_s is None else offer.idle_window_s
+
+
+def _priced(
     deployment: Deployment,
-    replica: Replica,
-    budget: MemoryBudget,
-    findings: tuple[CheckResult, ...],
-    sized: Sized,
-    start_s: float,
+    worker: Worker,
+    warm: Estimate,
+    usage: ServerlessUsage,
+    offer: ServerlessOffer,
+    workload: Workload,
     context: Context,
 ) -> Outcome:
-    window_s = offer.idle_window_s if offer.idle_window_s is not None else CHOSEN_IDLE_WINDOW_S
-    usage, warm = usage_of(replica, budget, sized, context, offer, window_s, start_s, deployment.purchase.keep_warm)
-    misses = cold_misses(usage, warm, context)
     fleet = replace(deployment, replicas=max(1, usage.peak_replicas))
+    misses = cold_misses(usage, warm, context)
     if misses:
         return Rejection(
             strategy="serverless",
@@ -96,47 +141,22 @@ def _on_platform(
             code="cold_start",
             closeness=1.0 - usage.cold_request_share,
         )
-    narrowed = replace(context.limits, provider_ids=(offer.provider,))
-    workload = context.workload
-    if workload.requests_per_s is None:
-        workload = with_rate(workload, warm.requests_per_s.mid)
-    quote = pricing.quote(fleet, workload, narrowed, context.prices, usage=usage)
+    only_this = replace(context.limits, provider_ids=(offer.provider,))
+    quote = pricing.quote(fleet, workload, only_this, context.prices, usage=usage)
     if isinstance(quote, Rejection):
         return replace(quote, strategy="serverless", deployment=fleet)
-    option = _option(fleet, budget, warm, quote, findings, usage, window_s, context)
-    return within_budget(option, context)
-
-
-def usage_of(
-    replica: Replica,
-    budget: MemoryBudget,
-    sized: Sized,
-    context: Context,
-    offer: ServerlessOffer,
-    window_s: float,
-    start_s: float,
-    keep_warm: int,
-) -> tuple[ServerlessUsage, Estimate]:
-    """How the fleet runs, and how a request fares on a warm worker."""
-    rate = context.workload.requests_per_s or sized.per_replica_requests_per_s * sized.active
-    active_share = context.workload.hours_per_day / 24.0 * (1.0 - (context.workload.idle_share or 0.0))
-    per_worker = min(rate / active_share, sized.per_replica_requests_per_s)
-    warm = perf.estimate(replica, budget, typical_load(context, per_worker), context.calibration(replica))
-    service_s = warm.e2e_s.mid
-    capacity = max(sized.estimate.capacity_requests_per_s * context.limits.max_utilization, 1e-12)
-    usage = scale_to_zero_usage(
-        requests_per_s=rate,
-        service_s=service_s,
-        slots_per_replica=max(1.0, capacity * service_s),
-        capacity_requests_per_s=capacity,
-        idle_window_s=window_s,
-        cold_start_s=start_s,
-        active_share=active_share,
-        peak_to_mean=context.workload.peak_to_mean,
-        keep_warm=keep_warm,
-        bills_start=offer.bills_start,
+    option = Option(
+        deployment=fleet,
+        memory=worker.budget,
+        estimate=warm,
+        quote=quote,
+        quality=quality_of(fleet, context.catalog),
+        checks=worker.findings,
+        meets_slo=True,
+        cold=cold_figures(usage, offer),
+        notes=tuple(cold_notes(usage, offer)),
     )
-    return usage, warm
+    return within_budget(option, context)
 
 
 def cold_misses(usage: ServerlessUsage, warm: Estimate, context: Context) -> str | None:
@@ -152,43 +172,25 @@ def cold_misses(usage: ServerlessUsage, warm: Estimate, context: Context) -> str
     return misses[0] if misses else None
 
 
-def _option(
-    fleet: Deployment,
-    budget: MemoryBudget,
-    warm: Estimate,
-    quote: Quote,
-    findings: tuple[CheckResult, ...],
-    usage: ServerlessUsage,
-    window_s: float,
-    context: Context,
-) -> Option:
-    return Option(
-        deployment=fleet,
-        memory=budget,
-        estimate=warm,
-        quote=quote,
-        quality=quality_of(fleet, context.catalog),
-        checks=findings,
-        meets_slo=True,
-        cold={
-            "cold_request_share": usage.cold_request_share,
-            "cold_start_s": usage.cold_start_s,
-            "idle_window_s": window_s,
-            "mean_running_replicas": usage.mean_running_replicas,
-            "billed_replica_s_per_month": usage.billed_replica_s_per_month,
-            "idle_replica_s_per_month": usage.idle_replica_s_per_month,
-            "starts_per_month": usage.starts_per_month,
-        },
-        notes=tuple(cold_notes(usage, window_s)),
-    )
+def cold_figures(usage: ServerlessUsage, offer: ServerlessOffer) -> dict[str, float]:
+    """What serverless adds to an option, in numbers."""
+    return {
+        "cold_request_share": usage.cold_request_share,
+        "cold_start_s": usage.cold_start_s,
+        "idle_window_s": idle_window_s(offer),
+        "mean_running_replicas": usage.mean_running_replicas,
+        "billed_replica_s_per_month": usage.billed_replica_s_per_month,
+        "idle_replica_s_per_month": usage.idle_replica_s_per_month,
+        "starts_per_month": usage.starts_per_month,
+    }
 
 
-def cold_notes(usage: ServerlessUsage, window_s: float) -> list[str]:
+def cold_notes(usage: ServerlessUsage, offer: ServerlessOffer) -> list[str]:
     """How it runs, in words."""
     notes = [
         f"cold start {format_seconds(usage.cold_start_s)}: {usage.cold_request_share:.1%} of requests meet one",
-        f"{usage.mean_running_replicas:.2g} workers run on average, with an idle window of {window_s:g} s",
+        f"{usage.mean_running_replicas:.2g} workers run on average, with an idle window of {idle_window_s(offer):g} s",
     ]
-    if usage.mean_running_replicas >= 0.9:
+    if usage.mean_running_replicas >= ALWAYS_ON:
         notes.append("this traffic never lets it scale to zero: compare with a GPU rented by the hour")
     return notes

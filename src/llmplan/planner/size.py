@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from llmplan import perf
 from llmplan.plan.deployment import Deployment, Replica
-from llmplan.plan.load import Load
 from llmplan.plan.outcome import Estimate, MemoryBudget, Rejection
 from llmplan.planner.context import Context
 from llmplan.spec.workload import Slo
@@ -25,6 +24,8 @@ class Sized:
     spare: int
     estimate: Estimate
     per_replica_requests_per_s: float
+    slo_requests_per_s: float
+    """what one replica takes at most within the SLO and the utilization limit"""
 
     @property
     def replicas(self) -> int:
@@ -49,7 +50,8 @@ def _for_rate(deployment: Deployment, replica: Replica, memory: MemoryBudget, co
     if found.requests_per_s <= 0:
         return _misses_slo(deployment, found.reason, _unloaded_closeness(replica, memory, context))
     active = max(1, math.ceil(peak / found.requests_per_s - 1e-9))
-    return _within_hardware(deployment, replica, memory, context, active, needed=f"{peak:.3g} requests/s at the peak")
+    sized = _within_hardware(deployment, replica, memory, context, active, needed=f"{peak:.3g} requests/s at the peak")
+    return sized if isinstance(sized, Rejection) else replace(sized, slo_requests_per_s=found.requests_per_s)
 
 
 def _for_concurrency(
@@ -98,7 +100,9 @@ def _within_hardware(
     load = context.demand.on_replicas(active)
     estimate = perf.estimate(replica, memory, load, context.calibration(replica))
     rate = estimate.requests_per_s.mid if load.kind == "concurrency" else load.value
-    return Sized(active=active, spare=spare, estimate=estimate, per_replica_requests_per_s=rate)
+    return Sized(
+        active=active, spare=spare, estimate=estimate, per_replica_requests_per_s=rate, slo_requests_per_s=rate
+    )
 
 
 def _speed(replica: Replica, memory: MemoryBudget, context: Context, replicas: int) -> Estimate:
@@ -153,8 +157,3 @@ def _misses_slo(deployment: Deployment, reason: str, closeness: float) -> Reject
         code="misses_slo",
         closeness=min(1.0, max(0.0, closeness)),
     )
-
-
-def typical_load(context: Context, requests_per_s: float) -> Load:
-    """One replica at a low open-loop rate: what a request meets on a warm worker."""
-    return replace(context.demand.shape, kind="rate", value=requests_per_s)

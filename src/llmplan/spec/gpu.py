@@ -8,6 +8,15 @@ from dataclasses import dataclass, field
 from llmplan.spec.provenance import ProvenanceMap
 
 
+def dotted(capability: tuple[int, int]) -> str:
+    """A compute capability as NVIDIA writes it.
+
+    >>> dotted((8, 6))
+    '8.6'
+    """
+    return f"{capability[0]}.{capability[1]}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GpuSpec:
     """Figures are None where no source states them; what needs them refuses rather than guesses.

@@ -60,12 +60,12 @@ def common_formats(market: Market, gpu: GpuSpec, engine: EngineSpec) -> tuple[We
     return (*choices, *allowed_formats(market, (int4,)))
 
 
-def kv_format_for(market: Market, model: ModelSpec, weights: WeightFormat, gpu: GpuSpec) -> KvFormat:
+def kv_format_for(market: Market, gpu: GpuSpec) -> KvFormat:
     """The 16-bit cache that goes with the activations' type on this GPU."""
     asked = market.question.limits.kv_formats
     if asked:
         return market.kv_formats[asked[0]]
-    name = "fp16" if model.dtype == "fp16" or not gpu.supports("bf16") else "bf16"
+    name = "fp16" if market.model.dtype == "fp16" or not gpu.supports("bf16") else "bf16"
     return market.kv_formats[name]
 
 

@@ -96,7 +96,7 @@ def make_replica(
         engine=engine,
         parallel=parallel,
         weights=weights,
-        kv=kv or kv_format_for(market, market.model, weights, machine.gpu),
+        kv=kv or kv_format_for(market, machine.gpu),
         settings=settings or settings_for(engine, machine.gpu, market.model, market.workload),
         offload=offload,
         tenancy=tenancy,

@@ -105,11 +105,7 @@ def deployment(
     settings: EngineSettings,
 ) -> Deployment:
     """One replica per GPU: a hybrid replica shares its host's memory with nobody."""
-    kv = (
-        market.kv_formats["fp16"]
-        if offload.kind == "layers"
-        else kv_format_for(market, market.model, weights, machine.gpu)
-    )
+    kv = market.kv_formats["fp16"] if offload.kind == "layers" else kv_format_for(market, machine.gpu)
     replica = make_replica(market, machine, engine, Parallelism(), weights, kv=kv, offload=offload, settings=settings)
     return Deployment(
         strategy="hybrid_offload",

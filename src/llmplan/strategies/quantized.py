@@ -52,7 +52,7 @@ def really_runs(engine: EngineSpec, gpu: GpuSpec, weights: WeightFormat) -> bool
 
 def kv_formats(market: Market, machine: Machine, engine: EngineSpec, weights: WeightFormat) -> tuple[KvFormat, ...]:
     """The 16-bit cache, and FP8 blocks where the engine has a kernel for them on this GPU."""
-    plain = kv_format_for(market, market.model, weights, machine.gpu)
+    plain = kv_format_for(market, machine.gpu)
     support = engine.kv_formats.get("fp8")
     capability = machine.gpu.compute_capability
     if market.question.limits.kv_formats or support is None or capability is None or not support.runs_on(capability):
