@@ -115,6 +115,8 @@ def model(
         layers=(group,),
         globals=(embed,),
         tied_embeddings=False,
+        dtype="bf16",
+        checkpoint_format="bf16",
         provenance={"hidden_size": PUBLISHED},
     )
     return replace(spec, **changes)

@@ -15,7 +15,7 @@ from llmplan import checks
 from llmplan.checks import rule
 from llmplan.plan.deployment import Offload, Parallelism, Replica, Tenancy
 from llmplan.spec.engine import FormatSupport
-from llmplan.spec.model import LayerGroup
+from llmplan.spec.model import LayerGroup, ModelSpec
 
 DATA = Path(os.environ.get("LLMPLAN_DATA", Path(__file__).parents[2] / ".." / "shared" / "data"))
 RULES_FILE = DATA / "engine_rules.csv"
@@ -372,14 +372,15 @@ def test_later_chips_of_a_built_generation_run() -> None:
 def test_modules_kept_in_16_bit_need_not_divide_into_groups() -> None:
     group = LayerGroup(count=80, attention=sample.gqa(64, 8, 128, 8192), feed_forward=sample.dense(29568, 8192))
     kept = sample.model(layers=80)
-    kept = replace(kept, layers=(group,), unquantized_modules=("mlp.down_proj",))
-    bad = replace(kept, unquantized_modules=())
-    ids = [
-        {result.id for result in checks.run(sample.replica(model=model, weights="awq-int4", parallel=TP2))}
-        for model in (kept, bad)
-    ]
-    assert "V-Q1" not in ids[0]
-    assert "V-Q1" in ids[1]
+    kept = replace(kept, layers=(group,), checkpoint_format="awq-int4", unquantized_modules=("mlp.down_proj",))
+
+    def found(model: ModelSpec, weights: str = "awq-int4") -> set[str]:
+        return {result.id for result in checks.run(sample.replica(model=model, weights=weights, parallel=TP2))}
+
+    assert "V-Q1" not in found(kept)
+    assert "V-Q1" in found(replace(kept, unquantized_modules=()))
+    assert "V-Q1" in found(kept, "gptq-int4"), "another format than the checkpoint's converts every module"
+    assert "V-Q1" in found(replace(kept, unquantized_modules=("mlp.down",))), "a path is not part of another's name"
 
 
 def test_an_unknown_engine_gets_the_rules_for_all() -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import copy
+from datetime import date
 
 import pytest
 
 import plan_samples as sample
 from llmplan import emit
+from llmplan.catalogs import load_catalog, packaged_profiles
+from llmplan.emit.compatibility import LIMITS
 from llmplan.errors import UsageError
 from llmplan.plan.deployment import Parallelism
 
@@ -96,6 +99,25 @@ def test_vllm_for_a_llama_cpp_plan(capability: tuple[int, int], weights: str, me
     replica = sample.replica(gpu=sample.gpu(capability), weights=weights, kv="fp16", engine=sample.engine("llama-cpp"))
     with pytest.raises(UsageError, match=message):
         emit.emit(sample.plan(sample.option(of=replica)), strategy=None, target="vllm")
+
+
+SIXTEEN_BIT = {"bf16", "fp16"}
+
+
+@pytest.mark.parametrize("engine_id", sorted(LIMITS))
+def test_the_table_of_other_engines_says_what_the_catalogue_says(engine_id: str) -> None:
+    """A plan holds the planned engine alone, so the others' limits stand in code: they must not drift apart."""
+    catalog = load_catalog((packaged_profiles(),), price_date=date(2026, 11, 22))
+    limits, engine = LIMITS[engine_id], catalog.engines[engine_id]
+    assert limits.min_compute_capability == engine.min_compute_capability
+    for stated, known in ((limits.weights, engine.weight_formats), (limits.kv, engine.kv_formats)):
+        assert set(stated) == set(known)
+        for name, support in stated.items():
+            if name in SIXTEEN_BIT:  # the launch falls back to float16 where there is no bfloat16
+                continue
+            assert support.min_compute_capability == known[name].min_compute_capability, name
+            for capability in engine.compute_capabilities:
+                assert support.runs_on(capability) == known[name].runs_on(capability), (name, capability)
 
 
 def test_fractions_of_memory_are_translated_not_copied() -> None:

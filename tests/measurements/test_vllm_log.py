@@ -1,9 +1,11 @@
 """Start-up lines as vLLM prints them, across versions."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from llmplan.cli import main
 from llmplan.errors import DataError
 from llmplan.measurements import read_startup_log
 from llmplan.measurements.vllm_log import parse_startup_log
@@ -47,3 +49,16 @@ def test_a_file_of_something_else_is_refused_with_what_was_expected(tmp_path: Pa
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read"):
         read_startup_log(tmp_path / "absent.log")
+
+
+def test_the_memory_command_sets_a_log_beside_the_plan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Llama-3.1-8B in BF16 on an H100: vLLM logs 14.99 GiB of weights (vllm-project/vllm discussions, v0.11)."""
+    log = tmp_path / "start.log"
+    log.write_text("Model loading took 14.9889 GiB memory and 3 seconds\nAvailable KV cache memory: 51.00 GiB\n")
+    code = main(["memory", "meta-llama/Llama-3.1-8B-Instruct", "--gpu", "h100", "--against-log", str(log), "--json"])
+    rows = {row["quantity"]: row for row in json.loads(capsys.readouterr().out)["observed"]}
+    assert code == 0
+    assert rows["weights"]["observed"] == pytest.approx(14.9889 * GIB)
+    assert abs(rows["weights"]["relative_error"]) < 0.005
+    pool = rows["KV pool"]
+    assert pool["relative_error"] == pytest.approx(pool["planned"] / (51.0 * GIB) - 1)

@@ -125,6 +125,8 @@ def build_model(
         ),
         globals=tuple(outside),
         tied_embeddings=tied,
+        dtype="bf16",
+        checkpoint_format="bf16",
     )
 
 

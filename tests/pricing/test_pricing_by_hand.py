@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from pricing_builders import HOURS, bill, deployment, refusal, traffic, usage
+from pricing_builders import HOURS, bill, book, deployment, per_second, refusal, traffic, usage
 
-from llmplan.pricing import usd_per_million_tokens
 from llmplan.spec.workload import Limits
 
 SECONDS = HOURS * 3600
@@ -105,6 +104,15 @@ def test_a_minute_grain_rounds_up_half_a_minute_per_start() -> None:
     assert found.usd_per_month == pytest.approx((10_000 + 100 * 30) * 0.00180556, abs=0.005)
 
 
+@pytest.mark.parametrize(("busy_s", "billed_s"), [(1_000, 3_000), (10_000, 10_000)])
+def test_a_start_is_billed_for_at_least_the_platforms_minimum(busy_s: float, billed_s: float) -> None:
+    prices = book(per_second("a", 0.001, granularity_s=None, min_billed_s=30.0))
+
+    found = bill(deployment("serverless"), prices=prices, usage=usage(busy_s=busy_s, starts=100))
+
+    assert found.usd_per_month == pytest.approx(billed_s * 0.001)
+
+
 def test_the_plan_fee_comes_once_and_limits_the_gpus() -> None:
     small = bill(deployment("serverless", tp=4), by("cerebrium"), usage=usage(busy_s=1_000, peak=1))
     large = bill(deployment("serverless", tp=4), by("cerebrium"), usage=usage(busy_s=1_000, peak=2))
@@ -135,9 +143,8 @@ def test_tokens_are_volume_times_price(model_id: str, limits: Limits, into: floa
 
     requests = 2.0 * SECONDS
     assert found.usd_per_month == pytest.approx(requests * (1500 * into + 250 * out) / 1e6, abs=0.005)
-    prices = usd_per_million_tokens(found)
-    assert (prices.input, prices.output) == pytest.approx((into, out))
-    assert prices.blended == pytest.approx((1500 * into + 250 * out) / 1750)
+    assert (found.usd_per_mtok_input, found.usd_per_mtok_output) == pytest.approx((into, out))
+    assert found.usd_per_mtok_blended == pytest.approx((1500 * into + 250 * out) / 1750)
 
 
 def test_cached_input_costs_what_the_seller_says() -> None:

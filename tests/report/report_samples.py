@@ -63,6 +63,8 @@ MODEL = ModelSpec(
     ),
     globals=(Tensor(name="embed", shape=(100, 8), role=TensorRole.EMBED, shard=Shard.VOCAB),),
     tied_embeddings=True,
+    dtype="bf16",
+    checkpoint_format="bf16",
 )  # fmt: skip
 GPU = GpuSpec(
     id="example-24gb",

@@ -16,6 +16,7 @@ from llmplan.errors import NoFeasiblePlanError, UsageError
 if TYPE_CHECKING:
     from llmplan.cli._replica import Built
     from llmplan.cli._workbench import Workbench
+    from llmplan.plan.observation import Comparison
     from llmplan.plan.outcome import MemoryBudget, Rejection
 
 
@@ -35,6 +36,10 @@ def memory(
     *,
     replica: ReplicaFlags,
     cases: _cases.CasesOption = None,
+    against_log: Annotated[
+        Path | None,
+        typer.Option("--against-log", metavar="FILE", help="Compare with what a vLLM start-up log printed."),
+    ] = None,
     catalog: CatalogFlags,
     output: OutputFlags,
 ) -> int:
@@ -51,7 +56,7 @@ def memory(
         raise UsageError("which model? MODEL is missing", hints=["llmplan catalog list models"])
     built = bench.build(model, replica, None)
     outcome = bench.budget(built.replica)
-    _show(built, outcome, bench, output)
+    _show(built, outcome, bench, output, comparisons(outcome, against_log))
     return 0 if fits(outcome) else NoFeasiblePlanError.exit_code
 
 
@@ -62,16 +67,34 @@ def fits(outcome: MemoryBudget | Rejection) -> bool:
     return isinstance(outcome, MemoryBudget)
 
 
-def _show(built: Built, outcome: MemoryBudget | Rejection, bench: Workbench, output: OutputFlags) -> None:
+def comparisons(outcome: MemoryBudget | Rejection, log: Path | None) -> tuple[Comparison, ...]:
+    """Plan beside measurement, for each figure of the log."""
+    if log is None:
+        return ()
+    from llmplan.measurements import read_startup_log
+    from llmplan.plan.observation import compare
+    from llmplan.plan.outcome import MemoryBudget
+
+    seen = read_startup_log(log)
+    return tuple(compare(outcome, seen)) if isinstance(outcome, MemoryBudget) else ()
+
+
+def _show(
+    built: Built,
+    outcome: MemoryBudget | Rejection,
+    bench: Workbench,
+    output: OutputFlags,
+    compared: tuple[Comparison, ...],
+) -> None:
     from llmplan.report import memory as view
 
     size_bytes = bench.checkpoint_bytes(built.replica)
     checks = bench.checks(built.replica)
     _console.answer(
         output.chosen,
-        record=lambda: record(built, outcome, bench),
+        record=lambda: record(built, outcome, bench) | view.compared_record(compared),
         document=lambda: view.document(
-            built.replica, outcome, size_bytes, checks, built.assumed, explain=output.explain
+            built.replica, outcome, size_bytes, checks, built.assumed, compared, explain=output.explain
         ),
     )
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from llmplan.errors import DataError
+from llmplan.plan.observation import MemoryObservation
 from llmplan.units import GIB, MIB
 
 MAX_LOG_BYTES = 64 * MIB
@@ -23,19 +23,7 @@ _LINES: tuple[tuple[str, re.Pattern[str]], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartupObservation:
-    """What one rank printed; None where the version does not print it. Sizes as printed, to 0.01 GiB."""
-
-    weights_bytes: float | None = None
-    kv_cache_bytes: float | None = None
-    kv_tokens: int | None = None
-    gpu_blocks: int | None = None
-    max_concurrency: float | None = None
-    cuda_graph_bytes: float | None = None
-
-
-def read_startup_log(path: Path) -> StartupObservation:
+def read_startup_log(path: Path) -> MemoryObservation:
     """Read a log file; a file without any of the known lines is refused with what was looked for."""
     try:
         size_bytes = path.stat().st_size
@@ -47,7 +35,7 @@ def read_startup_log(path: Path) -> StartupObservation:
     return parse_startup_log(text, name=str(path))
 
 
-def parse_startup_log(text: str, *, name: str) -> StartupObservation:
+def parse_startup_log(text: str, *, name: str) -> MemoryObservation:
     """The last value of each line, since a restarted server prints them again."""
     found: dict[str, float] = {}
     for key, pattern in _LINES:
@@ -67,7 +55,7 @@ def parse_startup_log(text: str, *, name: str) -> StartupObservation:
     def whole(key: str) -> int | None:
         return int(found[key]) if key in found else None
 
-    return StartupObservation(
+    return MemoryObservation(
         weights_bytes=gib("weights_gib"),
         kv_cache_bytes=gib("kv_cache_gib"),
         kv_tokens=whole("kv_tokens"),

@@ -77,6 +77,15 @@ class Engine:
         """Requests that may be in progress at once."""
         return min(self.sequence_slots, self.kv_slots)
 
+    @property
+    def decode_limit(self) -> float:
+        """Sequences that can decode together while the rest of each step's token budget prefills their successors.
+
+        B + B (prompt / answer) = budget: beyond it prompts queue instead.
+        """
+        fresh = self.shape.prompt - self.shape.cached
+        return self.model.groups * self.model.chunk_tokens / (1.0 + fresh / self.shape.decode_steps)
+
     def closed(self, users: float) -> Steady:
         """`users` requests always in flight: those beyond the slots wait outside.
 
@@ -96,9 +105,13 @@ class Engine:
             first_s = self.model.request_s + alone_s + others * (spread * (running - batch) + clumped) * absorbed_s
             return running - batch - rate * first_s
 
-        batch = solve_decreasing(waiting, 0.0, running, at_low=running)
+        limit = min(running, max(1.0, self.decode_limit))
+        batch = solve_decreasing(waiting, 0.0, limit, at_low=running)
         tpot_s, alone_s, absorbed_s = self._around(batch, others)
         wait_s = others * (spread * (running - batch) + clumped) * absorbed_s
+        if batch == limit < running:
+            cycle_s = running / limit * self.shape.decode_steps * tpot_s
+            wait_s = max(wait_s, cycle_s - self.shape.decode_steps * tpot_s - self.model.request_s - alone_s)
         rate = running / (self.shape.decode_steps * tpot_s + self.model.request_s + alone_s + wait_s)
         return self._result(batch, tpot_s, alone_s, wait_s, (users - running) / rate, rate, absorbed_s)
 
@@ -115,7 +128,7 @@ class Engine:
         def missing(batch: float) -> float:
             return rate * self.shape.decode_steps * self._pace(1.0 + batch).step_at_rate_s(per_group) - batch
 
-        batch = solve_decreasing(missing, 0.0, max(slots - 1.0, 0.0))
+        batch = solve_decreasing(missing, 0.0, max(min(slots, self.decode_limit) - 1.0, 0.0))
         pace = self._pace(1.0 + batch)
         tpot_s = min(pace.step_at_rate_s(per_group), max(full.tpot_s, pace.decode_s))
         absorbed_s = pace.absorbed_s / self.model.groups

@@ -132,6 +132,11 @@ class StepModel:
             self._send_fixed_s, self._send_token_s = link.hop_s, hidden / parallel.tp / link.bytes_per_s
 
     @property
+    def chunk_tokens(self) -> float:
+        """Prompt and decode tokens that one data-parallel group may process in one step."""
+        return self._chunk_tokens
+
+    @property
     def groups(self) -> int:
         """Data-parallel groups, each with its own batch and prompts."""
         return self._groups

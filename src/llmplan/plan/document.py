@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from llmplan import units
 from llmplan.errors import DataError
 from llmplan.plan.codec import Decoder, Encoder, Interned
 from llmplan.plan.deployment import STRATEGY_IDS, StrategyId
@@ -128,15 +127,13 @@ def _row(encoder: Encoder, strategy: str, outcome: Outcome) -> dict[str, Plain]:
 
 def _with_totals(quote: Quote, content: dict[str, Plain]) -> dict[str, Plain]:
     """The quote led by what a reader looks for: totals per month, hour and million tokens."""
-    month = quote.usd_per_month
-    tokens = quote.input_tokens_per_month + quote.output_tokens_per_month
     return {
-        "usd_per_month": month,
-        "usd_per_hour": month / units.HOURS_PER_MONTH,
+        "usd_per_month": quote.usd_per_month,
+        "usd_per_hour": quote.usd_per_hour,
         "usd_per_million_tokens": {
             "input": quote.usd_per_mtok_input,
             "output": quote.usd_per_mtok_output,
-            "blended": month / tokens * units.TOKENS_PER_MTOK if tokens > 0 else None,
+            "blended": quote.usd_per_mtok_blended,
         },
         "complete": quote.complete,
         **content,

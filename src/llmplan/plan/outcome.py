@@ -11,6 +11,7 @@ from llmplan.plan.deployment import Deployment, StrategyId
 from llmplan.plan.ledger import Ledger
 from llmplan.spec.band import Band
 from llmplan.spec.formats import FormatQuality
+from llmplan.units import HOURS_PER_MONTH, TOKENS_PER_MTOK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +104,7 @@ class QuoteLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
-    """What it costs per month of 730 hours. `input_share` of the blended price is by tokens of the workload's mix."""
+    """What it costs per month of 730 hours, and the tokens of the month that it pays for."""
 
     lines: tuple[QuoteLine, ...]
     input_tokens_per_month: float
@@ -124,6 +125,20 @@ class Quote:
     def complete(self) -> bool:
         """Whether every line has a price; otherwise the total is a lower bound."""
         return all(line.usd_per_month is not None for line in self.lines)
+
+    @property
+    def usd_per_hour(self) -> float:
+        """The month's bill per hour, whether the hour was busy or not."""
+        return self.usd_per_month / HOURS_PER_MONTH
+
+    @property
+    def usd_per_mtok_blended(self) -> float | None:
+        """month / (input + output tokens) x 1e6; None where no tokens are known.
+
+        At partial load this is high because the rent is the same: it is never divided by what the machine could do.
+        """
+        tokens = self.input_tokens_per_month + self.output_tokens_per_month
+        return self.usd_per_month / tokens * TOKENS_PER_MTOK if tokens > 0 else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

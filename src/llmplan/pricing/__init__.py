@@ -1,18 +1,15 @@
 """What a deployment costs per month of 730 hours, every line with the price row behind it."""
 
 from llmplan.pricing.cheapest import cheapest_usd_per_gpu_hour
-from llmplan.pricing.per_token import TokenPrices, usd_per_million_tokens
 from llmplan.pricing.quote import quote
 from llmplan.pricing.sellers import seller_names
 from llmplan.pricing.serverless import platforms as serverless_offers
 from llmplan.pricing.tokens import listings as token_offers
 
 __all__ = [
-    "TokenPrices",
     "cheapest_usd_per_gpu_hour",
     "quote",
     "seller_names",
     "serverless_offers",
     "token_offers",
-    "usd_per_million_tokens",
 ]

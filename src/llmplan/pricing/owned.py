@@ -38,15 +38,12 @@ def power_kwh_per_month(tdp_w: float, gpus: int, pue: float) -> float:
     return gpus * tdp_w / 1000.0 * pue * HOURS_PER_MONTH
 
 
-def owned_lines(
-    gpu: GpuSpec, gpus: int, prices: PriceBook, hardware_usd_per_month: float | None = None
-) -> tuple[QuoteLine, ...]:
-    """Electricity of the GPUs, and the hardware, whose cost is unknown unless it is given."""
+def owned_lines(gpu: GpuSpec, gpus: int, prices: PriceBook) -> tuple[QuoteLine, ...]:
+    """Electricity of the GPUs, and the hardware, whose cost only its owner knows."""
     rate, pue = prices.facts.get(ELECTRICITY), prices.facts.get(PUE)
     energy: float | None = None
     if gpu.tdp_w is not None and pue is not None:
         energy = power_kwh_per_month(gpu.tdp_w, gpus, pue.value)
-    known = energy is not None and rate is not None
     electricity = QuoteLine(
         name="electricity",
         quantity=energy or 0.0,
@@ -54,16 +51,16 @@ def owned_lines(
         unit_price_usd=rate.value if rate else None,
         usd_per_month=energy * rate.value if energy is not None and rate is not None else None,
         figure=fact_figure(rate) if rate else None,
-        note=f"{gpus} x {gpu.tdp_w:g} W x PUE {pue.value:g}, all month"
-        if known and pue
-        else "TDP, PUE or rate unknown",
+        note="TDP or PUE unknown"
+        if energy is None or pue is None
+        else f"{gpus} x {gpu.tdp_w:g} W x PUE {pue.value:g}, all month",
     )
     hardware = QuoteLine(
         name="hardware, hosting and people",
         quantity=1,
         unit="month",
-        unit_price_usd=hardware_usd_per_month,
-        usd_per_month=hardware_usd_per_month,
-        note="as stated" if hardware_usd_per_month is not None else "owned: only its owner knows what it cost",
+        unit_price_usd=None,
+        usd_per_month=None,
+        note="owned: only its owner knows what it cost",
     )
     return electricity, hardware

@@ -55,7 +55,8 @@ def serverless_lines(
     Notes
     -----
     GPU = seconds x GPUs x rate for busy, idle-window and (if billed) start seconds; each start and stop also rounds
-    up to the platform's granularity, half of it on average. vCPU and memory run for the same seconds. A rate that
+    up to the platform's granularity, half of it on average, and where a start is billed for a least time, all starts
+    together are billed for at least that. vCPU and memory run for the same seconds. A rate that
     no source states is a line without an amount.
 
     References
@@ -179,11 +180,14 @@ def _billed_seconds(offer: ServerlessOffer, usage: ServerlessUsage, fleets: int)
     """Replica-seconds per month by what they were spent on."""
     starting = usage.starting_replica_s_per_month if offer.bills_start else 0.0
     rounding = usage.starts_per_month * (offer.granularity_s or 0.0) / 2
+    ran = usage.busy_replica_s_per_month + usage.idle_replica_s_per_month + starting
+    shortfall = usage.starts_per_month * (offer.min_billed_s or 0.0) - ran
     seconds = {
         "serving": usage.busy_replica_s_per_month,
         "waiting in the idle window": usage.idle_replica_s_per_month,
         "starting": starting,
         "rounding up": rounding,
+        "least time of a start": max(0.0, shortfall),
     }
     return {name: amount * fleets for name, amount in seconds.items()}
 

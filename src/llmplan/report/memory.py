@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from llmplan.plan.deployment import Replica
+from llmplan.plan.observation import Comparison
 from llmplan.plan.outcome import CheckResult, MemoryBudget, Rejection
 from llmplan.report import views
-from llmplan.report.blocks import Block, Document, Facts, Paragraph
+from llmplan.report.blocks import Block, Column, Document, Facts, Paragraph, Row, Table
 from llmplan.report.explain import ledger_lines
 from llmplan.report.numbers import count, format_bytes, percent, size
 
@@ -18,11 +20,12 @@ def document(
     checkpoint_bytes: int,
     checks: Iterable[CheckResult],
     assumed: Mapping[str, str],
+    compared: tuple[Comparison, ...] = (),
     *,
     explain: bool = False,
 ) -> Document:
     """`llmplan memory`: what one GPU holds, what is left for the KV cache, and how many requests that is."""
-    return tuple(_blocks(replica, outcome, checkpoint_bytes, checks, assumed, explain))
+    return tuple(_blocks(replica, outcome, checkpoint_bytes, checks, assumed, compared, explain))
 
 
 def _blocks(
@@ -31,6 +34,7 @@ def _blocks(
     checkpoint_bytes: int,
     checks: Iterable[CheckResult],
     assumed: Mapping[str, str],
+    compared: tuple[Comparison, ...],
     explain: bool,
 ) -> Iterator[Block]:
     yield Paragraph(text=f"{replica.model.id} on {views.replica_line(replica)}", heading=1)
@@ -39,6 +43,8 @@ def _blocks(
         yield from views.why_not(outcome)
     else:
         yield from _budget(replica, outcome)
+    if compared:
+        yield _beside_the_log(compared)
     yield from views.findings(checks)
     yield from views.defaults_used(assumed)
     ledger = outcome.ledger
@@ -76,3 +82,35 @@ def _kv_facts(replica: Replica, budget: MemoryBudget) -> Iterator[tuple[str, str
     yield "concurrency", full
     if budget.host_bytes:
         yield "host memory", format_bytes(budget.host_bytes)
+
+
+def _beside_the_log(compared: tuple[Comparison, ...]) -> Table:
+    """What the engine measured of itself, beside the plan."""
+    return Table(
+        title="Beside the engine's own log",
+        columns=(
+            Column(title="quantity"),
+            Column(title="planned", align="right"),
+            Column(title="logged", align="right"),
+            Column(title="error", align="right"),
+        ),
+        rows=tuple(
+            Row(cells=(each.name, _amount(each.planned, each.unit), _amount(each.observed, each.unit),
+                       f"{round(each.relative_error, 3) + 0.0:+.1%}"))
+            for each in compared
+        ),
+    )  # fmt: skip
+
+
+def _amount(value: float, unit: str) -> str:
+    return format_bytes(value) if unit == "B" else f"{value:,.6g} {unit}" if value % 1 else f"{value:,.0f} {unit}"
+
+
+def compared_record(compared: tuple[Comparison, ...]) -> dict[str, Any]:
+    """The comparison in the JSON answer; nothing where there was no log."""
+    rows = [
+        {"quantity": each.name, "unit": each.unit, "planned": each.planned, "observed": each.observed,
+         "relative_error": each.relative_error}
+        for each in compared
+    ]  # fmt: skip
+    return {"observed": rows} if rows else {}

@@ -182,8 +182,8 @@ class ModelSpec:
     layers: tuple[LayerGroup, ...] = field(repr=False)
     globals: tuple[Tensor, ...] = field(repr=False)
     tied_embeddings: bool
-    dtype: str = "bf16"
-    checkpoint_format: str = "bf16"
+    dtype: str
+    checkpoint_format: str
     unquantized_modules: tuple[str, ...] = ()
     checkpoint_group_size: int | None = None
     """inputs per scale, where the checkpoint states another than its format's own; 0: one scale per output row"""

@@ -62,7 +62,8 @@ class HourlyOffer:
 class ServerlessOffer:
     """A GPU by the second. None means that no source states it: a missing charge makes the total a lower bound.
 
-    `usd_per_vcpu_s` and `usd_per_gib_s` 0 mean that the GPU's price includes them. A plan with `plan_fee_usd_per_month`
+    `usd_per_vcpu_s` and `usd_per_gib_s` 0 mean that the GPU's price includes them. `min_billed_s` is the least time
+    that a start is billed for. A plan with `plan_fee_usd_per_month`
     allows `max_gpus` at once (None: no limit stated).
     """
 
