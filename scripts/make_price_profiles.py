@@ -9,18 +9,13 @@ Offers that are no longer in the tables stay: prices are append-only. `--fresh` 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from datetime import UTC, date, datetime
-from pathlib import Path
+
+from profile_yaml import COLLECTED, DATA, ROOT
 
 from llmplan.catalogs.prices import read_price_documents
 from llmplan.pricefeeds import build_documents, check_documents, merge_documents, render, write_documents
-
-ROOT = Path(__file__).resolve().parents[1]
-DATA = Path(os.environ.get("LLMPLAN_DATA") or ROOT.parent / "shared" / "data")
-RETRIEVED = date(2026, 11, 22)
-"""when the tables were collected"""
 
 
 def main() -> int:
@@ -32,7 +27,7 @@ def main() -> int:
         print(f"no price tables in {DATA}; set LLMPLAN_DATA", file=sys.stderr)
         return 1
     known = {} if arguments.fresh else read_price_documents([ROOT / "profiles"])
-    tables = build_documents(DATA, retrieved=RETRIEVED)
+    tables = build_documents(DATA, retrieved=date.fromisoformat(COLLECTED))
     problems = check_documents(tables, known, today=datetime.now(tz=UTC).date())
     for problem in problems:
         print(f"{problem.severity}: {problem.provider}: {problem.message}", file=sys.stderr)

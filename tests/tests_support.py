@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 from llmplan.plan.deployment import Deployment, Replica
 from llmplan.plan.outcome import Option
 from llmplan.plan.plan import Plan
 from llmplan.spec.inventory import Inventory, NodeGroup
 from llmplan.spec.workload import Question
+
+DATA = Path(os.environ.get("LLMPLAN_DATA") or Path(__file__).parents[2] / "shared" / "data")
+"""Tables of measurements and of engines' own options that some tests compare with; they skip where it is absent."""
 
 Ask = Callable[..., Question]
 Propose = Callable[..., list[Deployment]]

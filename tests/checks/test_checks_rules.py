@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import csv
 import doctest
-import os
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pytest
 
@@ -16,8 +14,8 @@ from llmplan.checks import rule
 from llmplan.plan.deployment import Offload, Parallelism, Replica, Tenancy
 from llmplan.spec.engine import FormatSupport
 from llmplan.spec.model import LayerGroup, ModelSpec
+from tests_support import DATA
 
-DATA = Path(os.environ.get("LLMPLAN_DATA", Path(__file__).parents[2] / ".." / "shared" / "data"))
 RULES_FILE = DATA / "engine_rules.csv"
 
 TP2, TP4, TP8 = (Parallelism(tp=n) for n in (2, 4, 8))

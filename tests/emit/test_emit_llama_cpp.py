@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +13,8 @@ from llmplan.emit import Env
 from llmplan.emit.llama_cpp import OPTIONS
 from llmplan.errors import UsageError
 from llmplan.plan.deployment import Offload, Parallelism, Replica, Tenancy
+from tests_support import DATA
 
-DATA = Path(os.environ.get("LLMPLAN_DATA", Path(__file__).parents[2] / ".." / "shared" / "data"))
 HELP = DATA / "engines" / "llama-server-help.txt"
 
 

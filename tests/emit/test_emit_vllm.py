@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,8 +16,8 @@ from llmplan.emit import Command, Env, LaunchFile, emit
 from llmplan.emit.vllm_flags import ONLINE_METHODS, VERSION, VLLM_FLAGS
 from llmplan.errors import UsageError
 from llmplan.plan.deployment import Offload, Parallelism, Replica, Tenancy
+from tests_support import DATA
 
-DATA = Path(os.environ.get("LLMPLAN_DATA", Path(__file__).parents[2] / ".." / "shared" / "data"))
 ENGINE_TABLE = DATA / "engines" / "vllm-0.33-cuda-flags.json"
 ENVIRONMENT = {"MODEL": "env:MODEL", "MASTER_ADDR": "10.0.0.1", "NODE_RANK": "1", "DP_START_RANK": "2"}
 TYPES = {"int": int, "float": float, "str": str}

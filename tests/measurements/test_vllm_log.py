@@ -52,7 +52,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_memory_command_sets_a_log_beside_the_plan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Llama-3.1-8B in BF16 on an H100: vLLM logs 14.99 GiB of weights (vllm-project/vllm discussions, v0.11)."""
+    """A log of Hermes-3-Llama-3.1-8B, the same architecture in BF16, says 14.9889 GiB; the pool is invented."""
     log = tmp_path / "start.log"
     log.write_text("Model loading took 14.9889 GiB memory and 3 seconds\nAvailable KV cache memory: 51.00 GiB\n")
     code = main(["memory", "meta-llama/Llama-3.1-8B-Instruct", "--gpu", "h100", "--against-log", str(log), "--json"])

@@ -54,7 +54,7 @@ LIMITS: Mapping[str, EngineLimits] = {
         name="TensorRT-LLM",
         min_compute_capability=_AMPERE,
         weights={
-            **dict.fromkeys(("bf16", "fp16", "fp32"), _since(_AMPERE)),
+            **dict.fromkeys(("bf16", "fp16"), _since(_AMPERE)),
             **dict.fromkeys(("awq-int4", "gptq-int4", "w4a16"), _since(_AMPERE, _HOPPER)),
             "fp8": _since(_ADA),
             "fp8-block": _since(_HOPPER, (10, 9)),

@@ -42,12 +42,20 @@ def adapters_bytes(replica: Replica) -> float:
 
 
 def slot_rank(replica: Replica) -> int:
-    """Rank of a slot [-]: the engine's smallest that holds the adapters'."""
+    """Rank of a slot [-]: the engine's smallest that holds the adapters'.
+
+    replica: its tenancy and its engine's ranks; the adapters' own rank where the engine has no list of them.
+    Valid for vLLM, whose ranks are a closed list. Reference: vLLM 0.33 config/lora.py.
+    """
     rank = replica.tenancy.lora_rank if replica.tenancy else 0
     return min((known for known in replica.engine.max_lora_ranks if known >= rank), default=rank)
 
 
 def host_adapters_bytes(replica: Replica) -> float:
-    """Bytes of the adapters that wait in host memory, whole."""
+    """Bytes of the adapters that wait in host memory, whole.
+
+    replica: its tenancy. (adapters - resident ones) x `adapter_bytes` on one rank.
+    Valid for vLLM, which keeps `--max-cpu-loras` of them. Reference: vLLM 0.33 config/lora.py.
+    """
     waiting = replica.tenancy.adapters - replica.resident_adapters if replica.tenancy else 0
     return waiting * adapter_bytes(replica.model, Parallelism(), slot_rank(replica)) if waiting else 0.0

@@ -52,7 +52,12 @@ def place_weights(replica: Replica, share: RankWeights) -> Placement:
 
 
 def host_cache_bytes(replica: Replica, host_layers: int) -> float:
-    """Cache of the layers that the host computes [bytes]."""
+    """Cache of the layers that the host computes [bytes].
+
+    replica: its model, cache format and slots; host_layers [layers] on the CPU.
+    `contiguous_cache_bytes` x host layers / layers. Valid for llama.cpp's layer split, every layer taken for an
+    average one. Reference: llama.cpp build 11434 `--n-gpu-layers`.
+    """
     settings = replica.settings
     whole = contiguous_cache_bytes(
         replica.model, replica.kv, 1, settings.max_model_len, settings.max_num_seqs, settings.max_num_batched_tokens

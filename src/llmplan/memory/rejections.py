@@ -11,7 +11,7 @@ from llmplan.plan.outcome import Rejection
 from llmplan.units import format_bytes
 
 
-def closeness(available_bytes: float, needed_bytes: float) -> float:
+def _closeness(available_bytes: float, needed_bytes: float) -> float:
     """How near: available / needed, between 0 and 1."""
     return min(1.0, max(0.0, available_bytes / needed_bytes)) if needed_bytes > 0 else 0.0
 
@@ -29,7 +29,7 @@ def weights_do_not_fit(
         fix=_more_memory(replica, needed_bytes / max(available_bytes, 1.0)),
         ledger=ledger,
         code="weights_do_not_fit",
-        closeness=closeness(available_bytes, needed_bytes),
+        closeness=_closeness(available_bytes, needed_bytes),
     )
 
 
@@ -59,7 +59,7 @@ def no_room_for_one_request(
         fix=shorter or _more_memory(replica, 1.1),
         ledger=ledger,
         code="no_room_for_one_request",
-        closeness=closeness(pool_bytes, needed_bytes),
+        closeness=_closeness(pool_bytes, needed_bytes),
     )
 
 
@@ -72,12 +72,17 @@ def host_too_small(replica: Replica, needed_bytes: float, available_bytes: float
         fix=_fewer_bits(replica) or "--gpu with more memory, to offload less",
         ledger=ledger,
         code="host_memory",
-        closeness=closeness(available_bytes, needed_bytes),
+        closeness=_closeness(available_bytes, needed_bytes),
     )
 
 
 def longest_request(layout: CacheLayout, ahead_tokens: int, pool_bytes: float, at_most: int) -> int:
-    """The longest request that a pool holds [tokens], a multiple of the block, 0 if none."""
+    """The longest request that a pool holds [tokens], a multiple of the block, 0 if none.
+
+    layout: how the pool is cut; ahead_tokens [tokens] in flight; pool_bytes [B]; at_most [tokens].
+    The largest n with blocks(n x block) <= blocks of the pool - 1, by bisection.
+    Valid for paged pools, of which vLLM keeps one block back. Reference: `CacheLayout.blocks_per_request`.
+    """
     blocks = layout.blocks_in(pool_bytes) - 1
     low, high = 0, at_most // layout.block_tokens
     while low < high:
