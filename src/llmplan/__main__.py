@@ -5,9 +5,13 @@ import sys
 
 def run() -> None:
     """Run the command line with the process's arguments and exit with its code."""
-    from llmplan.cli import main
+    try:
+        from llmplan.cli import main
 
-    sys.exit(main(sys.argv[1:]))
+        code = main(sys.argv[1:])
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code)
 
 
 if __name__ == "__main__":

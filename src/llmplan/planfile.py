@@ -88,10 +88,14 @@ def read_plan(path: Path | str, *, allow_edited: bool = False) -> Plan:
 
 
 def write_text(path: Path, text: str, *, force: bool = False, mode: int = 0o666) -> None:
-    """Write a text file atomically: into a neighbour first, then renamed."""
+    """Write a text file atomically: into a neighbour first, then renamed. A link keeps pointing, a device stays one."""
     temporary = ""
     try:
         check_target(path, force=force)
+        if is_device(path):
+            path.write_text(text, encoding="utf-8")
+            return
+        path = path.resolve()
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
         with os.fdopen(handle, "wb") as stream:
             stream.write(text.encode())
@@ -112,8 +116,13 @@ def check_target(path: Path, *, force: bool) -> None:
         raise LlmplanError(f"{path} is a folder", hints=[f"-o {path / 'plan.yaml'}"])
     if not path.parent.is_dir():
         raise LlmplanError(f"cannot write {path}: there is no folder {path.parent}", hints=[f"mkdir -p {path.parent}"])
-    if os.path.lexists(path) and not force:
+    if os.path.lexists(path) and not force and not is_device(path):
         raise LlmplanError(f"{path} is there already", hints=["add --force to replace it, or name another file"])
+
+
+def is_device(path: Path) -> bool:
+    """Whether it is a device or a pipe, which is written to and never replaced."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def cannot_write(path: Path, error: OSError | UnicodeEncodeError) -> LlmplanError:
@@ -142,13 +151,13 @@ def _read(path: Path) -> str:
         hint = f"llmplan recommend MODEL ... -o {path} makes one"
         raise LlmplanError(f"there is no plan file {path}", hints=[hint]) from error
     except OSError as error:
-        raise LlmplanError(f"cannot read {path}: {error.strerror or error}") from error
+        raise LlmplanError(f"cannot read {path}: {error.strerror or error}", hints=[_MAKES_ONE]) from error
     if len(content) > MAX_BYTES:
-        raise DataError(f"{path}: larger than {MAX_BYTES // 1024**2} MiB, which no plan is")
+        raise DataError(f"{path}: larger than {MAX_BYTES // 1024**2} MiB, which no plan is", hints=[_MAKES_ONE])
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not a plan: it is not text in UTF-8") from error
+        raise DataError(f"{path}: not a plan: it is not text in UTF-8", hints=[_MAKES_ONE]) from error
 
 
 def _load(path: Path, text: str) -> Any:
@@ -164,6 +173,7 @@ def _load(path: Path, text: str) -> Any:
         raise DataError(f"{path}: not valid: {str(error).splitlines()[0]}", hints=[_MAKE_AGAIN]) from error
 
 
+_MAKES_ONE = "llmplan recommend MODEL ... -o plan.yaml makes one"
 _MAKE_AGAIN = "the file may be cut off: make it again with llmplan recommend ... -o FILE --force"
 
 
@@ -175,7 +185,7 @@ def _check_digest(document: Any, stated: Any, *, is_yaml: bool) -> None:
     try:
         actual = digest(document)
     except (TypeError, ValueError) as error:
-        raise DataError(f"holds a value that no plan has: {error}") from error
+        raise DataError(f"holds a value that no plan has: {error}", hints=[_MAKES_ONE]) from error
     if stated != actual:
         raise DataError(
             "the content does not match its digest: it was changed by hand after it was planned",

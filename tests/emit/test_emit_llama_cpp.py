@@ -55,10 +55,12 @@ def test_context_is_multiplied_by_slots() -> None:
     assert {word for word in words if isinstance(word, str) and word.startswith("-")} <= set(OPTIONS)
 
 
-def test_layers_on_the_gpu_are_those_not_on_the_host() -> None:
+def test_layers_on_the_gpu_are_those_not_on_the_host_and_the_output() -> None:
+    """llama.cpp src/llama-model.cpp: layers from `n_layer + 1 - n_gpu_layers` on, and the output is layer `n_layer`."""
     assert value(words_of(planned()), "-ngl") == "all"
     split = planned(offload=Offload(kind="layers", host_layers=12))
-    assert value(words_of(split), "-ngl") == str(32 - 12)
+    first_on_gpu = 32 + 1 - int(str(value(words_of(split), "-ngl")))
+    assert first_on_gpu == 12
 
 
 def test_the_file_is_asked_for() -> None:

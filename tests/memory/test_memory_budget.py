@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from llmplan import memory
 from llmplan.plan.deployment import Offload, Replica, Tenancy
 from llmplan.plan.outcome import MemoryBudget, Rejection
+from llmplan.spec.engine import FormatSupport
 from llmplan.units import GIB
 
 Make = Callable[..., Replica]
@@ -132,6 +134,17 @@ def test_weights_that_do_not_fit_name_the_way_out(make: Make) -> None:
     assert result.fix == "--tp 2"
     assert result.ledger is not None
     assert 0.4 < result.closeness < 0.6
+
+
+def test_a_format_is_suggested_only_where_the_engine_runs_it_on_the_gpu(make: Make) -> None:
+    replica = make("llama-3.3-70b", tp=8, gpu_gib=14)
+    ada, turing = (FormatSupport(min_compute_capability=since) for since in ((8, 9), (7, 5)))
+    engine = replace(replica.engine, weight_formats={"fp8": ada, "awq-int4": turing})
+    fixes = []
+    for capability in ((8, 6), (8, 9)):
+        gpu = replace(replica.gpu, compute_capability=capability)
+        fixes.append(rejected(replace(replica, engine=engine, gpu=gpu)).fix)
+    assert fixes == ["--weights awq-int4", "--weights fp8"]
 
 
 def test_deepseek_in_fp8_needs_more_than_eight_80_gb_gpus(make: Make) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from llmplan import __version__
 from llmplan.cli import _console, catalog, cost, doctor, emit_config, hardware, memory, predict, prices, recommend
-from llmplan.errors import LlmplanError, nearest
+from llmplan.errors import LlmplanError, UsageError, nearest
 
 EXIT_BUG = 70
 EXIT_INTERRUPTED = 130
@@ -69,6 +69,7 @@ def root(
 
 def run(argv: Sequence[str]) -> int:
     """Run one command line and return its exit code; nothing escapes as a traceback."""
+    _reopen_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
@@ -82,12 +83,19 @@ def run(argv: Sequence[str]) -> int:
     return code
 
 
+def _reopen_closed_streams() -> None:
+    """A stream that the caller closed (`>&-`) is None: what goes there goes nowhere."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - lives as long as the process
+
+
 def _dispatch(argv: Sequence[str]) -> int:
     try:
         code = typer.main.get_command(build()).main(list(argv), prog_name="llmplan", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except LlmplanError as error:
-        _console.fail(error.message, error.hints)
+        _console.fail(error.message, error.hints or _help_hint(error, argv))
         return error.exit_code
     except typer.Abort:
         return EXIT_INTERRUPTED
@@ -105,6 +113,11 @@ def _dispatch(argv: Sequence[str]) -> int:
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):
             return _usage(error, argv)
         return _bug(argv)
+
+
+def _help_hint(error: LlmplanError, argv: Sequence[str]) -> list[str]:
+    """Where a mistake in the question carries no better advice, the help of its command."""
+    return [" ".join(["llmplan", *_named(argv), "--help"])] if isinstance(error, UsageError) else []
 
 
 def _usage(error: Any, argv: Sequence[str]) -> int:

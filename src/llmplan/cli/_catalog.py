@@ -7,12 +7,18 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llmplan.errors import UsageError
+from llmplan.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from llmplan.cli._options import CatalogFlags
     from llmplan.spec.catalog import Catalog
     from llmplan.spec.model import ModelSpec
+
+
+CONFIG_HINTS = (
+    "use the config.json of the model's own repository, unchanged",
+    "llmplan catalog list models names the models that need no file",
+)
 
 
 def open_catalog(flags: CatalogFlags) -> Catalog:
@@ -37,11 +43,16 @@ def find_model(text: str, catalog: Catalog) -> ModelSpec:
         return catalog.models[text]
     from llmplan.catalogs import hf_config
 
-    return hf_config.read_config_file(path)
+    try:
+        return hf_config.read_config_file(path)
+    except DataError as error:
+        raise type(error)(error.message, hints=error.hints or CONFIG_HINTS) from error
 
 
 def config_path(text: str) -> Path | None:
     """The config file that is meant, or None if the text is an id."""
+    if not text.strip():
+        raise UsageError("which model? the name is empty", hints=["llmplan catalog list models"])
     path = Path(text).expanduser()
     if path.is_dir():
         config = path / "config.json"
@@ -52,6 +63,8 @@ def config_path(text: str) -> Path | None:
         raise UsageError(f"{text} is a folder without a config.json", hints=["llmplan catalog list models"])
     if path.is_file():
         return path
+    if path.exists():
+        raise UsageError(f"{text} is not a regular file", hints=["llmplan catalog list models"])
     if text.endswith(".json") or text.startswith(("./", "../", "/", "~")):
         raise UsageError(f"no such file: {text}", hints=["llmplan catalog list models"])
     return None

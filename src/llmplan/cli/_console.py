@@ -19,6 +19,7 @@ OutputFormat: TypeAlias = Literal["table", "json", "markdown"]
 OUTPUT_FORMATS: tuple[OutputFormat, ...] = ("table", "json", "markdown")
 
 MIN_WIDTH = 80
+MAX_WIDTH = 500
 PIPED_WIDTH = 100
 """the width when nobody says: no COLUMNS, no terminal"""
 
@@ -36,8 +37,8 @@ def width(environ: Mapping[str, str]) -> int:
     """COLUMNS, else the terminal's, else 100; never below 80, where five rows stop being readable."""
     stated = environ.get("COLUMNS", "")
     if stated.isdecimal() and int(stated) > 0:
-        return max(int(stated), MIN_WIDTH)
-    return max(shutil.get_terminal_size((PIPED_WIDTH, 24)).columns, MIN_WIDTH)
+        return min(max(int(stated[:9]), MIN_WIDTH), MAX_WIDTH)
+    return min(max(shutil.get_terminal_size((PIPED_WIDTH, 24)).columns, MIN_WIDTH), MAX_WIDTH)
 
 
 def answer(

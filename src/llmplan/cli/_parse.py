@@ -133,6 +133,6 @@ def _within(value: float, above: float | None, at_least: float | None, at_most: 
 
 def _bounds(noun: str, above: float | None, at_least: float | None, at_most: float | None) -> str:
     lower = f"above {above:,g}" if above is not None else f"from {at_least:,g}" if at_least is not None else ""
-    upper = "" if at_most is None else f"at most {at_most:,.12g}" if above is not None else f"to {at_most:,.12g}"
+    upper = "" if at_most is None else f"at most {at_most:,.15g}" if above is not None else f"to {at_most:,.15g}"
     joint = " and " if above is not None and upper else " "
     return f"{noun} {lower}{joint if lower and upper else ''}{upper}".strip()

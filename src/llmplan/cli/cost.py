@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,6 +30,9 @@ COMPARED_GPUS = ("h100-sxm-80gb", "a10-24gb")
 """the two that are compared when no --gpu is named: today's workhorse, and the low floor"""
 
 
+ASK_ANEW = ("give the model instead of the plan to ask a new question",)
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command("cost")(cost)
@@ -43,6 +48,7 @@ def cost(
     promise: PromiseFlags,
     limits: LimitFlags,
     hardware: HardwareFlags,
+    force: Annotated[bool, typer.Option("--force", help="Accept a plan that was changed by hand.")] = False,
     catalog: CatalogFlags,
     output: OutputFlags,
 ) -> int:
@@ -53,7 +59,11 @@ def cost(
     budget = limits.max_usd_per_month
     if is_plan(subject):
         refuse_question_flags(traffic, promise, replace(limits, max_usd_per_month=None), hardware)
-        plan, by_gpu = stored(Path(subject), lambda: open_catalog(catalog))
+        if catalog.price_date is not None:
+            raise UsageError("the plan keeps the prices it was made with; --as-of cannot change them", hints=ASK_ANEW)
+        plan, by_gpu = stored(
+            Path(subject), lambda day: open_catalog(replace(catalog, price_date=day)), allow_edited=force
+        )
     else:
         from llmplan.cli._question import question
 
@@ -89,16 +99,18 @@ def refuse_question_flags(*groups: object) -> None:
     if said:
         raise UsageError(
             f"the plan already holds its question; {', '.join(said)} cannot change it",
-            hints=["give the model instead of the plan to ask a new question"],
+            hints=ASK_ANEW,
         )
 
 
-def stored(path: Path, catalog: Callable[[], Catalog]) -> tuple[Plan, dict[str, Option | Rejection]]:
+def stored(
+    path: Path, catalog: Callable[[date], Catalog], *, allow_edited: bool = False
+) -> tuple[Plan, dict[str, Option | Rejection]]:
     """The plan in a file, and its question on the compared GPUs: as the plan has it, else asked now."""
     from llmplan import planfile
     from llmplan.plan.outcome import Option
 
-    plan = planfile.read_plan(path)
+    plan = planfile.read_plan(path, allow_edited=allow_edited)
     options = [*plan.alternatives, *(each for each in plan.outcomes.values() if isinstance(each, Option))]
     held = {each.deployment.replica.gpu.id: each for each in options if each.deployment.replica is not None}
     found: dict[str, Option | Rejection] = {}
@@ -107,7 +119,7 @@ def stored(path: Path, catalog: Callable[[], Catalog]) -> tuple[Plan, dict[str, 
             found[gpu_id] = held[gpu_id]
         else:
             model = next(each.deployment.model for each in plan.outcomes.values() if each.deployment is not None)
-            found[gpu_id] = on_one_gpu(plan.question, model, catalog(), gpu_id)
+            found[gpu_id] = on_one_gpu(plan.question, model, catalog(plan.price_date), gpu_id)
     return plan, found
 
 
@@ -149,7 +161,7 @@ def judged(plan: Plan, budget: float | None) -> int:
         return 0
     raise LimitExceededError(
         f"{plan.recommended} costs {format_usd(total)} a month, over --max-usd-per-month {format_usd(budget)}",
-        hints=[f"--max-usd-per-month {total:.0f}"],
+        hints=[f"--max-usd-per-month {math.ceil(total)}"],
     )
 
 

@@ -45,20 +45,20 @@ def recommend(
     from llmplan import planner
     from llmplan.cli._question import question
 
-    refuse_to_overwrite(save_to, force=force)
+    if save_to is not None:
+        refuse_target(save_to, force=force)
     known = open_catalog(catalog)
     asked, spec = question(model, traffic, promise, limits, hardware, known)
     plan = planner.recommend(asked, known, model=spec)
-    if save_to is not None:
-        from llmplan import planfile
-
-        planfile.write_plan(plan, save_to, force=force)
     from llmplan.report import plan as view
 
     _console.answer(
         output.chosen, record=lambda: record(plan), document=lambda: view.document(plan, explained=output.explain)
     )
     if save_to is not None:
+        from llmplan import planfile
+
+        planfile.write_plan(plan, save_to, force=force)
         _console.say(f"wrote {save_to}; next: llmplan emit-config {save_to} --target vllm")
     return 0 if plan.recommended is not None else NoFeasiblePlanError.exit_code
 
@@ -71,7 +71,10 @@ def record(plan: Plan) -> dict[str, Any]:
     return {**to_document(plan), "schema": schema("recommend")}
 
 
-def refuse_to_overwrite(path: Path | None, *, force: bool) -> None:
-    """Say so before planning, not after."""
-    if path is not None and path.exists() and not force:
-        raise UsageError(f"{path} exists", hints=["--force replaces it", f"-o {path.stem}-2{path.suffix}"])
+def refuse_target(path: Path, *, force: bool) -> None:
+    """Say so before planning, not after, when the file cannot be meant or must be kept."""
+    from llmplan import planfile
+
+    if str(path) in ("-", "."):
+        raise UsageError("--output needs the name of a file", hints=["-o plan.yaml", "--json prints the plan itself"])
+    planfile.check_target(path, force=force)

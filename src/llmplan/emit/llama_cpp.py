@@ -76,6 +76,7 @@ def arguments(replica: Replica, file: Word) -> tuple[tuple[Word, ...], ...]:
 
 
 def _gpu_layers(replica: Replica) -> str:
+    """llama.cpp counts the output matrix as one layer more, the first to go to the GPU, where the plan has it too."""
     offload = replica.offload
     if offload is None:
         return "all"
@@ -84,7 +85,7 @@ def _gpu_layers(replica: Replica) -> str:
             f"llama.cpp does not stream {offload.kind} from host memory, as this plan does",
             hints=["llmplan emit-config PLAN --target vllm"],
         )
-    return str(replica.model.layer_count - offload.host_layers)
+    return str(replica.model.layer_count - offload.host_layers + 1)
 
 
 def _context(replica: Replica) -> int:

@@ -104,9 +104,11 @@ def _more_memory(replica: Replica, factor: float) -> str:
 
 
 def _fewer_bits(replica: Replica) -> str:
-    """A format with fewer bits that the same engine runs, by the table of the engine; none from 5 bits down."""
-    known = replica.engine.weight_formats
+    """A format with fewer bits that the engine runs on this GPU, as far as its table says; none from 5 bits down."""
+    known, capability = replica.engine.weight_formats, replica.gpu.compute_capability
     for wanted, most_bits in (("fp8", 8.0), ("awq-int4", 4.0), ("gguf-q4_k_m", 4.9)):
-        if replica.weights.bits > max(most_bits, 5.0) and (not known or wanted in known):
+        support = known.get(wanted)
+        runs = support is not None and (capability is None or support.runs_on(capability))
+        if replica.weights.bits > max(most_bits, 5.0) and (runs or not known):
             return f"--weights {wanted}"
     return ""

@@ -56,7 +56,7 @@ def traffic(workload: Workload) -> str:
             text += f" (busiest hour {rate(workload.requests_per_s * workload.peak_to_mean)})"
     else:
         users = workload.concurrency or 0
-        text = f"{users:g} request{plural(users)} always in flight"
+        text = f"{rate(users)} request{plural(users)} always in flight"
     text += f", {_tokens(workload.input_tokens)} tokens in, {_tokens(workload.output_tokens)} out"
     if workload.prefix_share:
         text += f", {percent(workload.prefix_share)} of the input shared"

@@ -55,11 +55,11 @@ def load_line(load: Load) -> str:
     shared = f", {percent(load.prefix_share)} of the input cached" if load.prefix_share else ""
     match load.kind:
         case "concurrency":
-            what = f"{load.value:g} request{plural(load.value)} always in flight"
+            what = f"{rate(load.value)} request{plural(load.value)} always in flight"
         case "rate":
-            what = f"{load.value:g} request{plural(load.value)} per second, Poisson arrivals"
+            what = f"{rate(load.value)} request{plural(load.value)} per second, Poisson arrivals"
         case "burst":
-            what = f"{load.value:g} request{plural(load.value)} at once"
+            what = f"{rate(load.value)} request{plural(load.value)} at once"
         case "saturation":
             what = "as many requests as the engine admits"
     return f"{what}; {lengths}{shared}"
