@@ -5,8 +5,6 @@ import inspect
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 import llmplan
 from llmplan.plan.deployment import STRATEGY_IDS
 from llmplan.strategies import STRATEGIES
@@ -89,30 +87,6 @@ def test_no_catalogue_entry_is_named_in_code() -> None:
             if text.lower() in ids and id(node) not in docs:
                 named.append(f"{path.relative_to(SOURCE)}:{getattr(node, 'lineno', 0)} {text!r}")
     assert not named
-
-
-@pytest.mark.parametrize("package", FORMULA_PACKAGES)
-def test_doctests(package: str) -> None:
-    import doctest
-    import importlib
-    import pkgutil
-
-    root = importlib.import_module(f"llmplan.{package}")
-    names = [root.__name__, *(f"{root.__name__}.{info.name}" for info in pkgutil.iter_modules(root.__path__))]
-    ran = 0
-    for name in names:
-        result = doctest.testmod(importlib.import_module(name))
-        assert result.failed == 0, name
-        ran += result.attempted
-    assert ran > 0
-
-
-def test_doctests_of_units_and_spec() -> None:
-    import doctest
-    import importlib
-
-    for name in ("llmplan.units", "llmplan.errors", "llmplan.spec.band", "llmplan.planner.order"):
-        assert doctest.testmod(importlib.import_module(name)).failed == 0
 
 
 def test_frozen_values_everywhere_in_spec_and_plan() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import shlex
 from collections.abc import Iterator
 from functools import cache
@@ -139,3 +140,12 @@ def test_paths_of_the_source_exist() -> None:
             if ours and not (ROOT / span).exists():
                 missing.append(f"{page.name}: {span}")
     assert not missing
+
+
+def test_the_answer_in_the_readme_is_the_real_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("COLUMNS", "LLMPLAN_CATALOG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    updated = runpy.run_path(str(ROOT / "scripts" / "make_readme_example.py"))["updated"]
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert page == updated(page), "run python scripts/make_readme_example.py"

@@ -11,7 +11,7 @@ import pytest
 import llmplan
 
 SOURCE = Path(llmplan.__file__).parent
-PACKAGES = ("memory", "pricing")
+PACKAGES = ("memory", "perf", "pricing")
 RESULTS = ("float", "int", "float | None")
 PLAIN = ("float", "int", "str", "bool", "Layers")
 """Types of which an example can be written in a line."""

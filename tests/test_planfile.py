@@ -108,9 +108,21 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_device_is_not_replaced() -> None:
-    with pytest.raises(LlmplanError, match="is there already"):
-        write_plan(sample.plan(), "/dev/full")
+@pytest.mark.parametrize("force", [False, True])
+def test_a_device_is_written_to_and_not_replaced(force: bool) -> None:
+    with pytest.raises(LlmplanError, match="No space left") as caught:
+        write_plan(sample.plan(), "/dev/full", force=force)
+    assert "df -h" in caught.value.hints[0]
+    assert Path("/dev/full").is_char_device()
+
+
+def test_a_link_keeps_pointing_at_the_file_that_it_names(tmp_path: Path) -> None:
+    link, target = tmp_path / "link.yaml", tmp_path / "plan.yaml"
+    target.write_text("old", encoding="utf-8")
+    link.symlink_to(target.name)
+    write_plan(sample.plan(), link, force=True)
+    assert link.is_symlink()
+    assert target.read_text(encoding="utf-8") == render_plan_text(sample.plan())
 
 
 def test_a_hand_edited_plan_is_refused_unless_allowed(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Constants, parsing and formatting: the only unit conversions in the project.
+"""Constants and formatting: the only unit conversions in the project.
 
 Everything inside is plain SI / base units: bytes, seconds, tokens, USD, FLOP. The names below are the only
 place where GiB, GB, hours and months become those.
@@ -7,7 +7,6 @@ place where GiB, GB, hours and months become those.
 from __future__ import annotations
 
 import math
-import re
 from typing import Final
 
 KIB: Final = 1024
@@ -21,48 +20,12 @@ TERA: Final = 1e12
 
 SECONDS_PER_MINUTE: Final = 60.0
 SECONDS_PER_HOUR: Final = 3600.0
-SECONDS_PER_DAY: Final = 86400.0
 HOURS_PER_MONTH: Final = 730.0
 """365 x 24 / 12: the month in which every price here is quoted."""
 SECONDS_PER_MONTH: Final = HOURS_PER_MONTH * SECONDS_PER_HOUR
 HOURS_PER_YEAR: Final = 8760.0
 TOKENS_PER_MTOK: Final = 1_000_000.0
 MS_PER_S: Final = 1000.0
-
-_SIZE_SUFFIX: Final = {
-    "": 1, "b": 1,
-    "kb": KB, "mb": MB, "gb": GB, "tb": TB,
-    "kib": KIB, "mib": MIB, "gib": GIB, "tib": 1024**4,
-}  # fmt: skip
-_SIZE = re.compile(r"^\s*([0-9]*\.?[0-9]+(?:e[0-9]+)?)\s*([a-z]*)\s*$", re.IGNORECASE)
-_DURATION_SUFFIX: Final = {"ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
-
-
-def parse_size_bytes(text: str) -> int:
-    """Read a size with its unit into bytes.
-
-    >>> parse_size_bytes("24 GiB") == 24 * 1024**3
-    True
-    >>> parse_size_bytes("24GB")
-    24000000000
-    """
-    match = _SIZE.match(text)
-    if match is None or match[2].lower() not in _SIZE_SUFFIX:
-        raise ValueError(f"not a size: {text!r} (write for example 24GiB or 500MB)")
-    return round(float(match[1]) * _SIZE_SUFFIX[match[2].lower()])
-
-
-def parse_duration_s(text: str) -> float:
-    """Read a duration with its unit into seconds; a bare number is seconds.
-
-    >>> parse_duration_s("250ms"), parse_duration_s("5m"), parse_duration_s("2")
-    (0.25, 300.0, 2.0)
-    """
-    match = _SIZE.match(text)
-    suffix = match[2].lower() if match else ""
-    if match is None or (suffix and suffix not in _DURATION_SUFFIX):
-        raise ValueError(f"not a duration: {text!r} (write for example 250ms, 2s or 5m)")
-    return float(match[1]) * _DURATION_SUFFIX.get(suffix, 1.0)
 
 
 def to_gib(size_bytes: float) -> float:

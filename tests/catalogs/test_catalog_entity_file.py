@@ -55,10 +55,10 @@ def test_figures_come_out_in_base_units_each_with_its_provenance(tmp_path: Path)
 @pytest.mark.parametrize(
     ("old", "new", "where", "what"),
     [
-        ("name: Box", "name: Box\ncolour: red", ":3:1", "colour: Extra inputs"),
+        ("name: Box", "name: Box\ncolour: red", ":3:1", "colour: unknown key"),
         ("id: box-24gb", "id: Box 24", ":1:1", "lower-case"),
         ("  memory_bandwidth_gb_per_s: 600\n", "", ":10:1", "memory_bandwidth_gb_per_s: this figure is required"),
-        ("memory_bandwidth_gb_per_s: 600", "memory_bandwidth_gb_per_s: many", ":12:3", "valid number"),
+        ("memory_bandwidth_gb_per_s: 600", "memory_bandwidth_gb_per_s: many", ":12:3", "a number is expected"),
         ("memory_bandwidth_gb_per_s: 600", "memory_bandwidth_gb_per_s: .inf", ":12:3", "finite"),
         ("memory_bandwidth_gb_per_s: 600", "memory_bandwidth_gb_per_s: -600", ":12:3", "negative"),
         ("  memory_bandwidth_gb_per_s: 600", "  memory_bandwidth: 600", ":12:3", "ends with no known unit"),
@@ -77,7 +77,7 @@ def test_figures_come_out_in_base_units_each_with_its_provenance(tmp_path: Path)
         ("aliases: [box]", "aliases: [box, BOX]", ":3:16", "listed twice"),
         ('"8.6"', "sm_86", ":8:1", "not a compute capability"),
         ('"8.6"', '"7.5"', ":13:3", "no bf16 arithmetic below"),
-        ('"8.6"', "8.6", ":8:1", "valid string"),
+        ('"8.6"', "8.6", ":8:1", "text is expected"),
         ("vendor: NVIDIA", "vendor: Nvidia", ":4:1", "'NVIDIA'"),
         ("form: PCIe", "form: PCIe\nlink: NVLink4", ":8:1", "link_gb_per_s"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -41,22 +42,40 @@ def test_a_users_file_may_look_like_a_catalogue_entry_and_promise_latency(tmp_pa
     assert read_workload_slo(path) == Slo(ttft_p95_s=2.0, tpot_p95_s=0.05)
 
 
+def test_a_users_workload_may_use_the_names_of_the_flags(tmp_path: Path) -> None:
+    flags = "requests_per_second: 2\nisl: 1500\nosl: 250\nburstiness: 2\nttft_p95_ms: 1500\n"
+    figures = (
+        "requests_per_s: 2\ninput_tokens: 1500\noutput_tokens: 250\ncv_interarrival: 2\nslo: {ttft_p95_ms: 1500}\n"
+    )
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    one, other = user_file(tmp_path / "a", flags), user_file(tmp_path / "b", figures)
+    assert replace(read_workload_file(one), provenance={}) == replace(read_workload_file(other), provenance={})
+    assert read_workload_slo(one) == read_workload_slo(other) == Slo(ttft_p95_s=1.5)
+
+
+def test_an_unknown_key_is_answered_with_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="input: unknown key") as caught:
+        read_workload_file(user_file(tmp_path, "requests_per_second: 2\ninput: 1500\nosl: 250\n"))
+    assert "isl, osl" in caught.value.hints[0]
+
+
 @pytest.mark.parametrize(
     ("text", "where", "what"),
     [
         ("requests_per_s: -1\ninput_tokens: 1\noutput_tokens: 1\n", ":1:1", "negative"),
         ("requests_per_s: 0\ninput_tokens: 1\noutput_tokens: 1\n", ":1:1", "more than zero"),
         ("requests_per_s: 1\ninput_tokens: 1\n", ":1:1", "output_tokens: this figure is required"),
-        ("rps: 1\ninput_tokens: 1\noutput_tokens: 1\n", ":1:1", "rps: Extra inputs"),
+        ("rps: 1\ninput_tokens: 1\noutput_tokens: 1\n", ":1:1", "rps: unknown key"),
         ("input_tokens: 1\noutput_tokens: 1\nidle_share: 1.5\n", ":3:1", "between 0 and 1"),
         ("input_tokens: 1\noutput_tokens: 1\npeak_to_mean: 0.5\n", ":3:1", "1 or more"),
         ("input_tokens: 1\noutput_tokens: 1\nhours_per_day: 25\n", ":3:1", "24 hours"),
         ("input_tokens: 1\noutput_tokens: 1\nconcurrency: 1\nrequests_per_s: 2\n", ":3:1", "not both"),
         ("input_tokens: 1\ninput_p50_tokens: 9\ninput_p90_tokens: 5\noutput_tokens: 1\n", ":3:1", "less than"),
-        ("input_tokens: many\noutput_tokens: 1\n", ":1:1", "valid number"),
-        ("input_tokens: 1\noutput_tokens: 1\nslo: {ttft_ms: 5}\n", ":3:7", "Extra inputs"),
+        ("input_tokens: many\noutput_tokens: 1\n", ":1:1", "a number is expected"),
+        ("input_tokens: 1\noutput_tokens: 1\nslo: {ttft_ms: 5}\n", ":3:7", "unknown key"),
         ("input_tokens: 1\noutput_tokens: 1\nslo: {ttft_p95_ms: 0}\n", ":3:7", "greater than 0"),
-        ("figures: 7\n", ":1:1", "dictionary"),
+        ("figures: 7\n", ":1:1", "a mapping"),
         ("aliases: [x]\ninput_tokens: 1\noutput_tokens: 1\n", ":1:1", "belong to catalogue entries"),
     ],
 )

@@ -200,7 +200,18 @@ def test_cases_answer_in_order_and_a_bad_line_stops_nothing(capsys: pytest.Captu
     lines += ["", '{"id": "nan", "isl": NaN}', "{", "[1]"]
     path.write_text("\n".join(lines))
     found = run_cases(capsys, path, "predict")
-    assert [row["id"] for row in found] == ["good", "misspelt", "typed", "negative", "unknown", "too big", 7, 9, 10, 11]
+    assert [row["id"] for row in found] == [
+        "good",
+        "misspelt",
+        "typed",
+        "negative",
+        "unknown",
+        "too big",
+        7,
+        "nan",
+        10,
+        11,
+    ]
     assert [row["ok"] for row in found] == [True, False, False, False, False, False, True, False, False, False]
     codes = [row["error"]["code"] for row in found if not row["ok"]]
     assert codes == ["usage", "usage", "usage", "unknown_id", "no_feasible_plan", "data", "data", "data"]

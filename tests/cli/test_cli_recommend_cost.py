@@ -56,9 +56,9 @@ def test_plan_yaml_and_json_say_the_same(capsys: pytest.CaptureFixture[str], pla
 
 def test_an_existing_file_is_refused_before_planning(capsys: pytest.CaptureFixture[str], plan_path: Path) -> None:
     before = plan_path.read_bytes()
-    assert main(["recommend", LLAMA, *SMALL, "-o", str(plan_path)]) == 2
+    assert main(["recommend", LLAMA, *SMALL, "-o", str(plan_path)]) == 1
     error = capsys.readouterr().err
-    assert "exists" in error
+    assert "is there already" in error
     assert "--force" in error
     assert plan_path.read_bytes() == before
     assert main(["recommend", LLAMA, *SMALL, "-o", str(plan_path), "--force"]) == 0

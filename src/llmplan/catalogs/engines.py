@@ -203,6 +203,10 @@ class EngineLibrary(Library[EngineSpec]):
                 return versions
         return {}
 
+    def names(self) -> list[str]:
+        """Also the engines without a version."""
+        return sorted({*super().names(), *(engine_of(stem) for stem in self._entries)})
+
     def _is_stable(self, stem: str) -> bool:
         return self._raw(stem).get("stable", True) is True
 

@@ -12,6 +12,8 @@ from llmplan.errors import DataError, UnknownIdError
 
 T = TypeVar("T")
 
+CHECK_HINTS = ("llmplan catalog check names every problem of your profiles",)
+
 
 class Library(Mapping[str, T], Generic[T]):
     """The entities of one kind in one folder of every layer.
@@ -50,13 +52,16 @@ class Library(Mapping[str, T], Generic[T]):
     def __getitem__(self, name: str) -> T:
         found = self.find(name)
         if found is None:
-            raise UnknownIdError(self.kind, name, self._names(), listing=f"llmplan catalog list {self.folder}")
+            raise UnknownIdError(self.kind, name, self.names(), listing=f"llmplan catalog list {self.folder}")
         if found not in self._loaded:
             entry = self._entries[found]
             data = self._raw(found)
             if stem_of(str(data.get("id"))) != entry.stem:
                 raise DataError(f"{entry.path}: the file is named {entry.stem!r} and its id is {data.get('id')!r}")
-            self._loaded[found] = self._load(data, entry.path)
+            try:
+                self._loaded[found] = self._load(data, entry.path)
+            except DataError as error:
+                raise type(error)(error.message, hints=error.hints or CHECK_HINTS) from error
         return self._loaded[found]
 
     def get(self, name: str, default: Any = None) -> Any:
@@ -111,7 +116,7 @@ class Library(Mapping[str, T], Generic[T]):
                 self._texts[path] = ""
         return self._texts[path]
 
-    def _names(self) -> list[str]:
+    def names(self) -> list[str]:
         """Ids and aliases, for did-you-mean; a file that cannot be read adds nothing."""
         names = list(self)
         for entry in self._entries.values():

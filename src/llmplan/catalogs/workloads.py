@@ -13,12 +13,21 @@ from pydantic_core import PydanticCustomError
 from llmplan.catalogs.entity_file import EntityFile, Figures, Number, Strict, Text, complain
 from llmplan.catalogs.library import Library
 from llmplan.catalogs.yaml_file import read_yaml, validate
+from llmplan.errors import DataError
 from llmplan.spec.workload import Lengths, Slo, Workload
 from llmplan.units import MS_PER_S
 
 _LENGTHS = tuple(f"{side}_{part}tokens" for side in ("input", "output") for part in ("", "p50_", "p90_", "p99_"))
 _COUNTS = ("tenants", "adapters", "lora_rank", "context_tokens")
 _SHARES = ("idle_share", "prefix_share")
+_PROMISES = ("ttft_p95_ms", "tpot_p95_ms", "e2e_p95_ms")
+_FLAGS = {
+    "requests_per_second": "requests_per_s",
+    "isl": "input_tokens",
+    "osl": "output_tokens",
+    "burstiness": "cv_interarrival",
+}
+"""figures that a user's file may also call by the name of their flag"""
 _PLAIN = ("requests_per_s", "concurrency", "peak_to_mean", "cv_interarrival", "hours_per_day")
 
 
@@ -71,7 +80,10 @@ class SloEntry(Strict):
 
 
 class UserWorkloadFile(WorkloadFile):
-    """A user's file: the same figures, under `figures` or plainly at the top; id, name and sources are optional."""
+    """A user's file: the same figures, under `figures` or plainly at the top, also by the names of their flags.
+
+    Id, name and sources are optional; the promises may stand at the top or under `slo`.
+    """
 
     USER_MAY_BE_SOURCE: ClassVar[bool] = True
 
@@ -82,12 +94,10 @@ class UserWorkloadFile(WorkloadFile):
     def _figures_may_stand_at_the_top(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
-        loose = {key: value for key, value in data.items() if key in cls.KNOWN_FIGURES}
-        stated = data.get("figures", {})
-        if not isinstance(stated, dict):
-            return data
-        rest = {key: value for key, value in data.items() if key not in loose}
-        return rest | {"figures": loose | stated}
+        renamed = {
+            _FLAGS[key] if key in _FLAGS and _FLAGS[key] not in data else key: value for key, value in data.items()
+        }
+        return _gathered(_gathered(renamed, "figures", cls.KNOWN_FIGURES), "slo", _PROMISES)
 
     @classmethod
     def accepts_id(cls, value: str) -> bool:
@@ -100,6 +110,15 @@ class UserWorkloadFile(WorkloadFile):
         if values:
             raise PydanticCustomError("file", "aliases belong to catalogue entries")
         return values
+
+
+def _gathered(data: dict[str, Any], under: str, names: Sequence[str]) -> dict[str, Any]:
+    """The mapping with what stands plainly at the top moved under one key; what stands there already wins."""
+    stated = data.get(under, {})
+    loose = {key: value for key, value in data.items() if key in names}
+    if not loose or not isinstance(stated, dict):
+        return data
+    return {key: value for key, value in data.items() if key not in loose} | {under: loose | stated}
 
 
 def to_workload(data: dict[str, Any], path: Path) -> Workload:
@@ -121,7 +140,11 @@ def _user_file(path: Path) -> UserWorkloadFile:
     data = read_yaml(path)
     data.setdefault("id", path.stem)
     data.setdefault("name", data["id"])
-    return validate(data, UserWorkloadFile, path)
+    try:
+        return validate(data, UserWorkloadFile, path)
+    except DataError as error:
+        known = (*_FLAGS, "concurrency", "peak_to_mean", "input_p99_tokens", "output_p99_tokens", *_COUNTS, *_PROMISES)
+        raise DataError(error.message, hints=[f"keys are for example {', '.join(known)}"]) from error
 
 
 def _workload(file: WorkloadFile) -> Workload:

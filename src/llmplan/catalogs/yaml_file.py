@@ -64,16 +64,38 @@ def validate(data: Mapping[str, Any], model_type: type[M], path: Path, *, today:
 def describe(path: Path, error: ValidationError) -> list[str]:
     """One line `path:line:column: key: message` per complaint, in file order."""
     root = _compose(path, MAX_FILE_BYTES)
-    found: dict[tuple[Position, str], None] = {}
+    found: dict[tuple[Position, str], dict[str, None]] = {}
     for entry in error.errors(include_url=False):
         keys = tuple((entry.get("ctx") or {}).get("at", entry["loc"]))
         position, known = locate(root, keys)
         label = ".".join(str(key) for key in known) or "file"
-        found[position, f"{label}: {entry['msg']}"] = None
-    lines = [f"{path}:{line}:{column}: {text}" for (line, column), text in sorted(found)]
+        found.setdefault((position, label), {})[_message(entry)] = None
+    lines = [
+        f"{path}:{line}:{column}: {label}: {' or '.join(texts)}"
+        for ((line, column), label), texts in sorted(found.items())
+    ]
     return lines[:_MAX_PROBLEMS] + (
         [f"... and {len(lines) - _MAX_PROBLEMS} more"] if len(lines) > _MAX_PROBLEMS else []
     )
+
+
+_PLAINLY: Final = {
+    "extra_forbidden": "unknown key",
+    "model_type": "a mapping (`key: value` lines) is expected",
+    "model_attributes_type": "a mapping (`key: value` lines) is expected",
+    "dict_type": "a mapping (`key: value` lines) is expected",
+    "list_type": "a list is expected",
+    "float_type": "a number is expected (without quotes)",
+    "int_type": "a whole number is expected (without quotes)",
+    "string_type": "text is expected (in quotes where it looks like a number)",
+    "bool_type": "true or false is expected",
+    "date_type": "a date like 2026-11-20 is expected",
+}
+"""what a file's author understands, for pydantic's words for its own types"""
+
+
+def _message(entry: Any) -> str:
+    return _PLAINLY.get(entry["type"], str(entry["msg"]))
 
 
 def locate(root: Any, keys: Sequence[Key]) -> tuple[Position, tuple[Key, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from llmplan.checks.rule import Finding, Rule, advice, error, warning
 from llmplan.plan.deployment import Replica
+from llmplan.units import GIB
 
 
 def batch_holds_sequences(replica: Replica) -> Finding | None:
@@ -56,7 +57,7 @@ def streamed_weights_are_slow(replica: Replica) -> Finding | None:
         return None
     if not replica.engine.host_weights:
         return error(f"{replica.engine.ref} keeps no weights in host memory.", "--engine vllm or llama-cpp")
-    gib = replica.offload.host_weight_bytes / 2**30
+    gib = replica.offload.host_weight_bytes / GIB
     return warning(
         f"{gib:.1f} GiB of weights cross PCIe at every step (measured elsewhere: 2434 to 120 tokens/s); "
         "never worth it where the weights fit.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import sys
 import typing
 from collections.abc import Callable, Iterator, Mapping
@@ -42,8 +43,9 @@ def run(path: Path, answer: Answer, *, model: str | None, groups: Mapping[str, A
 def _answered(line: str, number: int, reader: LineReader, answer: Answer) -> dict[str, Any]:
     case_id: Any = number
     try:
+        case_id = id_of(line, number)
         data = parse_object(line)
-        case_id = data.pop("id", number)
+        data.pop("id", None)
         name, flags = reader.read(data)
         return {"id": case_id, "ok": True, **answer(name, flags)}
     except LlmplanError as error:
@@ -52,6 +54,16 @@ def _answered(line: str, number: int, reader: LineReader, answer: Answer) -> dic
     except Exception as error:
         failure = {"code": "internal", "message": f"{type(error).__name__}: {error}", "hints": []}
         return {"id": case_id, "ok": False, "error": failure}
+
+
+def id_of(line: str, number: int) -> Any:
+    """The id that a line gives, even where another of its values cannot be used; else its number."""
+    try:
+        data = json.loads(line)
+    except ValueError:
+        return number
+    found = data.get("id", number) if isinstance(data, dict) else number
+    return number if isinstance(found, float) and not math.isfinite(found) else found
 
 
 def parse_object(line: str) -> dict[str, Any]:

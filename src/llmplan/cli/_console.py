@@ -5,6 +5,7 @@ rich is imported inside the functions that draw, so that `--help` and JSON never
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -106,19 +107,25 @@ def _without_padding(text: str) -> str:
 
 def say(message: str) -> None:
     """A remark beside the answer."""
-    print(message, file=sys.stderr)
+    _remark(message)
 
 
 def warn(message: str) -> None:
     """Something that the user should know before trusting the answer."""
-    print(f"{_painted('warning:', '33')} {message}", file=sys.stderr)
+    _remark(f"{_painted('warning:', '33')} {message}")
 
 
 def fail(message: str, hints: Iterable[str] = ()) -> None:
     """An error and what to try."""
-    print(f"{_painted('error:', '1;31')} {message}", file=sys.stderr)
+    _remark(f"{_painted('error:', '1;31')} {message}")
     for hint in hints:
-        print(f"{_painted('hint:', '36')} {hint}", file=sys.stderr)
+        _remark(f"{_painted('hint:', '36')} {hint}")
+
+
+def _remark(text: str) -> None:
+    """A line on stderr; where stderr takes nothing, the exit code still says how it went."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr)
 
 
 def _painted(word: str, code: str) -> str:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from llmplan.spec.inventory import NodeGroup
 
 MAX_REQUESTS_PER_S = 1e6
+MIN_REQUESTS_PER_S = 1e-7
+"""three a year: less is no traffic to plan for"""
 MAX_TOKENS = 10_000_000
 MAX_GPUS = 100_000
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmplan.cli import _console
+from llmplan.cli import _console, _parse
 from llmplan.cli._catalog import find_model
 from llmplan.errors import UnknownIdError, UsageError
 from llmplan.units import GB, GIB, MS_PER_S, SECONDS_PER_MINUTE
@@ -46,6 +46,7 @@ def workload_of(flags: TrafficFlags, model: ModelSpec, catalog: Catalog) -> Work
     """Flags over the workload file over the defaults; refuses traffic that is not stated or beyond the model."""
     base = base_workload(flags.workload, catalog) if flags.workload else None
     workload = overlaid(base, flags) if base is not None else stated(flags)
+    demand_plannable(workload)
     longest = workload.input_tokens.mean + workload.output_tokens.mean
     limit = model.max_context_tokens
     if longest > limit:
@@ -59,6 +60,16 @@ def workload_of(flags: TrafficFlags, model: ModelSpec, catalog: Catalog) -> Work
             hints=["leave it out, or raise it"],
         )
     return workload
+
+
+def demand_plannable(workload: Workload) -> None:
+    """Refuse rates that nobody serves; a file may state them as well as a flag."""
+    rate, least, most = workload.requests_per_s, _parse.MIN_REQUESTS_PER_S, _parse.MAX_REQUESTS_PER_S
+    if rate is not None and not least <= rate <= most:
+        raise UsageError(
+            f"traffic must be from {least:g} (three a year) to {most:,.0f} requests/s, not {rate:g}",
+            hints=["--requests-per-second 5, or --requests-per-minute 1 for slow traffic"],
+        )
 
 
 def base_workload(name: str, catalog: Catalog) -> Workload:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NoReturn
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from llmplan.cli._options import LoadFlags, ReplicaFlags
     from llmplan.plan.deployment import EngineSettings, Parallelism, Replica
     from llmplan.plan.load import Load
-    from llmplan.plan.outcome import Rejection
+    from llmplan.plan.outcome import CheckResult, Rejection
     from llmplan.spec.catalog import Catalog
     from llmplan.spec.engine import EngineSpec
     from llmplan.spec.formats import KvFormat, WeightFormat
@@ -221,6 +221,14 @@ def request_tokens(flags: LoadFlags) -> int:
         missing = " and ".join(name for name, value in (("--isl", flags.isl), ("--osl", flags.osl)) if value is None)
         raise UsageError(f"request lengths are needed: {missing} missing", hints=["for example --isl 1000 --osl 300"])
     return flags.isl + flags.osl
+
+
+def demand_startable(built: Built, checks: Iterable[CheckResult], catalog: Catalog) -> None:
+    """Stop, after the answer, where this version of the engine refuses to start at all."""
+    errors = [check for check in checks if check.severity == "error"]
+    if errors and built.replica.engine.ref in catalog.engines:
+        fixes = dict.fromkeys(check.fix for check in errors if check.fix)
+        raise NoFeasiblePlanError(f"{built.replica.engine.ref} will refuse this: {errors[0].message}", hints=[*fixes])
 
 
 def refuse(rejection: Rejection) -> NoReturn:

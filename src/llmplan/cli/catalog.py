@@ -29,9 +29,9 @@ def register(app: typer.Typer) -> None:
         help="List, show and check what is known: models, GPUs, hosts, engines, prices, workloads.",
     )  # fmt: skip
     group.command("list")(list_kind)
-    group.command("show")(show)
-    group.command("check")(check)
-    app.add_typer(group)
+    group.command("show", short_help="Show one entry with the source of each figure.")(show)
+    group.command("check", short_help="Check every file of the catalogue.")(check)
+    app.add_typer(group, short_help="What is known: models, GPUs, hosts, engines, workloads.")
 
 
 @takes_flags
@@ -128,7 +128,10 @@ def find(name: str, catalog: Catalog) -> tuple[str, Any, str | None]:
     for text, provider in catalog.prices.providers.items():
         if name.casefold() == text.casefold():
             return "provider", provider, None
-    known = [each for kind in SHOWN_KINDS for each in getattr(catalog, kind)]
+    known = list(catalog.prices.providers)
+    for kind in SHOWN_KINDS:
+        library = getattr(catalog, kind)
+        known += getattr(library, "names", library.keys)()
     raise UnknownIdError("entry", name, known, listing=f"llmplan catalog list {'|'.join(KINDS)}")
 
 

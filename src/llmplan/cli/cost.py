@@ -35,7 +35,7 @@ ASK_ANEW = ("give the model instead of the plan to ask a new question",)
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("cost")(cost)
+    app.command("cost", short_help="What each way costs a month, line by line.")(cost)
 
 
 @takes_flags
@@ -61,9 +61,7 @@ def cost(
         refuse_question_flags(traffic, promise, replace(limits, max_usd_per_month=None), hardware)
         if catalog.price_date is not None:
             raise UsageError("the plan keeps the prices it was made with; --as-of cannot change them", hints=ASK_ANEW)
-        plan, by_gpu = stored(
-            Path(subject), lambda day: open_catalog(replace(catalog, price_date=day)), allow_edited=force
-        )
+        plan, by_gpu = stored(Path(subject), lambda day: open_catalog(replace(catalog, as_of=day)), allow_edited=force)
     else:
         from llmplan.cli._question import question
 
@@ -157,8 +155,14 @@ def judged(plan: Plan, budget: float | None) -> int:
     if plan.chosen is None:
         return NoFeasiblePlanError.exit_code
     total = plan.chosen.quote.usd_per_month
-    if budget is None or total <= budget:
+    if budget is None or (total <= budget and plan.chosen.quote.complete):
         return 0
+    if total <= budget:
+        raise LimitExceededError(
+            f"{plan.recommended} costs at least {format_usd(total)} a month: a charge has no known price, so it cannot "
+            f"be shown to stay within --max-usd-per-month {format_usd(budget)}",
+            hints=["llmplan cost PLAN without --max-usd-per-month lists the charges"],
+        )
     raise LimitExceededError(
         f"{plan.recommended} costs {format_usd(total)} a month, over --max-usd-per-month {format_usd(budget)}",
         hints=[f"--max-usd-per-month {math.ceil(total)}"],

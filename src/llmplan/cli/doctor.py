@@ -46,7 +46,7 @@ class DoctorOutput(OutputFlags):
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("doctor")(doctor)
+    app.command("doctor", short_help="Check this installation, the catalogue and the GPUs.")(doctor)
 
 
 @takes_flags
@@ -179,7 +179,7 @@ def check_prices(prices: PriceBook, today: date, stale_after: timedelta) -> Find
         check="prices",
         status="warn",
         message=f"{message}; {len(stale)} have none of the last {stale_after.days} days ({longest}{more})",
-        advice="llmplan prices update --from DIR reads newer tables; or look at the seller's page before you rely on a quote",
+        advice="llmplan prices update --from DIR reads newer tables; else ask the seller before you rely on a quote",
     )
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("emit-config")(emit_config)
+    app.command("emit-config", short_help="Turn a plan into launch files.")(emit_config)
 
 
 def emit_config(

@@ -37,7 +37,7 @@ class HardwareOutput(OutputFlags):
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("hardware")(hardware)
+    app.command("hardware", short_help="Show this machine's GPUs, their links and its host.")(hardware)
 
 
 @takes_flags

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("memory")(memory)
+    app.command("memory", short_help="Does it fit? Memory of one GPU, and how many requests.")(memory)
 
 
 @takes_flags
@@ -45,8 +45,9 @@ def memory(
 ) -> int:
     """Memory of one GPU of a replica: weights, activations, CUDA graphs, KV pool, and how many requests fit.
 
-    Exits 3 when it does not fit.
+    Exits 3 when it does not fit, or when the engine refuses such a launch.
     """
+    from llmplan.cli._replica import demand_startable
     from llmplan.cli._workbench import Workbench
 
     bench = Workbench(open_catalog(catalog))
@@ -57,7 +58,10 @@ def memory(
     built = bench.build(model, replica, None)
     outcome = bench.budget(built.replica)
     _show(built, outcome, bench, output, comparisons(outcome, against_log))
-    return 0 if fits(outcome) else NoFeasiblePlanError.exit_code
+    if not fits(outcome):
+        return NoFeasiblePlanError.exit_code
+    demand_startable(built, bench.checks(built.replica), bench.catalog)
+    return 0
 
 
 def fits(outcome: MemoryBudget | Rejection) -> bool:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("predict")(predict)
+    app.command("predict", short_help="How fast is it? TTFT, TPOT and throughput under a load.")(predict)
 
 
 @takes_flags
@@ -44,8 +44,9 @@ def predict(
 ) -> int:
     """Speed of one replica under a load: TTFT, TPOT, throughput, what limits them, and how sure that is.
 
-    Exits 3 when the replica does not fit its GPUs.
+    Exits 3 when the replica does not fit its GPUs, or when the engine refuses such a launch.
     """
+    from llmplan.cli._replica import demand_startable
     from llmplan.cli._workbench import Workbench
 
     bench = Workbench(open_catalog(catalog))
@@ -55,6 +56,7 @@ def predict(
         raise UsageError("which model? MODEL is missing", hints=["llmplan catalog list models"])
     found = answer(model, replica, load, bench)
     _console.answer(output.chosen, record=lambda: record(found, bench), document=lambda: document(found, bench, output))
+    demand_startable(found.built, bench.checks(found.built.replica), bench.catalog)
     return 0
 
 

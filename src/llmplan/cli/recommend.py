@@ -12,7 +12,7 @@ from llmplan.cli._catalog import open_catalog
 from llmplan.cli._flags import takes_flags
 from llmplan.cli._options import CatalogFlags, ModelArgument, OutputFlags
 from llmplan.cli._question_flags import HardwareFlags, LimitFlags, PromiseFlags, TrafficFlags
-from llmplan.errors import NoFeasiblePlanError, UsageError
+from llmplan.errors import LlmplanError, NoFeasiblePlanError, UsageError
 
 if TYPE_CHECKING:
     from llmplan.plan.plan import Plan
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("recommend")(recommend)
+    app.command("recommend", short_help="Compare five ways to serve a model, and recommend one.")(recommend)
 
 
 @takes_flags
@@ -50,15 +50,15 @@ def recommend(
     known = open_catalog(catalog)
     asked, spec = question(model, traffic, promise, limits, hardware, known)
     plan = planner.recommend(asked, known, model=spec)
+    unsaved = saved(plan, save_to, force=force) if save_to is not None else None
     from llmplan.report import plan as view
 
     _console.answer(
         output.chosen, record=lambda: record(plan), document=lambda: view.document(plan, explained=output.explain)
     )
+    if unsaved is not None:
+        raise unsaved
     if save_to is not None:
-        from llmplan import planfile
-
-        planfile.write_plan(plan, save_to, force=force)
         _console.say(f"wrote {save_to}; next: llmplan emit-config {save_to} --target vllm")
     return 0 if plan.recommended is not None else NoFeasiblePlanError.exit_code
 
@@ -69,6 +69,17 @@ def record(plan: Plan) -> dict[str, Any]:
     from llmplan.report.json import schema
 
     return {**to_document(plan), "schema": schema("recommend")}
+
+
+def saved(plan: Plan, path: Path, *, force: bool) -> LlmplanError | None:
+    """Write the plan file. An error comes back, so that the answer is shown before it is reported."""
+    from llmplan import planfile
+
+    try:
+        planfile.write_plan(plan, path, force=force)
+    except LlmplanError as error:
+        return error
+    return None
 
 
 def refuse_target(path: Path, *, force: bool) -> None:

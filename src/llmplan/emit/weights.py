@@ -20,7 +20,7 @@ KINDS: Mapping[str, str] = {
     "fp8-block": "an FP8 checkpoint with 128x128 blocks",
     "int8": "a W8A8 INT8 (compressed-tensors) checkpoint",
     "gptq-int8": "a GPTQ 8-bit checkpoint",
-    "w8a16": "a W8A16 INT8 (compressed-tensors or GPTQ 8-bit) checkpoint",
+    "w8a16": "a W8A16 INT8 (compressed-tensors) checkpoint",
     "awq-int4": "an AWQ 4-bit checkpoint",
     "gptq-int4": "a GPTQ 4-bit checkpoint",
     "w4a16": "a W4A16 (compressed-tensors) checkpoint",

@@ -74,7 +74,11 @@ def link_between(ranks: int, gpu: GpuSpec, host: HostSpec, coefficients: Coeffic
 
 
 def pcie_bytes_per_s(gpu: GpuSpec, host: HostSpec) -> float:
-    """The narrower of the card's and the slot's PCIe, per direction."""
+    """The narrower of the card's and the slot's PCIe [B/s], per direction.
+
+    gpu: the card; host: the slot. min(card, slot). Valid for one card per slot, without a shared switch.
+    Reference: PCI Express base specification (a link trains to the narrower side).
+    """
     if gpu.pcie_bytes_per_s is None:
         return host.pcie_bytes_per_s
     return min(gpu.pcie_bytes_per_s, host.pcie_bytes_per_s)

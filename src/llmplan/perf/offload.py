@@ -50,7 +50,7 @@ def hybrid_decode_bound_tokens_per_s(
 
     weight_bytes [B] read per token, gpu_share [-] of them in GPU memory, gpu_bytes_per_s and host_bytes_per_s
     [B/s] of the two memories.
-    1 / (share W / bw_gpu + (1 - share) W / bw_host). An upper bound: no compute, no transfer, no fixed time.
+    1 / (share W / bw_gpu + (1 - share) W / bw_host). Valid as an upper bound: no compute, no transfer, no fixed time.
     Reference: roofline model (Williams et al. 2009, CACM 52(4)), applied to each memory in turn.
 
     >>> round(hybrid_decode_bound_tokens_per_s(42.5e9, 0.5, 1008e9, 60e9), 1)

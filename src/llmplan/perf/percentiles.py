@@ -17,7 +17,7 @@ def wait_p95_s(mean_s: float, probability: float) -> float:
     """95th percentile of a wait which is zero unless the server is busy, and exponential then.
 
     mean_s [s] over all requests, probability [-] of waiting at all.
-    P(W > t) = p exp(-t p / mean), so t95 = mean/p ln(p / 0.05). Exact for M/M/c, an approximation otherwise.
+    P(W > t) = p exp(-t p / mean), so t95 = mean/p ln(p / 0.05). Valid exactly for M/M/c, approximately otherwise.
     Reference: Kleinrock, Queueing Systems vol. 1, ch. 3.
 
     >>> round(wait_p95_s(1.0, 1.0), 3), wait_p95_s(1.0, 0.04)
@@ -31,10 +31,10 @@ def wait_p95_s(mean_s: float, probability: float) -> float:
 def ttft_p95_s(engine: Engine, steady: Steady, load: Load, slot_load: float) -> float:
     """95th percentile of the time to first token.
 
-    engine, steady: the replica and its state; load: for the spread of prompt lengths and the kind of arrivals;
+    engine, steady: the replica and its state [s]; load: for the spread of prompt lengths and the kind of arrivals;
     slot_load [-]: arrival rate over capacity.
     Prefill of the 95th-percentile prompt + a whole step of bad luck + the tails of both queues. Waits are added
-    as if they peaked together, which is pessimistic by at most the smaller one. Reference: `wait_p95_s`.
+    as if they peaked together. Valid as a pessimistic sum, by at most the smaller wait. Reference: `wait_p95_s`.
     """
     prompt = load.input_tokens.at_p95
     cached = prompt * load.prefix_share
@@ -56,7 +56,7 @@ def ttft_p95_s(engine: Engine, steady: Steady, load: Load, slot_load: float) -> 
 def tpot_p95_s(engine: Engine, steady: Steady, load: Load) -> float:
     """95th percentile over requests of the mean time per output token.
 
-    engine, steady: the replica and its state; load: the kind of arrivals.
+    engine, steady: the replica and its state [s]; load: the kind of arrivals.
     The batch and the number of prompts that interrupt an answer are Poisson under open arrivals: each is taken
     at mean + 1.645 sqrt(mean). A closed loop keeps its batch; only the interruptions vary.
     Valid for answers of more than a few tokens. Reference: Poisson's normal limit.

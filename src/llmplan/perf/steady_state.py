@@ -203,9 +203,9 @@ def solve_decreasing(
 ) -> float:
     """The root of a decreasing function between `low` and `high`, or the end nearer to it.
 
-    `at_low` spares the evaluation at `low` where its value is known.
-
+    function: decreasing; low, high: its bracket [any unit]; at_low: its value at `low`, where that is known.
     Illinois variant of regula falsi: bracketing, and much faster than bisection on nearly straight functions.
+    Valid for continuous decreasing functions. Reference: Dowell and Jarratt 1971, BIT 11.
 
     >>> round(solve_decreasing(lambda x: 2.0 - x * x, 0.0, 2.0), 3)
     1.414

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 from llmplan.plan.deployment import Parallelism
 from llmplan.spec.formats import KvFormat, WeightFormat
+from llmplan.spec.kept import kept_share
 from llmplan.spec.model import (
     Attention,
     GqaAttention,
@@ -188,12 +188,12 @@ def _count_tensors(
     experts: dict[tuple[int, int], list[float]],
 ) -> None:
     """Add one rank's part of `count` layers of a group to the sums."""
-    kept = model.unquantized_modules if weights.id == model.checkpoint_format else ()
+    kept = frozenset(model.unquantized_modules) if weights.id == model.checkpoint_format else frozenset()
     kv_heads = group.attention.kv_heads if isinstance(group.attention, GqaAttention) else 1
     feed_forward = group.feed_forward
     for tensor in group.tensors():
         per_rank = count * tensor.elements / _shards(tensor.shard, parallel, kv_heads)
-        size_bytes = per_rank * _tensor_bytes_per_weight(tensor, weights, kept)
+        size_bytes = per_rank * _tensor_bytes_per_weight(tensor, weights, kept_share(tensor, group, kept))
         if tensor.role is TensorRole.EXPERT and isinstance(feed_forward, MoeFeedForward):
             total = experts.setdefault((feed_forward.experts, feed_forward.experts_per_token), [0.0, 0.0])
             total[0] += per_rank
@@ -248,13 +248,10 @@ def _shards(shard: Shard, parallel: Parallelism, kv_heads: int) -> int:
             return 1
 
 
-def _tensor_bytes_per_weight(tensor: Tensor, weights: WeightFormat, kept: tuple[str, ...]) -> float:
+def _tensor_bytes_per_weight(tensor: Tensor, weights: WeightFormat, kept: float) -> float:
+    """Bytes of one weight, averaged over the layers that keep theirs in 16 bit (a share `kept`) and the rest."""
+    plain = max(ACTIVATION_BYTES, weights.bits / 8 if weights.family == "float" else 0.0)
     quantizable = tensor.role is TensorRole.EXPERT or (tensor.role is TensorRole.LINEAR and not weights.experts_only)
-    if not quantizable or any(_names(pattern, tensor.name) for pattern in kept):
-        return max(ACTIVATION_BYTES, weights.bits / 8 if weights.family == "float" else 0.0)
-    return bytes_per_weight(weights, tensor.shape[-1])
-
-
-def _names(pattern: str, name: str) -> bool:
-    """Whether an ignore-list entry (exact, glob or part of a path) names the tensor's module."""
-    return pattern in name or fnmatchcase(name, pattern)
+    if not quantizable:
+        return plain
+    return kept * plain + (1.0 - kept) * bytes_per_weight(weights, tensor.shape[-1])

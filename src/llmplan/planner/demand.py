@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 from llmplan.plan.load import Load
 from llmplan.spec.workload import Workload
-from llmplan.units import SECONDS_PER_MONTH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +42,3 @@ class Demand:
 def with_rate(workload: Workload, requests_per_s: float) -> Workload:
     """The same workload at another mean rate (a tenant's share, or the rate that closed-loop users reach)."""
     return replace(workload, requests_per_s=requests_per_s)
-
-
-def requests_per_month(requests_per_s: float) -> float:
-    """Requests in a month of 730 hours."""
-    return requests_per_s * SECONDS_PER_MONTH

@@ -54,12 +54,13 @@ def _physics(deployment: Deployment, replica: Replica, context: Context) -> Phys
 
 def replica_key(replica: Replica) -> Hashable:
     """What the physics of a replica depends on; tenants matter only through their adapters."""
-    tenancy = replica.tenancy
+    host, tenancy = replica.host, replica.tenancy
     return (
-        replica.gpu.id, replica.host.id, replica.host.gpus, replica.engine.ref, replica.parallel, replica.weights,
-        replica.kv.id, replica.settings, replica.offload,
+        (replica.gpu.id, replica.gpu.memory_bytes),
+        (host.id, host.gpus, host.fast_link_gpus, host.memory_bytes, host.memory_bandwidth_bytes_per_s),
+        (replica.engine.ref, replica.parallel, replica.weights, replica.kv.id, replica.settings, replica.offload),
         (tenancy.adapters, tenancy.lora_rank) if tenancy is not None and tenancy.adapters else None,
-    )  # fmt: skip
+    )
 
 
 def prepare(deployment: Deployment, replica: Replica) -> tuple[tuple[CheckResult, ...], MemoryBudget] | Rejection:

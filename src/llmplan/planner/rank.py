@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from llmplan.plan.deployment import StrategyId
-from llmplan.plan.outcome import Option, Outcome, Rejection
+from llmplan.plan.outcome import Option, Outcome
 from llmplan.planner.context import Context
 from llmplan.planner.order import as_cheap, comparable_usd, offloads, standing
 from llmplan.planner.quality import BEYOND_LIMIT, WITHIN_LIMIT, quality_class
@@ -178,9 +178,3 @@ def quality_reasons(winner: StrategyId, options: Mapping[StrategyId, Option], co
         elif rank > WITHIN_LIMIT and saving > 0 and loss is None:
             reasons.append("a smaller format would be cheaper, but no quality figure is known for it")
     return reasons
-
-
-def nearest_rejection(rows: Mapping[StrategyId, Outcome]) -> Rejection | None:
-    """Of five rejections the one that came closest, for the error message."""
-    rejections = [row for row in rows.values() if isinstance(row, Rejection)]
-    return max(rejections, key=lambda row: row.closeness, default=None)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from llmplan import __version__
 from llmplan.plan.deployment import StrategyId
-from llmplan.plan.outcome import Option, Outcome, Rejection
+from llmplan.plan.outcome import Option, Outcome
 from llmplan.plan.plan import Plan
 from llmplan.planner.context import Context
 from llmplan.planner.figures import figures_of
@@ -86,6 +86,3 @@ def warnings_of(rows: dict[StrategyId, Outcome], recommended: StrategyId | None,
 def restricted_to_gpu(question: Question, gpu_id: str) -> Question:
     """The same question with one kind of GPU allowed, to set GPUs side by side."""
     return replace(question, limits=replace(question.limits, gpu_ids=(gpu_id,)))
-
-
-__all__ = ["Rejection", "recommend", "restricted_to_gpu"]

@@ -168,7 +168,7 @@ def cold_misses(usage: ServerlessUsage, warm: Estimate, context: Context) -> str
             f"{usage.cold_request_share:.0%} of requests meet a cold worker and wait {format_seconds(cold_ttft_s)}; "
             f"asked for TTFT p95 {format_seconds(promised)}"
         )
-    misses = slo_misses(warm, context.slo)
+    misses = slo_misses(warm, context.slo, context.demand.shape)
     return misses[0] if misses else None
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from llmplan.plan.outcome import Option, Rejection
+from llmplan.plan.outcome import Option, Quote, Rejection
 from llmplan.plan.plan import Plan
 from llmplan.report import explain, rows, views
 from llmplan.report import plan as plan_view
 from llmplan.report.blocks import Block, Column, Document, Facts, Items, Paragraph, Row, Table
 from llmplan.report.numbers import MISSING, cents, percent, usd
 from llmplan.report.tree import priced_from, quote_table
-from llmplan.units import HOURS_PER_MONTH
 
 SideBySide = Mapping[str, Option | Rejection]
 """the best self-hosted option, or why not, of each GPU that was named"""
@@ -28,10 +27,9 @@ def _blocks(plan: Plan, by_gpu: SideBySide, explained: bool) -> Iterator[Block]:
     yield money(plan)
     if by_gpu:
         yield side_by_side(by_gpu)
-    for strategy, outcome in plan.outcomes.items():
-        if isinstance(outcome, Option):
-            yield quote_table(outcome.quote, title=f"{strategy}: {rows.what(outcome).splitlines()[0]}")
-            yield from other_terms(outcome)
+    for names, option in bought(plan):
+        yield quote_table(option.quote, title=f"{names}: {rows.what(option).splitlines()[0]}")
+        yield from other_terms(names, option)
     yield from plan_view.why_not(plan)
     yield from plan_view.notes(plan)
     if plan.warnings:
@@ -66,9 +64,9 @@ def _money_row(plan: Plan, strategy: str) -> Row:
         cells=(
             f"{mark}{strategy}",
             "\n".join(line for line in (rows.gpus(outcome.deployment), rows.seller(outcome)) if line),
-            usd(quote.usd_per_month / HOURS_PER_MONTH, complete=quote.complete),
+            usd(quote.usd_per_hour, complete=quote.complete),
             usd(quote.usd_per_month, complete=quote.complete),
-            usd(rows.usd_per_mtok(quote), complete=quote.complete),
+            usd(quote.usd_per_mtok_blended, complete=quote.complete),
         ),
         tone="good" if recommended else "plain",
     )
@@ -100,7 +98,7 @@ def _column(outcome: Option | Rejection) -> tuple[str, ...]:
     if isinstance(outcome, Rejection):
         return (outcome.strategy or MISSING, f"not feasible: {outcome.reason}", *(MISSING,) * 8)
     deployment, quote, estimate = outcome.deployment, outcome.quote, outcome.estimate
-    per_gpu_hour = quote.usd_per_month / HOURS_PER_MONTH / deployment.gpus if deployment.gpus else None
+    per_gpu_hour = quote.usd_per_hour / deployment.gpus if deployment.gpus else None
     return (
         deployment.strategy,
         rows.gpus(deployment),
@@ -111,21 +109,30 @@ def _column(outcome: Option | Rejection) -> tuple[str, ...]:
         percent(estimate.utilization) if estimate else MISSING,
         usd(per_gpu_hour, complete=quote.complete),
         usd(quote.usd_per_month, complete=quote.complete),
-        usd(rows.usd_per_mtok(quote), complete=quote.complete),
+        usd(quote.usd_per_mtok_blended, complete=quote.complete),
     )
 
 
-def other_terms(option: Option) -> Iterator[Block]:
+def bought(plan: Plan) -> Iterator[tuple[str, Option]]:
+    """What each strategy buys, once where several buy the same."""
+    same: dict[Quote, list[str]] = {}
+    options = {name: outcome for name, outcome in plan.outcomes.items() if isinstance(outcome, Option)}
+    for name, option in options.items():
+        same.setdefault(option.quote, []).append(name)
+    for names in same.values():
+        yield ", ".join(names), options[names[0]]  # type: ignore[index]
+
+
+def other_terms(names: str, option: Option) -> Iterator[Block]:
     """The same machines on other terms or from other sellers."""
     ordered = sorted(option.quote.alternatives, key=lambda line: line.usd_per_month or 0.0)
     items = tuple(f"{cents(line.usd_per_month)}: {line.name}; {'; '.join(priced_from(line))}" for line in ordered)
     if items:
-        yield Items(title=f"{option.deployment.strategy}: the same on other terms", items=items, tone="dim")
+        yield Items(title=f"{names}: the same on other terms", items=items, tone="dim")
 
 
 def _explained(plan: Plan) -> Iterator[Block]:
     sources = views.Sources()
-    for strategy, outcome in plan.outcomes.items():
-        if isinstance(outcome, Option):
-            yield explain.quote_lines(outcome.quote, sources, title=f"{strategy}: how each line is computed")
+    for names, option in bought(plan):
+        yield explain.quote_lines(option.quote, sources, title=f"{names}: how each line is computed")
     yield from sources.blocks()

@@ -28,6 +28,9 @@ def ledger_lines(ledger: Ledger, sources: Sources, *, title: str) -> Table:
     )
 
 
+LEAST_QUANTITY = 1e-6
+
+
 def quote_lines(quote: Quote, sources: Sources, *, title: str) -> Table:
     """Every line of a quote as quantity times unit price."""
     rows = tuple(
@@ -50,8 +53,8 @@ def formula(line: QuoteLine) -> str:
 
 
 def quantity(line: QuoteLine) -> str:
-    """The quantity with its unit."""
-    return f"{rate(line.quantity)} {line.unit}".strip()
+    """The quantity with its unit; less than a millionth is nothing."""
+    return f"{rate(line.quantity) if abs(line.quantity) >= LEAST_QUANTITY else 0} {line.unit}".strip()
 
 
 def unit_price(usd: float) -> str:

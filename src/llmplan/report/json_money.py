@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from llmplan.plan.outcome import Option, Quote, QuoteLine, Rejection
 from llmplan.plan.plan import Plan
 from llmplan.report.json import Record, deployment, rejection, schema
-from llmplan.units import HOURS_PER_MONTH, TOKENS_PER_MTOK
 
 
 def cost(plan: Plan, by_gpu: Mapping[str, Option | Rejection], limit_usd_per_month: float | None) -> Record:
@@ -45,14 +44,13 @@ def priced(outcome: Option | Rejection) -> Record:
 
 def quote(value: Quote) -> Record:
     """Totals, then the lines whose sum they are."""
-    tokens = value.input_tokens_per_month + value.output_tokens_per_month
     return {
         "usd_per_month": value.usd_per_month,
-        "usd_per_hour": value.usd_per_month / HOURS_PER_MONTH,
+        "usd_per_hour": value.usd_per_hour,
         "usd_per_million_tokens": {
             "input": value.usd_per_mtok_input,
             "output": value.usd_per_mtok_output,
-            "blended": value.usd_per_month / tokens * TOKENS_PER_MTOK if tokens > 0 else None,
+            "blended": value.usd_per_mtok_blended,
         },
         "complete": value.complete,
         "as_of": value.as_of.isoformat(),

@@ -48,9 +48,8 @@ def hosts(specs: Iterable[HostSpec]) -> Listing:
     """GPUs, memory and PCIe of one machine."""
     rows = tuple(
         (
-            spec.id, str(spec.gpus),
-            format_bytes(spec.memory_bytes) if spec.memory_bytes else "the GPU's", bandwidth(spec.memory_bandwidth_bytes_per_s),
-            bandwidth(spec.pcie_bytes_per_s),
+            spec.id, str(spec.gpus), format_bytes(spec.memory_bytes) if spec.memory_bytes else "the GPU's",
+            bandwidth(spec.memory_bandwidth_bytes_per_s), bandwidth(spec.pcie_bytes_per_s),
             bandwidth(spec.network_bytes_per_s) if spec.network_bytes_per_s else MISSING,
         )
         for spec in specs

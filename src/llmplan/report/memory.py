@@ -39,13 +39,14 @@ def _blocks(
 ) -> Iterator[Block]:
     yield Paragraph(text=f"{replica.model.id} on {views.replica_line(replica)}", heading=1)
     yield Facts(pairs=tuple(_model_facts(replica, checkpoint_bytes)))
+    yield from views.refusals(checks)
     if isinstance(outcome, Rejection):
         yield from views.why_not(outcome)
     else:
         yield from _budget(replica, outcome)
     if compared:
         yield _beside_the_log(compared)
-    yield from views.findings(checks)
+    yield from views.remarks(checks)
     yield from views.defaults_used(assumed)
     ledger = outcome.ledger
     if explain and ledger is not None:

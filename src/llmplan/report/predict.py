@@ -38,10 +38,11 @@ def _blocks(
 ) -> Iterator[Block]:
     yield Paragraph(text=f"{replica.model.id} on {views.replica_line(replica)}", heading=1)
     yield Paragraph(text=load_line(load))
+    yield from views.refusals(checks)
     yield speed_table(estimate)
     yield Facts(pairs=tuple(_state(estimate, budget)))
     yield from _trust(estimate)
-    yield from views.findings(checks)
+    yield from views.remarks(checks)
     yield from views.defaults_used(assumed)
     if explain:
         sources = views.Sources()
@@ -94,6 +95,8 @@ def _state(estimate: Estimate, budget: MemoryBudget) -> Iterator[tuple[str, str]
     full = " (saturated: a queue grows)" if estimate.saturated else ""
     yield "utilization", f"{percent(estimate.utilization)} of {rate(estimate.capacity_requests_per_s)} requests/s{full}"
     yield "KV capacity", f"{budget.capacity_tokens:,} tokens"
+    if not estimate.extrapolated:
+        yield "calibration", estimate.calibration_id
 
 
 def _trust(estimate: Estimate) -> Iterator[Block]:
@@ -103,5 +106,3 @@ def _trust(estimate: Estimate) -> Iterator[Block]:
             "wider, and a measurement of your own is worth having"
         )
         yield Items(title="Warnings", items=(text,), tone="warn")
-    else:
-        yield Items(items=(f"calibration {estimate.calibration_id}",), tone="dim")

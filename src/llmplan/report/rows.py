@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from llmplan.plan.deployment import Deployment, StrategyId
-from llmplan.plan.outcome import Estimate, Option, Outcome, Quote, Rejection
+from llmplan.plan.outcome import Estimate, Option, Outcome, Rejection
 from llmplan.plan.plan import Plan
 from llmplan.report.blocks import Column, Row, Table
 from llmplan.report.numbers import MISSING, at_percentile, percent, seconds, usd
 from llmplan.spec.workload import Slo
-from llmplan.units import TOKENS_PER_MTOK
 
 RECOMMENDED = "▸ "
 INDENT = "  "
@@ -46,7 +45,7 @@ def row(strategy: StrategyId, outcome: Outcome, slo: Slo, *, recommended: bool) 
             what(outcome),
             latency(outcome),
             usd(outcome.quote.usd_per_month, complete=outcome.quote.complete),
-            usd(usd_per_mtok(outcome.quote), complete=outcome.quote.complete),
+            usd(outcome.quote.usd_per_mtok_blended, complete=outcome.quote.complete),
         ),
         tone="good" if recommended else "plain",
     )
@@ -136,9 +135,3 @@ def ttft_p95(estimate: Estimate) -> str:
 def tpot_p95(estimate: Estimate) -> str:
     """The 95th percentile with the band of the mean."""
     return seconds(at_percentile(estimate.tpot_s, estimate.tpot_p95_s))
-
-
-def usd_per_mtok(quote: Quote) -> float | None:
-    """Blended over the workload's mix of input and output tokens [USD per million]."""
-    tokens = quote.input_tokens_per_month + quote.output_tokens_per_month
-    return quote.usd_per_month / tokens * TOKENS_PER_MTOK if tokens > 0 else None

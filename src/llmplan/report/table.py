@@ -12,6 +12,9 @@ from rich.text import Text
 
 from llmplan.report.blocks import Block, Column, Document, Facts, Items, Paragraph, Row, Table, Tone
 
+LEAST_TEXT_WIDTH = 9
+"""columns of text are not squeezed below this"""
+
 STYLES: dict[Tone, str] = {
     "plain": "",
     "strong": "bold",
@@ -87,22 +90,36 @@ def _table(block: Table) -> RenderableType:
     footers = block.footer or ("",) * len(block.columns)
     flexible = any(column.share for column in block.columns)
     for position, (column, footer) in enumerate(zip(block.columns, footers, strict=True)):
-        _add_column(table, column, footer, whole=column.align == "right" or (flexible and position == 0))
+        whole = column.align == "right" or (flexible and position == 0)
+        cells = [line for row in block.rows for line in row.cells[position].split("\n")]
+        _add_column(table, column, footer, whole=whole, widest=max(map(len, [*cells, footer]), default=0))
     for row in block.rows:
         table.add_row(*_cells(row))
     return table
 
 
-def _add_column(table: RichTable, column: Column, footer: str, *, whole: bool) -> None:
-    """Names and numbers stay whole; texts give way where the line is too narrow."""
+def _add_column(table: RichTable, column: Column, footer: str, *, whole: bool, widest: int) -> None:
+    """Names and numbers stay whole, texts give way where the line is too narrow, and titles where they are wider."""
     table.add_column(
-        Text(column.title),
+        Text(_stacked(column.title, widest)),
+        min_width=None if whole else min(widest, LEAST_TEXT_WIDTH),
         footer=Text(footer),
         justify=column.align,
         ratio=column.share,
         no_wrap=whole and column.share is None,
         overflow="fold",
     )
+
+
+def _stacked(title: str, widest: int) -> str:
+    """A title of several words over a narrow column, one word below the other."""
+    lines: list[str] = []
+    for word in title.split(" ") if title.strip() == title and "\n" not in title else [title]:
+        if lines and len(lines[-1]) + 1 + len(word) <= widest:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return "\n".join(lines)
 
 
 def _cells(row: Row) -> list[RenderableType]:

@@ -34,6 +34,16 @@ def defaults_used(assumed: Mapping[str, str]) -> Iterator[Block]:
         yield Items(title="Defaults used", items=(text,), tone="dim")
 
 
+def refusals(checks: Iterable[CheckResult]) -> Iterator[Block]:
+    """What the engine will refuse: it stands before the numbers, which then describe nothing that runs."""
+    return findings(each for each in checks if each.severity == "error")
+
+
+def remarks(checks: Iterable[CheckResult]) -> Iterator[Block]:
+    """What the engine will do badly."""
+    return findings(each for each in checks if each.severity != "error")
+
+
 def findings(checks: Iterable[CheckResult]) -> Iterator[Block]:
     """What the engine will refuse or do badly, worst first."""
     ordered = sorted(checks, key=lambda each: ("error", "warning", "advice").index(each.severity))
