@@ -57,10 +57,6 @@ def test_ids_aliases_and_files_agree_and_no_name_is_claimed_twice() -> None:
         ("meta-llama/Llama-3.1-8B-Instruct", "meta-llama/Llama-3.1-8B-Instruct"),
         ("META-LLAMA/llama-3.1-8b-instruct", "meta-llama/Llama-3.1-8B-Instruct"),
         ("llama-3.1-8b", "meta-llama/Llama-3.1-8B-Instruct"),
-        ("meta-llama/Meta-Llama-3.1-8B", "meta-llama/Llama-3.1-8B-Instruct"),
-        ("deepseek-ai/DeepSeek-R1-0528", "deepseek-ai/DeepSeek-R1"),
-        ("Qwen/Qwen3-235B-A22B-Thinking-2507-FP8", "Qwen/Qwen3-235B-A22B-Instruct-2507-FP8"),
-        ("zai-org/GLM-4.6", "zai-org/GLM-4.7"),
     ],
 )
 def test_lookup(name: str, model_id: str) -> None:

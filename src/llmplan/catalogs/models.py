@@ -155,7 +155,7 @@ class ModelFile(EntityFile):
 
 def load_models(layers: Sequence[Path]) -> Mapping[str, ModelSpec]:
     """The models of the catalogue by Hub id or alias, in any case. Only the file that is asked for is read."""
-    return Library(layers, "models", _load, kind="model")
+    return ModelLibrary(layers)
 
 
 def _load(data: dict[str, Any], path: Path) -> ModelSpec:
@@ -166,3 +166,29 @@ def _load(data: dict[str, Any], path: Path) -> ModelSpec:
         raise type(error)(f"{path}: {error.message}", hints=error.hints) from None
     provenance = {name: file.provenance(name) for name in (*file.architecture, *file.figures)}
     return replace(spec, aliases=tuple(file.aliases), provenance=provenance)
+
+
+class ModelLibrary(Library[ModelSpec]):
+    """Models by Hub id or alias. An alias that is the Hub id of other weights (a base model, a newer revision) gives
+    the same architecture under its own id, so that what is launched and priced is what was asked for."""
+
+    def __init__(self, layers: Sequence[Path]) -> None:
+        super().__init__(layers, "models", _load, kind="model")
+        self._siblings: dict[str, ModelSpec] = {}
+
+    def __getitem__(self, name: str) -> ModelSpec:
+        spec = super().__getitem__(name)
+        sibling = sibling_id(spec, name)
+        if sibling is None:
+            return spec
+        return self._siblings.setdefault(sibling, replace(spec, id=sibling, aliases=(spec.id,)))
+
+
+def sibling_id(spec: ModelSpec, name: str) -> str | None:
+    """The Hub id among a model's aliases that a name means, if it means other weights than the model's own."""
+    wanted = name.casefold()
+    own = spec.id.casefold()
+    if wanted == own or own.rpartition("/")[2].startswith(wanted):
+        return None
+    hub_ids = (alias for alias in spec.aliases if "/" in alias)
+    return next((alias for alias in hub_ids if wanted in (alias.casefold(), alias.casefold().rpartition("/")[2])), None)

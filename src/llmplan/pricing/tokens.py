@@ -133,13 +133,13 @@ def _rank(entry: tuple[float, str, str, TokenOffer]) -> tuple[float, str, str]:
 
 
 def listings(model: ModelSpec, limits: Limits, prices: PriceBook) -> tuple[TokenOffer, ...]:
-    """Who sells a model by the token within the limits, under its id or an alias."""
+    """Who sells a model by the token within the limits: this model, not another of the same architecture."""
     index = index_of(prices)
-    names = tuple(dict.fromkeys(model_key(name) for name in (model.id, *model.aliases)))
-    key = ("listings", names, limits_key(limits))
+    name = model_key(model.id)
+    key = ("listings", name, limits_key(limits))
     if key not in index.answers:
         accept = allowed(limits, prices.providers)
-        index.answers[key] = tuple(offer for name in names for offer in index.tokens.get(name, ()) if accept(offer))
+        index.answers[key] = tuple(offer for offer in index.tokens.get(name, ()) if accept(offer))
     result: tuple[TokenOffer, ...] = index.answers[key]
     return result
 
