@@ -192,3 +192,42 @@ def test_length_percentiles_set_the_context(catalog: Catalog, ask: Ask) -> None:
     assert isinstance(row, Option)
     assert row.deployment.replica is not None
     assert row.deployment.replica.settings.max_model_len == 7168  # 6000 + 300, rounded up to 1024
+
+
+def test_nothing_that_serves_no_adapters_answers_a_question_about_adapters(catalog: Catalog, ask: Ask) -> None:
+    """A hosted API of the base model and a fleet without the adapters are cheaper, and answer something else."""
+    plan = recommend(ask(LLAMA_8B, requests_per_s=3, ttft_p95_s=2.0, tenants=40, adapters=40), catalog)
+    assert plan.recommended == "multi_tenant"
+    for option in options_of(plan):
+        assert option.deployment.replica is not None
+        assert option.deployment.replica.tenancy is not None
+        assert option.deployment.replica.tenancy.adapters == 40
+        assert option.memory is not None
+        assert option.memory.ledger["LoRA adapters"].amount
+
+
+def test_traffic_in_working_hours_needs_the_fleet_of_those_hours(catalog: Catalog, ask: Ask) -> None:
+    """10 requests/s over all time, within 8 hours a day, are 30 a second there."""
+    question = ask(LLAMA_8B, requests_per_s=10, gpu_ids=("h100-sxm-80gb",), privacy="private")
+    office = replace(question, workload=replace(question.workload, hours_per_day=8.0))
+    peaky = replace(question, workload=replace(question.workload, peak_to_mean=3.0))
+    fleets = [recommend(each, catalog).outcomes["dedicated"] for each in (office, peaky)]
+    assert all(isinstance(fleet, Option) for fleet in fleets)
+    assert fleets[0].deployment.replicas == fleets[1].deployment.replicas  # type: ignore[union-attr]
+    assert fleets[0].estimate.capacity_requests_per_s * 0.7 * fleets[0].deployment.replicas >= 30  # type: ignore[union-attr]
+
+
+def test_a_hybrid_rents_a_machine_with_the_memory_it_needs(catalog: Catalog, ask: Ask) -> None:
+    """Half of a 70B in host memory does not fit the 16 GiB of a g5.xlarge."""
+    plan = recommend(ask(LLAMA_70B, requests_per_s=0.01, gpu_ids=("a10g-24gb",), provider_ids=("aws",)), catalog)
+    row = plan.outcomes["hybrid_offload"]
+    assert isinstance(row, Option)
+    assert row.memory is not None
+    (line,) = row.quote.lines
+    assert line.figure is not None
+    offers = [
+        offer for offer in catalog.prices.hourly
+        if (offer.instance, offer.provider, offer.usd_per_hour) == (line.figure.instance, "aws", line.unit_price_usd)
+    ]  # fmt: skip
+    assert offers
+    assert all((offer.memory_bytes or 0) >= row.memory.host_bytes for offer in offers)

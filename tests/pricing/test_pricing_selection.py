@@ -205,3 +205,26 @@ def test_tokens_need_a_volume_and_permission() -> None:
 def test_a_deployment_must_be_sized() -> None:
     with pytest.raises(ValueError, match="sized"):
         bill(deployment("hourly", replicas=None))  # type: ignore[arg-type]
+
+
+def test_a_machine_has_the_memory_that_offloading_needs() -> None:
+    """Layers on the CPU need host memory: the cheapest machine with the GPU may not have it (g5.xlarge: 16 GiB)."""
+    small = hourly("a", 1.0, instance="small", memory_bytes=16 * 2**30)
+    large = hourly("a", 2.0, instance="large", memory_bytes=64 * 2**30)
+    prices = book(small, large)
+
+    assert bill(deployment("hourly"), prices=prices).usd_per_month == 1.0 * HOURS
+    assert bill(deployment("hourly"), prices=prices, host_bytes=26 * 2**30).usd_per_month == 2.0 * HOURS
+    assert "memory" in refusal(deployment("hourly"), prices=prices, host_bytes=65 * 2**30).reason
+
+
+def test_replicas_share_a_machine_only_as_far_as_its_memory_goes() -> None:
+    eight = book(hourly("a", 8.0, gpus=8, memory_bytes=100 * 2**30))
+
+    assert bill(deployment("hourly", replicas=8), prices=eight).usd_per_month == 8.0 * HOURS
+    assert bill(deployment("hourly", replicas=8), prices=eight, host_bytes=25 * 2**30).usd_per_month == 16.0 * HOURS
+
+
+def test_unstated_memory_is_said() -> None:
+    line = bill(deployment("hourly"), prices=book(hourly("a", 1.0)), host_bytes=26 * 2**30).lines[0]
+    assert "states no host memory" in line.note

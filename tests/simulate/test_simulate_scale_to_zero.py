@@ -101,3 +101,11 @@ def test_cold_start_is_the_sum_of_its_lines() -> None:
     start = cold_start(weight_bytes=16e9, storage_bytes_per_s=1e9, engine_start_s=40.0, provision_s=5.0)
     assert start.total_s == pytest.approx(16 + 40 + 5)
     assert [line.name for line in start.ledger.lines] == ["provisioning", "load weights", "engine start"]
+
+
+def test_hours_without_traffic_are_in_the_peak_once() -> None:
+    """One request a second over all time, in 8 of 24 hours: 3 a second there, whatever smaller peak is stated."""
+    words = {"requests_per_s": 1.0, "service_s": 1.0, "slots_per_replica": 1.0, "capacity_requests_per_s": 1.0,
+             "idle_window_s": 60.0, "cold_start_s": 30.0, "active_share": 8 / 24}  # fmt: skip
+    assert scale_to_zero_usage(**words).peak_replicas == 3
+    assert scale_to_zero_usage(**words, peak_to_mean=6.0).peak_replicas == 6

@@ -5,10 +5,12 @@ from llmplan.memory.budget import budget
 from llmplan.memory.fit import fits_weights, layers_on_gpu
 from llmplan.memory.formats import kv_format, weight_format
 from llmplan.memory.kv_cache import cache_layout, kv_bytes_per_token_per_gpu
+from llmplan.memory.offload import HOST_RESERVE_BYTES
 from llmplan.memory.shards import resident_weight_bytes_per_gpu
 from llmplan.memory.weights import checkpoint_bytes
 
 __all__ = [
+    "HOST_RESERVE_BYTES",
     "adapter_bytes",
     "budget",
     "cache_layout",

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 from llmplan.errors import DataError, UsageError
 from llmplan.perf.calibration import Coefficients
+from llmplan.perf.floor import Floor, not_below
 from llmplan.perf.percentiles import tpot_p95_s, ttft_p95_s
 from llmplan.perf.steady_state import Engine, Shape, Steady
 from llmplan.perf.step import StepModel
+from llmplan.perf.work import work_of
 from llmplan.plan.deployment import Replica
 from llmplan.plan.ledger import Ledger, Line
 from llmplan.plan.load import Load
@@ -46,6 +48,7 @@ class Prepared:
 
     engine: Engine
     full: Steady
+    floor: Floor
     calibration: Calibration
 
 
@@ -58,13 +61,16 @@ def prepare(replica: Replica, memory: MemoryBudget, load: Load, calibration: Cal
     if load.kind != "saturation" and not (load.value >= 0 and math.isfinite(load.value)):
         raise UsageError(f"a load of {load.value:g} makes no sense for {load.kind}")
     capacity_tokens = memory.capacity_tokens + _spilled_tokens(replica, memory)
+    held = float(memory.capacity_tokens)
+    work = work_of(replica.model, replica.weights, replica.kv, replica.parallel)
     engine = Engine(
-        StepModel(replica, Coefficients.of(calibration), float(memory.capacity_tokens)),
+        StepModel(replica, Coefficients.of(calibration), held, work=work),
         shape_of(load),
         max_num_seqs=replica.settings.max_num_seqs,
         capacity_tokens=capacity_tokens,
     )
-    return Prepared(engine=engine, full=engine.closed(engine.slots), calibration=calibration)
+    full = engine.closed(engine.slots)
+    return Prepared(engine=engine, full=full, floor=Floor.of(replica, held, work), calibration=calibration)
 
 
 def estimate(replica: Replica, memory: MemoryBudget, load: Load, calibration: Calibration) -> Estimate:
@@ -153,7 +159,9 @@ def _with_bands(
     exact_rate: float | None,
 ) -> Estimate:
     engine, full, bands = prepared.engine, prepared.full, prepared.calibration.bands
-    ttft, tpot = _band(ttft_s, bands, "ttft"), _band(steady.tpot_s, bands, "tpot")
+    shape, floor = engine.shape, prepared.floor
+    ttft = not_below(_band(ttft_s, bands, "ttft"), floor.ttft_s(shape.prompt, shape.cached))
+    tpot = not_below(_band(steady.tpot_s, bands, "tpot"), floor.tpot_s(steady.batch, engine.context))
     steps = max(load.output_tokens.mean - 1.0, 0.0)
     requests = Band.exact(exact_rate) if exact_rate is not None else _band(steady.requests_per_s, bands, "throughput")
     ledger = step_ledger(engine, steady)

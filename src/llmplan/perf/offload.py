@@ -59,12 +59,14 @@ def hybrid_decode_bound_tokens_per_s(
     return 1.0 / (weight_bytes * (gpu_share / gpu_bytes_per_s + (1.0 - gpu_share) / host_bytes_per_s))
 
 
-def host_step_s(read_bytes: float, tokens: float, placement: Placement) -> float:
+def host_step_s(read_bytes: float, tokens: float, placement: Placement, gpu_s_per_token: float = 0.0) -> float:
     """Time of the layers on the host for a step of `tokens` tokens.
 
-    read_bytes [B] of the host's layers, tokens [-] in the step, placement: host and PCIe speeds [B/s].
-    max(W / bw_host, min(n W / bw_host, W / bw_pcie)): the CPU streams its weights once per token; a large step
-    instead copies them to the GPU. Valid for llama.cpp's layer split; between a few and 32 tokens it is pessimistic.
+    read_bytes [B] of the host's layers, tokens [-] in the step, placement: host and PCIe speeds [B/s],
+    gpu_s_per_token [s]: what the GPU needs to compute these layers for a token.
+    max(W / bw_host, min(n W / bw_host, W / bw_pcie + n t_gpu)): the CPU streams its weights once per token; a large
+    step instead copies them to the GPU and computes there.
+    Valid for llama.cpp's layer split; between a few and 32 tokens it is pessimistic.
     Reference: llama.cpp backend scheduler (operations with a batch of 32 or more move to the GPU).
 
     >>> slow = Placement(gpu_share=0.5, host_read_bytes_per_s=50e9, stream_bytes_per_s=20e9)
@@ -72,4 +74,5 @@ def host_step_s(read_bytes: float, tokens: float, placement: Placement) -> float
     (0.4, 1.0)
     """
     once = read_bytes / placement.host_read_bytes_per_s
-    return max(once, min(once * tokens, read_bytes / placement.stream_bytes_per_s))
+    copied = read_bytes / placement.stream_bytes_per_s + gpu_s_per_token * tokens
+    return max(once, min(once * tokens, copied))

@@ -50,7 +50,8 @@ class StepModel:
     __slots__ = (
         "_a2a_fixed_s", "_a2a_token_s", "_adapter_read_s", "_adapters", "_attention", "_chunk_tokens",
         "_collective_fixed_s", "_collective_token_s", "_dense_flop_s", "_dense_read_s", "_experts", "_fixed_s",
-        "_groups", "_head_flop_s", "_head_read_s", "_host_bytes", "_host_experts", "_host_kv_bytes",
+        "_groups", "_head_flop_s", "_head_read_s", "_host_bytes", "_host_experts", "_host_flop_s",
+        "_host_kv_bytes",
         "_lockstep_share", "_placement", "_power", "_prefill_fixed_s", "_request_s", "_send_fixed_s",
         "_send_token_s", "_sequence_s", "_shared_experts", "_spill_s", "_stages", "_streamed_s",
     )  # fmt: skip
@@ -105,6 +106,10 @@ class StepModel:
             for a in work.attention
         )
         cache_bytes = sum(a.cache_bytes_per_context_token for a in work.attention)
+        self._host_flop_s = 2.0 * work.dense_weights * off_gpu / rates.dense_flop_per_s
+        self._host_flop_s += off_gpu * sum(
+            2.0 * e.resident_weights * e.chosen / e.experts / rates.expert_flop_per_s for e in work.experts
+        )
         self._host_bytes = work.dense_bytes * off_gpu
         self._host_experts = tuple((e.coverage, e.resident_bytes * off_gpu) for e in work.experts)
         self._host_kv_bytes = cache_bytes * off_gpu
@@ -246,7 +251,7 @@ class StepModel:
         for coverage, resident in self._host_experts:
             read_bytes += resident * coverage(tokens)
         cache_s = self._host_kv_bytes * context_tokens / self._placement.host_read_bytes_per_s
-        return host_step_s(read_bytes, tokens, self._placement) + cache_s
+        return host_step_s(read_bytes, tokens, self._placement, self._host_flop_s) + cache_s
 
     def _spilled_s(self, context_tokens: float) -> float:
         limit = self._placement.spilled_tokens_from

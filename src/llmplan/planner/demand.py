@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from llmplan.plan.load import Load
 from llmplan.spec.workload import Workload
+from llmplan.units import HOURS_PER_DAY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +19,8 @@ class Demand:
 
     @classmethod
     def of(cls, workload: Workload) -> Demand:
-        """The busiest hour of the workload."""
+        """The busiest hour of the workload. The rate is a mean over all hours: what arrives in only some of them
+        arrives the faster there, whatever the peak that is stated."""
         rate = workload.requests_per_s
         shape = Load(
             kind="rate" if rate is not None else "concurrency",
@@ -29,7 +31,8 @@ class Demand:
             cv_interarrival=workload.cv_interarrival,
         )
         if rate is not None:
-            return cls(shape=shape, peak_requests_per_s=rate * workload.peak_to_mean, concurrency=None)
+            busiest = max(workload.peak_to_mean, HOURS_PER_DAY / workload.hours_per_day)
+            return cls(shape=shape, peak_requests_per_s=rate * busiest, concurrency=None)
         return cls(shape=shape, peak_requests_per_s=None, concurrency=shape.value)
 
     def on_replicas(self, replicas: int) -> Load:

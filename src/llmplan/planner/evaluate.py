@@ -104,7 +104,8 @@ def by_the_machine(
     fleet = replace(deployment, replicas=sized.replicas, purchase=purchase)
     if workload.requests_per_s is None:
         workload = with_rate(workload, sized.per_replica_requests_per_s * sized.active)
-    quote = pricing.quote(fleet, workload, context.limits, context.prices)
+    host_bytes = budget.host_bytes + memory.HOST_RESERVE_BYTES if replica.offload is not None else 0
+    quote = pricing.quote(fleet, workload, context.limits, context.prices, host_bytes=host_bytes)
     if isinstance(quote, Rejection):
         return replace(quote, strategy=deployment.strategy, deployment=fleet)
     option = Option(
@@ -145,6 +146,16 @@ def hosted_api(deployment: Deployment, context: Context) -> Outcome:
             deployment=deployment,
             code="no_rate",
             closeness=0.5,
+        )
+    if workload.adapters:
+        return Rejection(
+            strategy=deployment.strategy,
+            reason="a hosted API serves the base model; no source prices one with adapters of your own",
+            needed=f"{workload.adapters} LoRA adapters",
+            available="the base model",
+            fix="drop --adapters, or serve them yourself",
+            deployment=deployment,
+            code="adapters",
         )
     quote = pricing.quote(deployment, workload, context.limits, context.prices)
     if isinstance(quote, Rejection):

@@ -70,10 +70,11 @@ def cheap_enough(api: Option, own: Option, context: Context) -> bool:
 def reasons_for_unverified(api: Option, own: Option) -> tuple[str, ...]:
     """Why an option of unknown latency is recommended all the same."""
     saving = 1.0 - api.quote.usd_per_month / own.quote.usd_per_month
+    busy = own.estimate.utilization if own.estimate is not None else 0.0
     return (
-        f"{format_usd(api.quote.usd_per_month)} a month is {saving:.0%} less than the cheapest deployment of your own "
+        f"{format_usd(api.quote.usd_per_month)} a month is {saving:.0%} less than the best deployment of your own "
         f"({format_usd(own.quote.usd_per_month)})",
-        "this traffic leaves a GPU of your own idle most of the time, and rent is paid for idle hours too",
+        f"your own would be {busy:.0%} busy at the peak, and rent is due for the idle rest",
         "no source states the API's latency: measure it against your SLO first",
     )
 

@@ -19,7 +19,7 @@ from llmplan.planner.size import Sized, slo_misses
 from llmplan.simulate import cold_start, scale_to_zero_usage
 from llmplan.spec.price import ServerlessOffer
 from llmplan.spec.workload import Workload
-from llmplan.units import format_seconds
+from llmplan.units import HOURS_PER_DAY, format_seconds
 
 CHOSEN_IDLE_WINDOW_S = 60.0
 """Idle window that we set where the platform lets the user choose one, or states none."""
@@ -93,7 +93,7 @@ def _on_each_platform(deployment: Deployment, worker: Worker, start_s: float, co
 
 def active_share(workload: Workload) -> float:
     """Share of all time in which there is any traffic [-]."""
-    return workload.hours_per_day / 24.0 * (1.0 - (workload.idle_share or 0.0))
+    return workload.hours_per_day / HOURS_PER_DAY * (1.0 - (workload.idle_share or 0.0))
 
 
 def usage_of(

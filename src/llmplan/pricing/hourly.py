@@ -12,7 +12,7 @@ from llmplan.pricing.select import Need, Pick, rank, rentable
 from llmplan.pricing.sellers import limits_key
 from llmplan.spec.price import TERMS, PriceBook, Term
 from llmplan.spec.workload import Limits
-from llmplan.units import HOURS_PER_MONTH, format_usd
+from llmplan.units import HOURS_PER_MONTH, format_bytes, format_usd
 
 OTHER_SELLERS: Final = 5
 _QUALITY_NOTES: Final = {
@@ -53,7 +53,7 @@ def rent_line(pick: Pick, need: Need) -> QuoteLine:
 def _rent(
     need: Need, limits: Limits, terms: tuple[Term, ...], prices: PriceBook
 ) -> tuple[QuoteLine, tuple[QuoteLine, ...]] | Rejection:
-    picks = rank(rentable(need.gpu_id, limits, terms, prices), need)
+    picks = rank(rentable(need.gpu_id, limits, terms, prices, need.host_bytes), need)
     if not picks:
         return _rejection(need, limits, terms, prices)
     others = [pick for pick in picks[1:] if pick.offer.provider != picks[0].offer.provider]
@@ -63,7 +63,7 @@ def _rent(
     alternatives = list(sellers.values())[:OTHER_SELLERS]
     for term in TERMS:
         if term != picks[0].offer.term:
-            alternatives += rank(rentable(need.gpu_id, limits, (term,), prices), need)[:1]
+            alternatives += rank(rentable(need.gpu_id, limits, (term,), prices, need.host_bytes), need)[:1]
     unique = list(dict.fromkeys(alternatives))
     return rent_line(picks[0], need), tuple(rent_line(pick, need) for pick in unique)
 
@@ -76,6 +76,8 @@ def _notes(pick: Pick, need: Need) -> list[str]:
         notes.append(f"{pick.idle_gpus} GPUs stay unused, {format_usd(idle_usd)} of it")
     if offer.per_gpu and need.gpus_per_replica > 1:
         notes.append(f"priced per GPU; {need.gpus_per_replica} in one machine have to be had")
+    if need.host_bytes and offer.memory_bytes is None:
+        notes.append(f"the row states no host memory; {format_bytes(need.host_bytes)} a replica have to be had")
     if offer.term.startswith("reserved"):
         years = offer.term.removeprefix("reserved-").removesuffix("y")
         notes.append(f"a commitment of {years} year{'s' if years != '1' else ''}")
@@ -91,6 +93,13 @@ def _rejection(need: Need, limits: Limits, terms: tuple[Term, ...], prices: Pric
     """What there would be if one limit were lifted."""
     asked = f"{need.replicas * need.fleets} x {need.gpus_per_replica} {need.gpu_id} on {', '.join(terms) or 'no term'}"
     smaller = rentable(need.gpu_id, limits, terms, prices)
+    if smaller and not rentable(need.gpu_id, limits, terms, prices, need.host_bytes):
+        most = max(offer.memory_bytes or 0 for offer in smaller)
+        return Rejection(
+            code="no_price", reason="nobody prices a machine with enough memory beside the GPU", needed=asked
+            + f" with {format_bytes(need.host_bytes)}", available=f"machines of up to {format_bytes(most)}",
+            fix="a smaller --weights format, or --provider of another seller",
+        )  # fmt: skip
     if smaller:
         largest = max(int(offer.gpus) for offer in smaller)
         return Rejection(
@@ -105,7 +114,7 @@ def _rejection(need: Need, limits: Limits, terms: tuple[Term, ...], prices: Pric
         ("marketplaces", "--include-marketplaces", replace(limits, include_marketplaces=True), terms),
     )
     for what, flag, relaxed, relaxed_terms in relaxations:
-        picks = rank(rentable(need.gpu_id, relaxed, relaxed_terms, prices), need)
+        picks = rank(rentable(need.gpu_id, relaxed, relaxed_terms, prices, need.host_bytes), need)
         if picks:
             offer = picks[0].offer
             return Rejection(

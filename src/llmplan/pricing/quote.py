@@ -26,27 +26,34 @@ def quote(
     prices: PriceBook,
     *,
     usage: ServerlessUsage | None = None,
+    host_bytes: int = 0,
 ) -> Quote | Rejection:
     """What `deployment` costs per month under `workload`, from the cheapest seller within `limits`.
 
     Hourly: whole instances for all 730 hours. Serverless: the seconds in `usage` (without it: always on). Tokens: the
     traffic's volume. Owned: electricity, and an open line for the hardware. A rejection names what was not to be had.
+    `host_bytes`: memory that each replica needs beside its GPUs, which a rented machine has to have [bytes].
     """
-    outcome = _quote(deployment, workload, limits, prices, usage)
+    outcome = _quote(deployment, workload, limits, prices, usage, host_bytes)
     if isinstance(outcome, Rejection):
         return replace(outcome, strategy=deployment.strategy, deployment=deployment)
     return outcome
 
 
 def _quote(
-    deployment: Deployment, workload: Workload, limits: Limits, prices: PriceBook, usage: ServerlessUsage | None
+    deployment: Deployment,
+    workload: Workload,
+    limits: Limits,
+    prices: PriceBook,
+    usage: ServerlessUsage | None,
+    host_bytes: int,
 ) -> Quote | Rejection:
     kind = deployment.purchase.kind
     if kind == "tokens":
         return _by_token(deployment, workload, limits, prices)
     replica = _replica(deployment)
     if kind == "hourly":
-        return _by_hour(deployment, replica, workload, limits, prices)
+        return _by_hour(deployment, replica, workload, limits, prices, host_bytes)
     if kind == "serverless":
         return _by_second(deployment, replica, workload, limits, prices, usage)
     if kind == "owned":
@@ -56,7 +63,7 @@ def _quote(
 
 
 def _by_hour(
-    deployment: Deployment, replica: Replica, workload: Workload, limits: Limits, prices: PriceBook
+    deployment: Deployment, replica: Replica, workload: Workload, limits: Limits, prices: PriceBook, host_bytes: int
 ) -> Quote | Rejection:
     need = Need(
         gpu_id=replica.gpu.id,
@@ -64,6 +71,7 @@ def _by_hour(
         replicas=_replicas(deployment),
         fleets=deployment.fleets,
         node_gpus=replica.host.gpus,
+        host_bytes=host_bytes,
     )
     found = rent(need, limits, _terms(deployment, limits), prices)
     return found if isinstance(found, Rejection) else _bill((found[0],), found[1], workload, prices)

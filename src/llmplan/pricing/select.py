@@ -18,6 +18,7 @@ class Need:
     """`replicas` engine processes of `gpus_per_replica` GPUs each, in `fleets` separate copies.
 
     `node_gpus` is how many GPUs the plan expects in one machine: only a replica with more than that spans machines.
+    `host_bytes` is the memory that a replica needs beside its GPUs, for layers, weights or blocks kept there.
     """
 
     gpu_id: str
@@ -25,6 +26,7 @@ class Need:
     replicas: int
     fleets: int = 1
     node_gpus: int = 8
+    host_bytes: int = 0
 
     @property
     def gpus(self) -> int:
@@ -46,18 +48,22 @@ class Pick:
         return self.instances * self.offer.usd_per_hour
 
 
-def rentable(gpu_id: str, limits: Limits, terms: Sequence[Term], prices: PriceBook) -> tuple[HourlyOffer, ...]:
+def rentable(
+    gpu_id: str, limits: Limits, terms: Sequence[Term], prices: PriceBook, host_bytes: int = 0
+) -> tuple[HourlyOffer, ...]:
     """The offers of whole GPUs of one kind that the limits allow on these terms, the cheapest of each seller, term
-    and size. Parts of a GPU never stand for a GPU; a mean over somebody's offers counts only where nothing else does.
+    and size with at least `host_bytes` of memory. Parts of a GPU never stand for a GPU; a mean over somebody's offers
+    counts only where nothing else does.
     """
     index = index_of(prices)
-    key = ("rentable", gpu_id, tuple(terms), limits_key(limits))
+    key = ("rentable", gpu_id, tuple(terms), limits_key(limits), host_bytes)
     if key not in index.answers:
         accept = allowed(limits, prices.providers)
         whole = [
             offer
             for offer in index.hourly.get(gpu_id, ())
             if offer.term in terms and offer.gpus >= 1 and float(offer.gpus).is_integer() and accept(offer)
+            if offer.memory_bytes is None or offer.memory_bytes >= host_bytes
         ]
         best: dict[tuple[object, ...], HourlyOffer] = {}
         for offer in sorted(prefer(drop_undated(whole), "average"), key=_order):
@@ -79,13 +85,21 @@ def fit(offer: HourlyOffer, need: Need) -> Pick | None:
     if offer.per_gpu:
         return Pick(offer=offer, instances=need.gpus, idle_gpus=0)
     if size >= wanted:
-        instances = math.ceil(need.replicas / (size // wanted))
+        instances = math.ceil(need.replicas / _replicas_on_one(offer, need))
     elif wanted > need.node_gpus and size >= need.node_gpus:
         instances = need.replicas * math.ceil(wanted / size)
     else:
         return None
     instances *= need.fleets
     return Pick(offer=offer, instances=instances, idle_gpus=instances * size - need.gpus)
+
+
+def _replicas_on_one(offer: HourlyOffer, need: Need) -> int:
+    """Replicas that share an instance: as its GPUs allow, and its memory where the seller states it."""
+    by_gpus = int(offer.gpus) // need.gpus_per_replica
+    if not need.host_bytes or offer.memory_bytes is None:
+        return by_gpus
+    return max(1, min(by_gpus, offer.memory_bytes // need.host_bytes))
 
 
 def rank(offers: Sequence[HourlyOffer], need: Need) -> list[Pick]:

@@ -38,7 +38,7 @@ def scale_to_zero_usage(
     idle_window_s : time a worker waits for another request before it stops [s]
     cold_start_s : time a new worker needs [s]
     active_share : share of time in which there is any traffic [-]; arrivals are Poisson inside it
-    peak_to_mean : busiest hour over the mean, for the largest number of replicas [-]
+    peak_to_mean : busiest hour over the mean of all time, for the largest number of replicas [-]
     keep_warm : replicas that never stop [-]
     bills_start : whether start-up seconds are billed
 
@@ -75,7 +75,7 @@ def scale_to_zero_usage(
     busy_s = min(on_s, active_s * replicas_busy)
     return ServerlessUsage(
         mean_running_replicas=(on_s + starting_s) / SECONDS_PER_MONTH,
-        peak_replicas=max(1, math.ceil(replicas_busy * peak_to_mean)),
+        peak_replicas=max(1, math.ceil(replicas_busy * max(1.0, peak_to_mean * active_share))),
         billed_replica_s_per_month=on_s + (starting_s if bills_start else 0.0),
         busy_replica_s_per_month=busy_s,
         idle_replica_s_per_month=on_s - busy_s,

@@ -35,6 +35,8 @@ class WeightFormat:
     per_linear_bytes: int = 0
     index_bytes_per_input: int = 0
     experts_only: bool = False
+    expands_by_design: bool = False
+    """its makers publish it to run with 16-bit activations where the GPU lacks its arithmetic"""
     resident_multiple: tuple[int, int] | None = None
     """(intermediate, hidden) multiples to which GPU kernels pad an expert's matrices once loaded"""
     head_bits: float = 16.0
@@ -88,7 +90,7 @@ WEIGHT_FORMATS: tuple[WeightFormat, ...] = (
     ),
     WeightFormat(id="nvfp4", bits=4, compute="fp4", group_size=16, scale_bytes=1, per_linear_bytes=8, family="fp4"),
     WeightFormat(
-        id="mxfp4", bits=4, compute="fp4", group_size=32, scale_bytes=1, experts_only=True,
+        id="mxfp4", bits=4, compute="fp4", group_size=32, scale_bytes=1, experts_only=True, expands_by_design=True,
         resident_multiple=(128, 256), family="fp4",
     ),
     WeightFormat(

@@ -24,14 +24,27 @@ def runs_format(engine: EngineSpec, gpu: GpuSpec, weight_format: WeightFormat) -
     return support is not None and capability is not None and support.runs_on(capability)
 
 
-def native_format(market: Market, gpu: GpuSpec) -> WeightFormat:
-    """The checkpoint's own format: fp32 is served in 16 bit, and 16-bit floats as fp16 where the GPU has no bf16."""
+def really_runs(engine: EngineSpec, gpu: GpuSpec, weights: WeightFormat) -> bool:
+    """Accepted by the engine, and with the format's own arithmetic unless it is meant to be expanded to 16 bit.
+
+    FP8 on a GPU without FP8 tensor cores is half the bytes and none of the speed: not what FP8 stands for.
+    """
+    if not runs_format(engine, gpu, weights):
+        return False
+    return weights.weight_only or weights.expands_by_design or runs_natively(engine, gpu, weights)
+
+
+def sixteen_bit(market: Market, gpu: GpuSpec) -> WeightFormat:
+    """The 16-bit float of the checkpoint's kind; fp16 where the GPU has no bf16."""
     own = market.model.checkpoint_format
-    if own == "fp32":
-        own = "bf16"
-    if own == "bf16" and not gpu.supports("bf16"):
-        own = "fp16"
-    return market.weight_formats[own]
+    name = own if own in ("bf16", "fp16") else market.model.dtype
+    return market.weight_formats["bf16" if name != "fp16" and gpu.supports("bf16") else "fp16"]
+
+
+def native_format(market: Market, gpu: GpuSpec, engine: EngineSpec) -> WeightFormat:
+    """What the checkpoint is served in: its own format where the GPU really runs it, else expanded to 16 bit."""
+    own = market.weight_formats[market.model.checkpoint_format]
+    return own if own.is_quantized and really_runs(engine, gpu, own) else sixteen_bit(market, gpu)
 
 
 def allowed_formats(market: Market, formats: tuple[WeightFormat, ...]) -> tuple[WeightFormat, ...]:
@@ -46,14 +59,15 @@ def allowed_formats(market: Market, formats: tuple[WeightFormat, ...]) -> tuple[
 
 def near_lossless_formats(market: Market, gpu: GpuSpec, engine: EngineSpec) -> tuple[WeightFormat, ...]:
     """The checkpoint's format, and FP8 where a 16-bit checkpoint meets a GPU that computes in FP8."""
-    own, fp8 = native_format(market, gpu), market.weight_formats["fp8"]
-    choices = (own, fp8) if not own.is_quantized and runs_natively(engine, gpu, fp8) else (own,)
+    own, fp8 = native_format(market, gpu, engine), market.weight_formats["fp8"]
+    converts = not own.is_quantized and runs_natively(engine, gpu, fp8)
+    choices = (own, fp8) if converts else (own,)
     return allowed_formats(market, choices)
 
 
 def common_formats(market: Market, gpu: GpuSpec, engine: EngineSpec) -> tuple[WeightFormat, ...]:
     """The near-lossless formats and 4-bit AWQ, where the engine runs it."""
-    own, int4 = native_format(market, gpu), market.weight_formats["awq-int4"]
+    own, int4 = native_format(market, gpu, engine), market.weight_formats["awq-int4"]
     choices = near_lossless_formats(market, gpu, engine)
     if own.is_quantized or not runs_format(engine, gpu, int4):
         return choices

@@ -76,6 +76,16 @@ def max_replicas(machine: Machine, parallel: Parallelism) -> int | None:
     return machine.gpus_available // parallel.gpus
 
 
+def tenancy_of(workload: Workload) -> Tenancy:
+    """The tenants of the traffic, their adapters and the prompt prefix that they share."""
+    return Tenancy(
+        tenants=workload.tenants,
+        adapters=workload.adapters,
+        lora_rank=workload.lora_rank,
+        prefix_share=workload.prefix_share,
+    )
+
+
 def make_replica(
     market: Market,
     machine: Machine,
@@ -88,7 +98,7 @@ def make_replica(
     tenancy: Tenancy | None = None,
     settings: EngineSettings | None = None,
 ) -> Replica:
-    """A replica with every setting written out."""
+    """A replica with every setting written out. Whatever the strategy, the adapters asked for are served beside it."""
     return Replica(
         model=market.model,
         gpu=machine.gpu,
@@ -99,7 +109,7 @@ def make_replica(
         kv=kv or kv_format_for(market, machine.gpu),
         settings=settings or settings_for(engine, machine.gpu, market.model, market.workload),
         offload=offload,
-        tenancy=tenancy,
+        tenancy=tenancy or (tenancy_of(market.workload) if market.workload.adapters else None),
     )
 
 

@@ -81,7 +81,7 @@ def layer_splits(market: Market, machine: Machine, engine: EngineSpec) -> Iterat
 
 def weight_streams(market: Market, machine: Machine, engine: EngineSpec) -> Iterator[Deployment]:
     """vLLM with the weights that do not fit kept in pinned host memory and read over PCIe every step."""
-    weights = native_format(market, machine.gpu)
+    weights = native_format(market, machine.gpu, engine)
     if not engine.host_weights or not allowed_formats(market, (weights,)):
         return
     if not runs_format(engine, machine.gpu, weights):
@@ -129,7 +129,9 @@ def levers(market: Market, weights: WeightFormat, offload: Offload) -> tuple[str
 
 
 def why_none(market: Market) -> tuple[str, str]:
-    """Everything fits."""
+    """Nothing runs a model in part on the CPU here, or everything fits."""
+    if not any(market.engine_for(machine.gpu, preferred=("llama-cpp", "vllm")) for machine in market.hourly):
+        return "no GPU within the limits runs an engine that offloads", "--engine llama-cpp"
     return (
         "the model fits every GPU within the limits, so offloading would only cost speed",
         "name a smaller GPU, for example --gpu t4-16gb",

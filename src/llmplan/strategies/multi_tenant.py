@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from llmplan.plan.deployment import Deployment, Tenancy
+from llmplan.plan.deployment import Deployment
 from llmplan.spec.formats import WeightFormat
 from llmplan.strategies._base import Market, Strategy, purchase_lever, purchase_of
 from llmplan.strategies._formats import common_formats, format_lever
-from llmplan.strategies._replica import make_replica, max_replicas, setups
+from llmplan.strategies._replica import make_replica, max_replicas, setups, tenancy_of
 
 ENGINES = ("vllm", "sglang")
 
@@ -20,9 +20,7 @@ ENGINES = ("vllm", "sglang")
 def propose(market: Market) -> Iterator[Deployment]:
     """Every machine and layout that can hold the base model, its adapters and all tenants' blocks."""
     work = market.workload
-    tenancy = Tenancy(
-        tenants=work.tenants, adapters=work.adapters, lora_rank=work.lora_rank, prefix_share=work.prefix_share
-    )
+    tenancy = tenancy_of(work)
     for machine, engine, weights, parallel in setups(market, market.hourly, ENGINES, common_formats):
         if work.adapters and not engine.multi_lora:
             continue

@@ -12,7 +12,7 @@ from llmplan.spec.engine import EngineSpec
 from llmplan.spec.formats import KvFormat, WeightFormat
 from llmplan.spec.gpu import GpuSpec
 from llmplan.strategies._base import Machine, Market, Strategy, purchase_lever, purchase_of
-from llmplan.strategies._formats import allowed_formats, kv_format_for, native_format, runs_format, runs_natively
+from llmplan.strategies._formats import allowed_formats, kv_format_for, really_runs, runs_format
 from llmplan.strategies._replica import make_replica, max_replicas, setups
 
 ENGINES = ("vllm", "sglang", "tensorrt-llm")
@@ -35,19 +35,20 @@ def propose(market: Market) -> Iterator[Deployment]:
 
 
 def formats(market: Market, gpu: GpuSpec, engine: EngineSpec) -> tuple[WeightFormat, ...]:
-    """Formats with fewer bits than the checkpoint, that run on this GPU, fewest bits last."""
-    own = native_format(market, gpu)
-    smaller = [market.weight_formats[name] for name in FORMATS if market.weight_formats[name].bits < own.bits]
-    runnable = tuple(each for each in smaller if really_runs(engine, gpu, each))
-    if own.is_quantized:
-        runnable = (own, *runnable)
-    return allowed_formats(market, runnable)
+    """The checkpoint's own quantized format, and formats with fewer bits, that run on this GPU, fewest bits last.
 
-
-def really_runs(engine: EngineSpec, gpu: GpuSpec, weights: WeightFormat) -> bool:
-    """Accepted by the engine, and with the format's own arithmetic unless it is weight-only by design."""
-    accepted = runs_format(engine, gpu, weights)
-    return accepted and (weights.weight_only or runs_natively(engine, gpu, weights))
+    One that the engine accepts but cannot compute in is proposed only when it is asked for by name.
+    """
+    own = market.weight_formats[market.model.checkpoint_format]
+    asked = market.question.limits.weight_formats
+    smaller = (market.weight_formats[name] for name in FORMATS if market.weight_formats[name].bits < own.bits)
+    choices = ((own,) if own.is_quantized else ()) + tuple(smaller)
+    runnable = (
+        each
+        for each in choices
+        if really_runs(engine, gpu, each) or (each.id in asked and runs_format(engine, gpu, each))
+    )
+    return allowed_formats(market, tuple(runnable))
 
 
 def kv_formats(market: Market, machine: Machine, engine: EngineSpec, weights: WeightFormat) -> tuple[KvFormat, ...]:
