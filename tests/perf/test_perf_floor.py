@@ -71,3 +71,10 @@ def test_layers_on_the_host_are_computed_too() -> None:
 
 def test_8b_floor_is_the_models_own() -> None:
     assert LLAMA_8B.total_parameters == pytest.approx(LAYERS_8B + 2 * HEAD_8B, rel=1e-3)
+
+
+def test_one_stream_completes_no_more_tokens_than_the_bandwidth_allows() -> None:
+    bands = {name: ResidualBand(low_ratio=0.1, high_ratio=9.0, rows=9) for name in ("ttft", "tpot", "throughput")}
+    alone = estimate(replica(), budget(), load("concurrency", 1, 100, 300), calibration(bands=bands))
+    bound_tokens_per_s = H100.memory_bandwidth_bytes_per_s / (2 * (LAYERS_8B + HEAD_8B))
+    assert alone.output_tokens_per_s.high <= bound_tokens_per_s

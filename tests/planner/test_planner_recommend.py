@@ -231,3 +231,34 @@ def test_a_hybrid_rents_a_machine_with_the_memory_it_needs(catalog: Catalog, ask
     ]  # fmt: skip
     assert offers
     assert all((offer.memory_bytes or 0) >= row.memory.host_bytes for offer in offers)
+
+
+@pytest.mark.parametrize(
+    ("model", "gpu_id", "least_s", "most_s"),
+    [
+        (
+            LLAMA_8B,
+            "l4-24gb",
+            62,
+            460,
+        ),  # Run:ai 2024-10 from start to ready; infinitylogesh/vllm-serverless, plain vLLM
+        ("Qwen/Qwen3-32B-FP8", "h100-sxm-80gb", 120, 300),  # a 35B in FP8 on Modal, cold (yuvraj97.com 2026)
+    ],
+)
+def test_cold_starts_lie_where_they_were_measured(
+    catalog: Catalog, ask: Ask, model: str, gpu_id: str, least_s: float, most_s: float
+) -> None:
+    plan = recommend(ask(model, requests_per_s=0.001, gpu_ids=(gpu_id,), privacy="private"), catalog)
+    row = plan.outcomes["serverless"]
+    assert isinstance(row, Option)
+    assert least_s <= row.cold["cold_start_s"] <= most_s
+
+
+def test_a_cheaper_fleet_that_never_idles_is_passed_over_aloud(catalog: Catalog, ask: Ask) -> None:
+    plan = recommend(ask(LLAMA_8B, requests_per_s=15, ttft_p95_s=1.5, privacy="private"), catalog)
+    row = plan.outcomes["serverless"]
+    assert isinstance(row, Option)
+    assert plan.chosen is not None
+    assert row.cold["mean_running_replicas"] >= 0.9
+    assert row.quote.usd_per_month < plan.chosen.quote.usd_per_month
+    assert any("scale to zero" in reason for reason in plan.reasons)

@@ -82,7 +82,7 @@ def test_what_is_in_host_memory_is_said(offload: Offload, said: str) -> None:
 
 def test_equal_rejections_are_told_once_with_need_and_fix() -> None:
     text = text_of(plan.document(PLAN))
-    assert text.count("needs 30 GiB; there is 22 GiB. Fix: --gpu h100-sxm-80gb") == 1
+    assert text.count("needs 30 GiB; available: 22 GiB. Fix: --gpu h100-sxm-80gb") == 1
     assert "hybrid_offload, quantized, multi_tenant: the weights do not fit" in text
 
 

@@ -244,7 +244,7 @@ def refusal(rejection: Rejection) -> str:
     if rejection.needed:
         text += f": needs {rejection.needed}"
     if rejection.available:
-        text += f", there is {rejection.available}"
+        text += f"; available: {rejection.available}"
     if rejection.ledger is not None:
         for line in rejection.ledger.lines:
             text += f"\n    {line.name:<28} {amount(line.amount, rejection.ledger.unit):>14}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
@@ -93,6 +94,7 @@ def refuse_question_flags(*groups: object) -> None:
         for group in groups
         for field in dataclasses.fields(group)  # type: ignore[arg-type]
         if getattr(group, field.name) not in (field.default, None, [], ())
+        and f"LLMPLAN_{field.name.upper()}" not in os.environ
     ]
     if said:
         raise UsageError(
@@ -109,7 +111,8 @@ def stored(
     from llmplan.plan.outcome import Option
 
     plan = planfile.read_plan(path, allow_edited=allow_edited)
-    options = [*plan.alternatives, *(each for each in plan.outcomes.values() if isinstance(each, Option))]
+    rows = (each for each in plan.outcomes.values() if isinstance(each, Option))
+    options = [*rows, *plan.alternatives, *([plan.chosen] if plan.chosen else [])]
     held = {each.deployment.replica.gpu.id: each for each in options if each.deployment.replica is not None}
     found: dict[str, Option | Rejection] = {}
     for gpu_id in compared(plan.question):

@@ -98,8 +98,20 @@ def document(found: Answer, bench: Workbench, output: OutputFlags) -> Document:
     from llmplan.report import predict as view
 
     replica, assumed = found.built.replica, found.built.assumed
+    estimate = explained(found, bench) if output.explain else found.estimate
     checks = bench.checks(replica)
-    return view.document(replica, found.load, found.estimate, found.budget, checks, assumed, explain=output.explain)
+    return view.document(replica, found.load, estimate, found.budget, checks, assumed, explain=output.explain)
+
+
+def explained(found: Answer, bench: Workbench) -> Estimate:
+    """The estimate with each line's arithmetic in its ledger."""
+    from dataclasses import replace
+
+    from llmplan import perf
+
+    replica = found.built.replica
+    ledger = perf.explain_step(replica, found.budget, found.estimate, found.load, bench.calibration(replica))
+    return replace(found.estimate, step_ledger=ledger)
 
 
 def run_cases(path: Path, model: str | None, replica: ReplicaFlags, load: LoadFlags, bench: Workbench) -> int:

@@ -10,7 +10,7 @@ from llmplan.memory.adapters import adapters_bytes, slot_rank
 from llmplan.memory.kv_cache import CacheLayout, cache_layout, contiguous_cache_bytes, in_flight_tokens
 from llmplan.memory.offload import Placement, host_share_bytes, place_weights
 from llmplan.memory.pool import Pool, pool_of
-from llmplan.memory.rejections import host_too_small, no_room_for_one_request, weights_do_not_fit
+from llmplan.memory.rejections import host_too_small, no_room_for_one_request, pool_too_large, weights_do_not_fit
 from llmplan.memory.runtime import MICRO_BATCH_TOKENS, RuntimeMemory, RuntimeSetting, runtime_memory, version_of
 from llmplan.memory.shards import weights_on_rank
 from llmplan.memory.weights import checkpoint_bytes
@@ -101,9 +101,7 @@ def _paged(account: Account) -> MemoryBudget | Rejection:
     if account.fixed_bytes > limit or available <= 0:
         return weights_do_not_fit(replica, account.fixed_bytes, account.spent_bytes, limit, _ledger(account, 0.0))
     if known is not None and account.fixed_bytes + known > limit:
-        return weights_do_not_fit(
-            replica, account.fixed_bytes, account.fixed_bytes + known, limit, _ledger(account, 0.0)
-        )
+        return pool_too_large(replica, account.fixed_bytes, float(known), limit, _ledger(account, float(known)))
     early = replica.engine.kv_pool_rule == "fraction_of_total" and version_of(replica.engine.version) < LENGTH_SINCE
     ahead = in_flight_tokens(settings.max_num_batched_tokens, replica.parallel.pp, asynchronous=not early)
     per_request = layout.blocks_per_request(settings.max_model_len, ahead)

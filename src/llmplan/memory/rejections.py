@@ -8,7 +8,7 @@ from llmplan.memory.kv_cache import CacheLayout
 from llmplan.plan.deployment import Replica
 from llmplan.plan.ledger import Ledger
 from llmplan.plan.outcome import Rejection
-from llmplan.units import format_bytes
+from llmplan.units import format_bytes, to_gib
 
 
 def _closeness(available_bytes: float, needed_bytes: float) -> float:
@@ -23,13 +23,29 @@ def weights_do_not_fit(
     alone = fixed_bytes > available_bytes
     what = "the weights" if alone else "weights and runtime memory leave no KV cache: they"
     return Rejection(
-        reason=f"{what} do not fit a {replica.gpu.name}" if alone else f"{what} fill a {replica.gpu.name}",
+        reason=f"{what} do not fit one {replica.gpu.name}" if alone else f"{what} fill one {replica.gpu.name}",
         needed=f"more than {format_bytes(needed_bytes)} per GPU",
         available=f"{format_bytes(available_bytes)} per GPU ({replica.parallel.describe()})",
         fix=_more_memory(replica, needed_bytes / max(available_bytes, 1.0)),
         ledger=ledger,
         code="weights_do_not_fit",
         closeness=_closeness(available_bytes, needed_bytes),
+    )
+
+
+def pool_too_large(
+    replica: Replica, fixed_bytes: float, pool_bytes: float, total_bytes: float, ledger: Ledger
+) -> Rejection:
+    """The pool that was asked for does not go beside the weights."""
+    room = max(0.0, total_bytes - fixed_bytes)
+    return Rejection(
+        reason=f"the KV pool asked for does not go beside the weights on one {replica.gpu.name}",
+        needed=f"{format_bytes(fixed_bytes + pool_bytes)} per GPU",
+        available=f"{format_bytes(total_bytes)} per GPU",
+        fix=f"--kv-cache-memory-gib {to_gib(room):.1f} at most",
+        ledger=ledger,
+        code="kv_pool_too_large",
+        closeness=_closeness(total_bytes, fixed_bytes + pool_bytes),
     )
 
 
@@ -47,10 +63,10 @@ def no_room_for_one_request(
     if needed_bytes is None:
         needed_bytes = (layout.blocks_per_request(settings.max_model_len, ahead_tokens) + 1) * layout.block_bytes
         fits = longest_request(layout, ahead_tokens, pool_bytes, settings.max_model_len)
-        whose = f"one request of {settings.max_model_len} tokens"
+        whose = f"one request of {settings.max_model_len:,} tokens"
     else:
         fits = int(settings.max_model_len * pool_bytes / needed_bytes)
-        whose = f"{settings.max_num_seqs} slots of {settings.max_model_len} tokens"
+        whose = f"{settings.max_num_seqs} slots of {settings.max_model_len:,} tokens"
     shorter = f"--max-model-len {fits}" if fits >= layout.block_tokens else ""
     return Rejection(
         reason=f"no room in the KV cache for {whose}",

@@ -3,5 +3,6 @@
 from llmplan.perf.calibration import select_calibration
 from llmplan.perf.capacity import Capacity, capacity
 from llmplan.perf.estimate import estimate
+from llmplan.perf.explain import explain_step
 
-__all__ = ["Capacity", "capacity", "estimate", "select_calibration"]
+__all__ = ["Capacity", "capacity", "estimate", "explain_step", "select_calibration"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from llmplan.errors import DataError, UsageError
 from llmplan.perf.calibration import Coefficients
-from llmplan.perf.floor import Floor, not_below
+from llmplan.perf.floor import Floor, not_above, not_below
 from llmplan.perf.percentiles import tpot_p95_s, ttft_p95_s
 from llmplan.perf.steady_state import Engine, Shape, Steady
 from llmplan.perf.step import StepModel
@@ -163,14 +163,15 @@ def _with_bands(
     ttft = not_below(_band(ttft_s, bands, "ttft"), floor.ttft_s(shape.prompt, shape.cached))
     tpot = not_below(_band(steady.tpot_s, bands, "tpot"), floor.tpot_s(steady.batch, engine.context))
     steps = max(load.output_tokens.mean - 1.0, 0.0)
+    e2e = Band(low=ttft.low + steps * tpot.low, mid=ttft.mid + steps * tpot.mid, high=ttft.high + steps * tpot.high)
     requests = Band.exact(exact_rate) if exact_rate is not None else _band(steady.requests_per_s, bands, "throughput")
+    if load.kind == "concurrency":
+        requests = not_above(requests, requests.mid * e2e.mid / e2e.low)
     ledger = step_ledger(engine, steady)
     return Estimate(
         ttft_s=ttft,
         tpot_s=tpot,
-        e2e_s=Band(
-            low=ttft.low + steps * tpot.low, mid=ttft.mid + steps * tpot.mid, high=ttft.high + steps * tpot.high
-        ),
+        e2e_s=e2e,
         ttft_p95_s=ttft_p95,
         tpot_p95_s=tpot_p95,
         output_tokens_per_s=requests.scaled(load.output_tokens.mean),

@@ -76,3 +76,13 @@ def not_below(band: Band, floor: float) -> Band:
     Band(low=2.0, mid=3.0, high=4.0)
     """
     return Band(low=min(band.mid, max(band.low, floor)), mid=band.mid, high=band.high)
+
+
+def not_above(band: Band, ceiling: float) -> Band:
+    """A band whose upper edge is at most `ceiling`, as far as its middle: as many in flight as there are complete no
+    faster than the least latency allows (Little 1961).
+
+    >>> not_above(Band(low=1.0, mid=3.0, high=4.0), 3.5)
+    Band(low=1.0, mid=3.0, high=3.5)
+    """
+    return Band(low=band.low, mid=band.mid, high=max(band.mid, min(band.high, ceiling)))

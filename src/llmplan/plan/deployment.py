@@ -28,6 +28,10 @@ class Parallelism:
     dp: int = 1
     ep: bool = False
 
+    def __post_init__(self) -> None:
+        if min(self.tp, self.pp, self.dp) < 1:
+            raise ValueError(f"parallel sizes must be at least 1, not {self.describe()}")
+
     @property
     def gpus(self) -> int:
         """GPUs of one replica."""
@@ -55,6 +59,13 @@ class EngineSettings:
     prefix_caching: bool = True
     kv_cache_memory_bytes: int | None = None
     """a known pool per GPU, replacing the estimated one"""
+
+    def __post_init__(self) -> None:
+        for name in ("max_model_len", "max_num_seqs", "max_num_batched_tokens", "block_tokens"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if not 0.0 < self.memory_fraction <= 1.0:
+            raise ValueError(f"memory_fraction must be above 0 and at most 1, not {self.memory_fraction}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

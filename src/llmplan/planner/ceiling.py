@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from llmplan.plan.outcome import Option, Outcome, Rejection
 from llmplan.planner.context import Context
 from llmplan.units import format_usd
@@ -30,7 +32,7 @@ def within_budget(option: Option, context: Context) -> Outcome:
         reason="over the budget",
         needed=f"{format_usd(cost)} a month",
         available=f"{format_usd(ceiling)} a month",
-        fix=f"--max-usd-per-month {cost:.0f}",
+        fix=f"--max-usd-per-month {math.ceil(cost)}",
         deployment=option.deployment,
         code="over_budget",
         closeness=ceiling / cost,

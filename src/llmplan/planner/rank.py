@@ -95,7 +95,20 @@ def reasons_for(
             f"the hosted API would cost {cost}, but nobody states its latency or rate limit; it is recommended over a "
             f"fleet that meets the SLO only when at least {demanded_saving(chosen, context):.0%} cheaper"
         )
-    return reasons
+    return reasons + idle_reasons(chosen, options)
+
+
+def idle_reasons(chosen: Option, options: Mapping[StrategyId, Option]) -> list[str]:
+    """Why a cheaper fleet by the second was passed over."""
+    serverless = options.get("serverless")
+    if serverless is None or serverless is chosen or not never_idle(serverless):
+        return []
+    if serverless.quote.usd_per_month >= chosen.quote.usd_per_month or never_idle(chosen):
+        return []
+    return [
+        f"GPUs by the second would cost {format_usd(serverless.quote.usd_per_month)}, but this traffic never lets them "
+        "scale to zero: that is a rented GPU under another name, which its seller may take back or not have"
+    ]
 
 
 def price_reason(winner: StrategyId, options: Mapping[StrategyId, Option]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from llmplan import __version__
+from llmplan import __version__, perf
 from llmplan.plan.deployment import StrategyId
 from llmplan.plan.outcome import Option, Outcome
 from llmplan.plan.plan import Plan
@@ -33,6 +33,7 @@ def recommend(question: Question, catalog: Catalog, *, model: ModelSpec | None =
     shared = rows["multi_tenant"]
     if isinstance(shared, Option):
         rows["multi_tenant"] = with_isolation_note(shared, context)
+    rows = {name: explained(row, context) for name, row in rows.items()}
     recommended, reasons = choose(rows, context)
     options = [row for row in rows.values() if isinstance(row, Option)]
     return Plan(
@@ -46,6 +47,17 @@ def recommend(question: Question, catalog: Catalog, *, model: ModelSpec | None =
         price_date=catalog.prices.as_of,
         made_with=f"llmplan {__version__}",
     )
+
+
+def explained(outcome: Outcome, context: Context) -> Outcome:
+    """The outcome with the arithmetic of each millisecond in its ledger."""
+    if not isinstance(outcome, Option) or outcome.estimate is None or outcome.memory is None:
+        return outcome
+    replica = outcome.deployment.replica
+    assert replica is not None
+    load = context.demand.shape
+    ledger = perf.explain_step(replica, outcome.memory, outcome.estimate, load, context.calibration(replica))
+    return replace(outcome, estimate=replace(outcome.estimate, step_ledger=ledger))
 
 
 def alternatives(
@@ -73,7 +85,10 @@ def warnings_of(rows: dict[StrategyId, Outcome], recommended: StrategyId | None,
     offers = [line.figure for line in chosen.quote.lines if line.figure and line.figure.term != "rate"]
     dates = [figure.as_of for figure in offers if figure.as_of]
     if dates and (as_of - min(dates)).days > STALE_PRICE_DAYS:
-        found.append(f"prices from {min(dates)} are {(as_of - min(dates)).days} days old (llmplan prices update)")
+        age_days = (as_of - min(dates)).days
+        found.append(
+            f"prices from {min(dates)} are {age_days} days old (llmplan prices update --from DIR reads newer tables)"
+        )
     if any(figure.as_of is None for figure in offers):
         found.append("a price has no date in its source: check it before you sign")
     if not chosen.quote.complete:

@@ -90,8 +90,8 @@ def _within_hardware(
         return Rejection(
             strategy=deployment.strategy,
             reason="not enough GPUs for the demand",
-            needed=f"{active} replicas of {replica.parallel.gpus} GPUs for {needed}",
-            available=f"{ceiling} such replicas",
+            needed=f"{active} replicas ({replica.parallel.describe()}) for {needed}",
+            available=f"{ceiling} of them",
             fix="lower the demand, relax the SLO, or allow more GPUs",
             deployment=deployment,
             code="too_few_gpus",

@@ -75,9 +75,9 @@ def _notes(pick: Pick, need: Need) -> list[str]:
         idle_usd = pick.usd_per_hour * HOURS_PER_MONTH * pick.idle_gpus / (pick.instances * offer.gpus)
         notes.append(f"{pick.idle_gpus} GPUs stay unused, {format_usd(idle_usd)} of it")
     if offer.per_gpu and need.gpus_per_replica > 1:
-        notes.append(f"priced per GPU; {need.gpus_per_replica} in one machine have to be had")
+        notes.append(f"priced per GPU: ask the seller for {need.gpus_per_replica} in one machine")
     if need.host_bytes and offer.memory_bytes is None:
-        notes.append(f"the row states no host memory; {format_bytes(need.host_bytes)} a replica have to be had")
+        notes.append(f"the row states no host memory: ask the seller for {format_bytes(need.host_bytes)} a replica")
     if offer.term.startswith("reserved"):
         years = offer.term.removeprefix("reserved-").removesuffix("y")
         notes.append(f"a commitment of {years} year{'s' if years != '1' else ''}")

@@ -88,7 +88,7 @@ def side_by_side(by_gpu: SideBySide) -> Table:
         "$/Mtok",
     )
     return Table(
-        title="Side by side: the cheapest that keeps the promise on each GPU",
+        title="Side by side: what is recommended on each GPU",
         columns=(Column(title=""), *(Column(title=gpu_id, share=1) for gpu_id in by_gpu)),
         rows=tuple(Row(cells=(name, *(column[position] for column in columns))) for position, name in enumerate(names)),
     )

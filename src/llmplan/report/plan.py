@@ -132,7 +132,7 @@ def _rejected(rejection: Rejection) -> str:
     if rejection.needed:
         text += f"; needs {rejection.needed}"
     if rejection.available:
-        text += f"; there is {rejection.available}"
+        text += f"; available: {rejection.available}"
     if rejection.deployment is not None and rejection.deployment.replica is not None:
         replica = rejection.deployment.replica
         text += f" (nearest: {rows.gpus(rejection.deployment)}, {replica.weights.id}, {replica.parallel.describe()})"

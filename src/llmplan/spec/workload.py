@@ -39,7 +39,8 @@ class Lengths:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """Traffic in steady terms. Either an open-loop mean rate or a closed-loop number of users (`concurrency`).
+    """Traffic in steady terms. Either an open-loop rate, a mean over all hours of the month with or without traffic,
+    or a closed-loop number of users (`concurrency`).
 
     `peak_to_mean` is the busiest hour over the mean (a fleet is sized for it), `cv_interarrival` the burstiness
     of gaps between requests (1 is Poisson), `idle_share` the fraction of minutes without any request,
