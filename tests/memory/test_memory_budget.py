@@ -186,3 +186,9 @@ def test_pruning_agrees_with_the_budget(make: Make) -> None:
     for replica, answer in ((small, False), (large, True)):
         fit = memory.fits_weights(replica.model, replica.weights, replica.parallel, replica.gpu, replica.engine)
         assert fit is answer
+
+
+def test_a_pool_that_does_not_go_beside_the_weights_is_named_as_such(make: Make) -> None:
+    outcome = rejected(make(gpu_gib=24, kv_cache_memory_bytes=500 * GIB))
+    assert outcome.code == "kv_pool_too_large"
+    assert "--kv-cache-memory-gib" in outcome.fix

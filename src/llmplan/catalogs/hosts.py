@@ -25,6 +25,7 @@ class HostFile(EntityFile):
     name: Text
     gpu_forms: list[Text] = Field(default_factory=list)
     gpu_architectures: list[Text] = Field(default_factory=list)
+    gpu_segments: list[Text] = Field(default_factory=list)
 
 
 def to_host(data: dict[str, Any], path: Path) -> HostSpec:
@@ -45,6 +46,7 @@ def to_host(data: dict[str, Any], path: Path) -> HostSpec:
         storage_bytes_per_s=figures.get("storage_bytes_per_s"),
         gpu_forms=tuple(file.gpu_forms),
         gpu_architectures=tuple(file.gpu_architectures),
+        gpu_segments=tuple(file.gpu_segments),
         provenance=figures.provenance,
     )
 

@@ -76,7 +76,8 @@ class TrafficFlags:
         float | None, amount("--idle-share", "Share of minutes without any request.", at_least=0, at_most=1)
     ] = None
     hours_per_day: Annotated[
-        float | None, amount("--hours-per-day", "Hours a day with traffic.", above=0, at_most=24)
+        float | None,
+        amount("--hours-per-day", "Hours a day with traffic; the rate is a mean over all 24.", above=0, at_most=24),
     ] = None
     tenants: Annotated[
         int | None, count("--tenants", "Customers or teams with traffic of their own.", at_most=1_000_000)

@@ -13,7 +13,8 @@ def host_for(gpu: GpuSpec, hosts: Mapping[str, HostSpec], *, gpus: int | None = 
     """The catalogue's host for a kind of GPU.
 
     Hosts that take the GPU's board form; with or without a fast link as the GPU has one; then the largest, or with
-    `gpus` stated the smallest that holds that many. Among equals the slowest host memory: better surprised by speed.
+    `gpus` stated the smallest that holds that many, one that names the GPU's market segment before others. Among
+    equals the slowest host memory: better surprised by speed.
     """
     fitting = [host for host in hosts.values() if host.takes(gpu)]
     linked = [host for host in fitting if (host.fast_link_gpus > 0) == gpu.has_fast_link]
@@ -28,5 +29,11 @@ def host_for(gpu: GpuSpec, hosts: Mapping[str, HostSpec], *, gpus: int | None = 
             host for host in fitting if host.gpus >= gpus
         ]
         if large_enough:
-            return min(large_enough, key=lambda host: (host.gpus, host.memory_bandwidth_bytes_per_s, host.id))
-    return min(candidates, key=lambda host: (-host.gpus, host.memory_bandwidth_bytes_per_s, host.id))
+            return min(
+                large_enough, key=lambda host: (host.gpus, gpu.segment not in host.gpu_segments, *_slowest(host))
+            )
+    return min(candidates, key=lambda host: (-host.gpus, *_slowest(host)))
+
+
+def _slowest(host: HostSpec) -> tuple[float, str]:
+    return host.memory_bandwidth_bytes_per_s, host.id

@@ -12,6 +12,12 @@ from llmplan.planner.terms import is_commitment
 COST_TIE = 0.05
 """Costs within 5 % are the same: neither prices nor predicted fleet sizes are known better than that."""
 
+FAILOVER_REPLICAS = 2
+ALWAYS_ON = 0.9
+"""Mean running workers from which scale to zero is idle talk."""
+OLD_PRICE_DAYS = 365
+"""A price older than a year is no firmer than a "from" price."""
+
 FIRM, VAGUE, UNDATED, LOWER_BOUND = 0, 1, 2, 3
 VAGUE_QUALITIES = ("advertised", "average")
 
@@ -26,14 +32,15 @@ def as_cheap(usd: float, cheapest_usd: float) -> bool:
 
 
 def firmness(quote: Quote) -> int:
-    """FIRM, VAGUE (a "from" price or somebody's average), UNDATED (its source carries no date) or LOWER_BOUND (a
-    charge without a price): the worst of its lines."""
+    """The worst of its lines: FIRM, VAGUE (a "from" price, somebody's average, or older than a year), UNDATED (its
+    source carries no date) or LOWER_BOUND (a charge without a price)."""
     if not quote.complete:
         return LOWER_BOUND
     figures = [line.figure for line in quote.lines if line.figure is not None]
     if any(figure.as_of is None for figure in figures):
         return UNDATED
-    return VAGUE if any(figure.quality in VAGUE_QUALITIES for figure in figures) else FIRM
+    old = any(figure.as_of and (quote.as_of - figure.as_of).days > OLD_PRICE_DAYS for figure in figures)
+    return VAGUE if old or any(figure.quality in VAGUE_QUALITIES for figure in figures) else FIRM
 
 
 def comparable_usd(option: Option, context: Context) -> float:
@@ -67,20 +74,37 @@ def loss_beyond_limit(option: Option, context: Context) -> float:
 
 
 def standing(option: Option, context: Context, *, any_quality: bool = False) -> tuple[float, ...]:
-    """What comes before money, lower is better: no offload, quality within the limit, a firm price.
+    """What comes before money, lower is better: no offload, quality within the limit, speed that rests on
+    measurements of this engine and GPU generation, a firm price.
 
     `any_quality` is for the strategy whose lever is to give up quality for money.
     """
     quality = 0 if any_quality else quality_class(option.deployment, context.catalog, context.limits)
-    return (float(offloads(option)), float(quality), float(firmness(option.quote)))
+    return (float(offloads(option)), float(quality), float(extrapolated(option)), float(firmness(option.quote)))
+
+
+def extrapolated(option: Option) -> bool:
+    """Whether no measurement stands behind the predicted speed."""
+    return option.estimate is not None and option.estimate.extrapolated
+
+
+def has_failover(option: Option) -> bool:
+    """Whether another replica answers when one fails."""
+    return (option.deployment.replicas or 0) >= FAILOVER_REPLICAS
 
 
 def merit(option: Option, context: Context) -> tuple[float, ...]:
-    """What decides among equal costs, lower is better: the smaller loss, speed, fewer GPUs, then money after all."""
+    """What decides among equal costs, lower is better: the smaller loss; then on rented machines failover, speed and
+    fewer GPUs, on owned ones fewer GPUs and speed, since an idle GPU of one's own can do something else; then money
+    after all.
+    """
     quality = float(quality_class(option.deployment, context.catalog, context.limits))
     speed = option.estimate.tpot_s.mid if option.estimate else 0.0
     loss = loss_beyond_limit(option, context)
-    return (quality, loss, speed, float(option.deployment.gpus), comparable_usd(option, context))
+    gpus, alone = float(option.deployment.gpus), float(not has_failover(option))
+    owned = option.deployment.purchase.kind == "owned"
+    use = (gpus, speed) if owned else (alone, speed, gpus)
+    return (quality, loss, *use, comparable_usd(option, context))
 
 
 def best_of(options: Sequence[Option], context: Context, *, any_quality: bool = False) -> Option | None:
@@ -94,3 +118,16 @@ def best_of(options: Sequence[Option], context: Context, *, any_quality: bool = 
         (option for option in equals if as_cheap(comparable_usd(option, context), cheapest_usd)),
         key=lambda option: merit(option, context),
     )
+
+
+def never_idle(option: Option) -> bool:
+    """Whether a fleet that could scale to zero would never do so: then it is a rented GPU under another name."""
+    return (
+        option.deployment.purchase.kind == "serverless" and option.cold.get("mean_running_replicas", 0.0) >= ALWAYS_ON
+    )
+
+
+def demanded_saving(own: Option, context: Context) -> float:
+    """The fraction by which an option of unknown latency must be cheaper than `own`."""
+    fills_two = (own.deployment.replicas or 0) >= 2
+    return context.limits.unverified_saving_steady if fills_two else context.limits.unverified_saving

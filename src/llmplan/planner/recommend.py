@@ -18,9 +18,12 @@ from llmplan.spec.catalog import Catalog
 from llmplan.spec.model import ModelSpec
 from llmplan.spec.workload import Question
 from llmplan.strategies import STRATEGIES
+from llmplan.units import HOURS_PER_MONTH, format_seconds
 
 MAX_ALTERNATIVES = 8
 STALE_PRICE_DAYS = 45
+LONG_WAIT_S = 30.0
+"""Beyond this nobody waits for a first token, whether or not a limit was stated."""
 
 
 def recommend(question: Question, catalog: Catalog, *, model: ModelSpec | None = None) -> Plan:
@@ -93,9 +96,23 @@ def warnings_of(rows: dict[StrategyId, Outcome], recommended: StrategyId | None,
         found.append("a price has no date in its source: check it before you sign")
     if not chosen.quote.complete:
         found.append("the total is a lower bound: a charge has no known price")
+    if one_machine(chosen):
+        found.append("every replica, the spare too, sits in one machine: that machine has no failover")
+    if chosen.estimate is not None and chosen.estimate.ttft_p95_s > LONG_WAIT_S:
+        wait = format_seconds(chosen.estimate.ttft_p95_s)
+        found.append(
+            f"TTFT p95 is {wait}: the load is near what this hardware can do; state --ttft-p95-ms to size for it"
+        )
     if chosen.estimate is not None and chosen.estimate.extrapolated:
         found.append("the speed is extrapolated: no measurements of this engine on this GPU generation")
     return found
+
+
+def one_machine(option: Option) -> bool:
+    """Whether several replicas were bought as a single instance."""
+    rent = [line for line in option.quote.lines if line.unit == "instance-h"]
+    alone = len(rent) == 1 and rent[0].quantity <= HOURS_PER_MONTH * 1.001
+    return alone and (option.deployment.replicas or 0) > 1
 
 
 def restricted_to_gpu(question: Question, gpu_id: str) -> Question:

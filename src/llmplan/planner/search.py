@@ -15,7 +15,7 @@ from llmplan.plan.deployment import Deployment, Replica
 from llmplan.plan.outcome import Option, Outcome, Rejection
 from llmplan.planner.context import Context
 from llmplan.planner.evaluate import evaluate
-from llmplan.planner.order import FIRM, as_cheap, best_of, comparable_usd, firmness, offloads
+from llmplan.planner.order import FIRM, as_cheap, best_of, comparable_usd, extrapolated, firmness, offloads
 from llmplan.planner.quality import WITHIN_LIMIT, quality_class
 from llmplan.strategies import Market, Strategy
 from llmplan.units import HOURS_PER_MONTH
@@ -55,7 +55,7 @@ class Found:
             return
         self.options.append(outcome)
         quality = quality_class(outcome.deployment, self.context.catalog, self.context.limits)
-        settled = firmness(outcome.quote) == FIRM and not offloads(outcome)
+        settled = firmness(outcome.quote) == FIRM and not offloads(outcome) and not extrapolated(outcome)
         if settled and (self.any_quality or quality == WITHIN_LIMIT):
             cost = comparable_usd(outcome, self.context)
             self.ceiling_usd = cost if self.ceiling_usd is None else min(self.ceiling_usd, cost)

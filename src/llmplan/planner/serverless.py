@@ -13,7 +13,7 @@ from llmplan.plan.usage import ServerlessUsage
 from llmplan.planner.ceiling import within_budget
 from llmplan.planner.context import Context
 from llmplan.planner.demand import with_rate
-from llmplan.planner.order import firmness
+from llmplan.planner.order import ALWAYS_ON, firmness
 from llmplan.planner.quality import quality_of
 from llmplan.planner.size import Sized, slo_misses
 from llmplan.simulate import cold_start, scale_to_zero_usage
@@ -31,8 +31,6 @@ times as fast (Run:ai Model Streamer benchmarks, 2024-10)."""
 VOLUME_BYTES_PER_S = 1000.0 * MIB
 """The network disk of those benchmarks, which all GPUs of a worker share: where a platform keeps the weights."""
 COLD_SHARE_AT_P95 = 0.05
-ALWAYS_ON = 0.9
-"""Mean running workers from which scale to zero is idle talk."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

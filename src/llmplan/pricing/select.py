@@ -11,6 +11,11 @@ from llmplan.pricing.index import index_of
 from llmplan.pricing.sellers import allowed, limits_key
 from llmplan.spec.price import HourlyOffer, PriceBook, Term
 from llmplan.spec.workload import Limits
+from llmplan.units import GIB
+
+MIN_HOST_BYTES = 12 * GIB
+"""Host memory below which a serving engine does not start comfortably: its processes, pinned buffers and the page
+cache of the checkpoint (assumed; the smallest machine in engine documentation has 16 GiB)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +68,7 @@ def rentable(
             offer
             for offer in index.hourly.get(gpu_id, ())
             if offer.term in terms and offer.gpus >= 1 and float(offer.gpus).is_integer() and accept(offer)
-            if offer.memory_bytes is None or offer.memory_bytes >= host_bytes
+            if offer.memory_bytes is None or offer.memory_bytes >= max(host_bytes, MIN_HOST_BYTES)
         ]
         best: dict[tuple[object, ...], HourlyOffer] = {}
         for offer in sorted(prefer(drop_undated(whole), "average"), key=_order):

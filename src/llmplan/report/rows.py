@@ -123,8 +123,13 @@ def latency(option: Option) -> str:
     lines = [ttft_p95(option.estimate), tpot_p95(option.estimate)]
     cold = option.cold.get("cold_request_share")
     if cold is not None:
-        lines.append(f"{percent(cold)} start cold" if cold >= NEVER else "always warm")
+        lines.append(f"{percent(cold)} start cold" if cold >= NEVER else warmth(option))
     return "\n".join(lines)
+
+
+def warmth(option: Option) -> str:
+    """How a fleet without noticeable cold starts stays warm."""
+    return "one kept warm" if option.deployment.purchase.keep_warm else "hardly ever cold"
 
 
 def ttft_p95(estimate: Estimate) -> str:

@@ -28,6 +28,8 @@ class HostSpec:
     """sustained read of weights from storage into the GPU; None is unknown"""
     gpu_forms: tuple[str, ...] = ()
     gpu_architectures: tuple[str, ...] = ()
+    gpu_segments: tuple[str, ...] = ()
+    """the market segments whose GPUs usually sit in such a machine (`consumer`); empty says nothing"""
     provenance: ProvenanceMap = field(default_factory=dict, repr=False)
 
     def takes(self, gpu: GpuSpec) -> bool:

@@ -23,6 +23,8 @@ SLOTS = (1, 4, 16)
 """parallel sequences of a llama.cpp server: each takes its own share of the context"""
 STREAM_SEQS = 64
 """sequences over which one streamed pass of the weights is amortised"""
+MOST_REPLICAS = 32
+"""offloading is for running at all: a larger fleet of it is never the answer"""
 GPU_ROOM_FOR_CACHE = 0.8
 """share of the memory budget that weights may take when the rest of them is streamed"""
 
@@ -113,7 +115,7 @@ def deployment(
         replica=replica,
         purchase=purchase_of(market),
         levers=levers(market, weights, offload),
-        max_replicas=max_replicas(machine, Parallelism()),
+        max_replicas=min(MOST_REPLICAS, max_replicas(machine, Parallelism()) or MOST_REPLICAS),
     )
 
 
