@@ -70,13 +70,16 @@ class LimitExceededError(LlmplanError):
 
 
 def nearest(wanted: str, known: Iterable[str], count: int = 3) -> list[str]:
-    """The known names closest to `wanted`, best first, compared without case.
+    """The known names closest to `wanted`, compared without case: those that continue it, then those spelt like it.
 
     >>> nearest("h100-smx-80gb", ["h100-sxm-80gb", "t4-16gb"])
     ['h100-sxm-80gb']
+    >>> nearest("A100", ["a10", "a100-sxm-80gb", "a100-pcie-80gb"], count=2)
+    ['a100-sxm-80gb', 'a100-pcie-80gb']
     """
     by_folded = {name.casefold(): name for name in known}
-    close = difflib.get_close_matches(wanted.casefold(), by_folded, n=count, cutoff=0.6)
-    if not close:
-        close = [folded for folded in by_folded if wanted.casefold() in folded][:count]
-    return [by_folded[folded] for folded in close]
+    folded = wanted.casefold()
+    longer = sorted((name for name in by_folded if folded and folded in name), key=lambda name: (len(name), name))
+    alike = difflib.get_close_matches(folded, by_folded, n=count, cutoff=0.6)
+    ordered = list(dict.fromkeys([*longer[:count], *alike] if len(folded) > 1 else alike))
+    return [by_folded[name] for name in ordered[:count]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -84,6 +85,29 @@ def to_gpu(data: dict[str, Any], path: Path) -> GpuSpec:
     )
 
 
+VENDORS = ("nvidia", "amd")
+_BREAKS = re.compile(r"[\s_/]+")
+
+
+class GpuLibrary(Library[GpuSpec]):
+    """GPUs by id or alias. People write the maker's name before it and spaces in it, which says nothing new."""
+
+    def find(self, name: str) -> str | None:
+        """The case-folded file name; `NVIDIA H100 80GB` means what `h100-80gb` does."""
+        found = super().find(name)
+        return found if found is not None else super().find(plain_name(name))
+
+
+def plain_name(name: str) -> str:
+    """A product name as aliases write it.
+
+    >>> plain_name("NVIDIA A100 80GB"), plain_name("nvidia_l4")
+    ('a100-80gb', 'l4')
+    """
+    words = _BREAKS.sub("-", name.strip().casefold()).split("-")
+    return "-".join(words[1:] if len(words) > 1 and words[0] in VENDORS else words)
+
+
 def gpu_library(layers: Sequence[Path]) -> Library[GpuSpec]:
     """Every GPU, by id or alias."""
-    return Library(layers, "gpus", to_gpu, kind="GPU")
+    return GpuLibrary(layers, "gpus", to_gpu, kind="GPU")
