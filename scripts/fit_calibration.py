@@ -52,8 +52,8 @@ START: dict[str, tuple[float, float, float]] = {
     "allreduce_pcie_latency_s": (1.2e-5, 8e-6, 1e-4),
     "allreduce_pcie_efficiency": (0.3, 0.03, 0.6),
 }
-"""coefficient: start, lowest, highest. Over PCIe a hop is a kernel that waits for the host bridge, and a message crosses
-the bus twice where cards have no peer access: the bounds keep the fit from buying legacy hosts' overhead there."""
+"""coefficient: start, lowest, highest. Over PCIe a hop is a kernel that waits for the host bridge, and a message
+crosses the bus twice where cards have no peer access: the bounds keep legacy hosts' overhead out of them."""
 STATED: dict[str, tuple[float, str]] = {
     "network_latency_s": (2e-5, "RDMA message between hosts; no row of the table tells"),
     "network_efficiency": (0.7, "achieved share of a network's line rate; no row of the table tells"),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from llmplan.plan.deployment import Parallelism
 from llmplan.spec.formats import KvFormat, WeightFormat
+from llmplan.spec.identity import remembered
 from llmplan.spec.kept import kept_share
 from llmplan.spec.model import (
     Attention,
@@ -133,6 +134,7 @@ def attention_flop_per_context_token(attention: Attention, *, decode: bool) -> f
             return 2.0 * heads * (attention.qk_nope_head_dim + attention.qk_rope_head_dim + attention.v_head_dim)
 
 
+@remembered
 def work_of(model: ModelSpec, weights: WeightFormat, kv: KvFormat, parallel: Parallelism) -> Work:
     """Count the work of the busiest rank of the busiest stage.
 

@@ -6,6 +6,7 @@ cheaper. That changes the time, never the answer.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -96,12 +97,32 @@ def by_floor_cost(proposals: Iterable[Deployment], context: Context) -> list[tup
 
 
 def floor_cost(deployment: Deployment, context: Context) -> float:
-    """A lower bound of the monthly cost [USD]: one replica at the cheapest hourly price; 0 where rent is not hourly."""
+    """A lower bound of the monthly cost [USD]: the fewest replicas whose arithmetic could carry the peak, at the
+    cheapest hourly price; 0 where rent is not hourly."""
     replica = deployment.replica
     if replica is None or deployment.purchase.kind != "hourly":
         return 0.0
     per_hour = pricing.cheapest_usd_per_gpu_hour(replica.gpu.id, context.limits, context.prices)
-    return (per_hour or 0.0) * replica.parallel.gpus * HOURS_PER_MONTH
+    gpus = replica.parallel.gpus * least_replicas(replica, context)
+    return (per_hour or 0.0) * gpus * HOURS_PER_MONTH
+
+
+def least_replicas(replica: Replica, context: Context) -> int:
+    """Replicas [-] below which not even the tensor cores' peak computes the peak traffic.
+
+    replica: its GPUs and format; context: the peak rate [1/s] and mean lengths [tokens].
+    rate x 2 x active weights x (new input + output) / (GPUs x dense peak). A lower bound: no attention, no waiting,
+    full efficiency, the best peak that the GPU has for any of the replica's arithmetic.
+    """
+    rate = context.demand.peak_requests_per_s
+    if rate is None:
+        return 1
+    peaks = [replica.gpu.peak_flop_per_s.get(name, 0.0) for name in (replica.weights.compute, "bf16", "fp16")]
+    shape = context.demand.shape
+    tokens = shape.input_tokens.mean * (1.0 - shape.prefix_share) + shape.output_tokens.mean
+    flop_per_s = rate * 2.0 * replica.model.active_parameters * tokens
+    available = replica.parallel.gpus * max(peaks) * context.limits.max_utilization
+    return max(1, math.ceil(flop_per_s / available - 1e-9)) if available > 0 else 1
 
 
 def fits(replica: Replica) -> bool:

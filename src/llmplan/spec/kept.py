@@ -21,6 +21,8 @@ def kept_share(tensor: Tensor, group: LayerGroup | None, modules: frozenset[str]
     >>> kept_share(q, None, frozenset({"layers.{i}.q_proj"})), kept_share(q, None, frozenset({"layers.{i}.q"}))
     (1.0, 0.0)
     """
+    if not modules:
+        return 0.0
     module = tensor.name.removesuffix(".weight").removesuffix(".bias")
     if module in modules:
         return 1.0
