@@ -1,36 +1,43 @@
-"""What sharing one fleet saves: the same machines with one deployment per tenant."""
+"""What sharing one fleet saves: the same traffic with one deployment per tenant, each on what suits it best."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from llmplan.plan.outcome import Option
+from llmplan.plan.outcome import Option, Outcome
 from llmplan.planner.context import Context
-from llmplan.planner.evaluate import evaluate
+from llmplan.planner.market import build_market
+from llmplan.planner.search import search
 from llmplan.spec.workload import Workload
+from llmplan.strategies import STRATEGIES
 from llmplan.units import format_usd
+
+ALONE = next(strategy for strategy in STRATEGIES if strategy.id == "dedicated")
 
 
 def with_isolation_note(option: Option, context: Context) -> Option:
     """The option with the price of isolation beside it: one fleet per tenant at that tenant's share of the traffic."""
     tenants = context.workload.tenants
-    replica = option.deployment.replica
-    assert replica is not None
     if tenants < 2:
         note = "one tenant: priced as a shared fleet; state --tenants and --adapters to see what sharing saves"
         return replace(option, notes=(*option.notes, note))
-    alone = replace(option.deployment, replica=replace(replica, tenancy=None), replicas=None, strategy="dedicated")
-    one = evaluate(alone, context_of_one_tenant(context, tenants))
-    if not isinstance(one, Option):
-        note = f"one deployment per tenant is not possible here: {one.reason}"
-        return replace(option, notes=(*option.notes, note))
+    one = best_for_one(option, context_of_one_tenant(context, tenants))
+    if not isinstance(one, Option) or one.deployment.replica is None:
+        return replace(option, notes=(*option.notes, "one deployment per tenant is not possible within the limits"))
     apart = one.quote.usd_per_month * tenants
-    saved = 1.0 - option.quote.usd_per_month / apart
+    saved = 1.0 - option.quote.usd_per_month / apart if apart > 0 else 0.0
     note = (
         f"one deployment per tenant would cost {format_usd(apart)} a month ({tenants} x "
-        f"{format_usd(one.quote.usd_per_month)}): sharing saves {saved:.0%}"
+        f"{format_usd(one.quote.usd_per_month)} on {one.deployment.gpus} x {one.deployment.replica.gpu.id}): "
+        f"sharing saves {saved:.0%}"
     )
     return replace(option, notes=(*option.notes, note))
+
+
+def best_for_one(option: Option, context: Context) -> Outcome:
+    """The best dedicated deployment for one tenant's share."""
+    market = build_market(context.question, context.catalog, option.deployment.model)
+    return search(ALONE, market, context).outcome(market)
 
 
 def context_of_one_tenant(context: Context, tenants: int) -> Context:

@@ -112,7 +112,8 @@ def price_reason(winner: StrategyId, options: Mapping[StrategyId, Option]) -> st
         return f"{format_usd(cost)} a month"
     next_cost, name = others[0]
     if as_cheap(next_cost, cost):
-        return f"{format_usd(cost)} a month, as much as {name.replace('_', ' ')} and simpler to run"
+        merit = "with one fleet for all tenants" if winner == "multi_tenant" else "and simpler to run"
+        return f"{format_usd(cost)} a month, as much as {name.replace('_', ' ')} {merit}"
     return f"{format_usd(cost)} a month; the next, {name.replace('_', ' ')}, costs {format_usd(next_cost)}"
 
 

@@ -192,7 +192,7 @@ def cold_notes(usage: ServerlessUsage, offer: ServerlessOffer) -> list[str]:
     """How it runs, in words."""
     notes = [
         f"cold start {format_seconds(usage.cold_start_s)}: {usage.cold_request_share:.1%} of requests meet one",
-        f"{usage.mean_running_replicas:.2g} workers run on average, with an idle window of {idle_window_s(offer):g} s",
+        f"on average {usage.mean_running_replicas:.2g} running, with an idle window of {idle_window_s(offer):g} s",
     ]
     if usage.mean_running_replicas >= ALWAYS_ON:
         notes.append("this traffic never lets it scale to zero: compare with a GPU rented by the hour")
