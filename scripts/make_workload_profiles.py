@@ -111,6 +111,7 @@ def servegen(size: str) -> dict[str, Any]:
             "value": number(round(float((rates == 0).mean()), 4)),
             "note": "ten-minute windows without a request",
         },
+        "idle_bin_s": 600,
         **histogram_lengths("input", table("input_tokens_hist")),
         **histogram_lengths("output", table("output_tokens_hist")),
     }
@@ -140,6 +141,7 @@ def burstgpt() -> dict[str, Any]:
         "requests_per_s": number(round(sum(hours) / len(hours) / 3600, 4)),
         "peak_to_mean": number(round(max(hours) / (sum(hours) / len(hours)), 1)),
         "idle_share": {"value": number(round(hours.count(0.0) / len(hours), 3)), "note": "hours without a request"},
+        "idle_bin_s": 3600,
         **{name: {"value": value, **borrowed} for name, value in sharegpt().items()},
     }
 

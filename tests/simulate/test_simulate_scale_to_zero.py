@@ -109,3 +109,59 @@ def test_hours_without_traffic_are_in_the_peak_once() -> None:
              "idle_window_s": 60.0, "cold_start_s": 30.0, "active_share": 8 / 24}  # fmt: skip
     assert scale_to_zero_usage(**words).peak_replicas == 3
     assert scale_to_zero_usage(**words, peak_to_mean=6.0).peak_replicas == 6
+
+
+def walk_in_periods(
+    rate_per_s: float,
+    service_s: float,
+    window_s: float,
+    start_s: float,
+    period_s: float,
+    silence_s: float,
+    periods: int,
+) -> dict[str, float]:
+    """Exponential periods of Poisson traffic, exponential silences; one worker with room for every request."""
+    rng = random.Random(11)
+    clock = on_until = ready = on_s = 0.0
+    requests = cold = starts = 0
+    for _ in range(periods):
+        clock += rng.expovariate(1 / silence_s)
+        end = clock + rng.expovariate(1 / period_s)
+        arrival = clock + rng.expovariate(rate_per_s)
+        while arrival < end:
+            requests += 1
+            if arrival > on_until:
+                cold, starts = cold + 1, starts + 1
+                ready = arrival + start_s
+                on_s += service_s + window_s
+                on_until = arrival + service_s + window_s
+            else:
+                cold += arrival < ready
+                on_s += max(0.0, arrival + service_s + window_s - on_until)
+                on_until = max(on_until, arrival + service_s + window_s)
+            arrival += rng.expovariate(rate_per_s)
+        clock = end
+    return {"cold": cold / requests, "starts_per_s": starts / clock, "on_share": on_s / clock}
+
+
+@pytest.mark.parametrize(("period_s", "silence_s"), [(66.7, 600.0), (600.0, 5400.0), (3600.0, 10800.0)])
+def test_periods_of_traffic_equal_the_walk(period_s: float, silence_s: float) -> None:
+    rate_per_s, service_s, window_s = 0.3, 5.0, 60.0
+    walked = walk_in_periods(rate_per_s, service_s, window_s, 0.0, period_s, silence_s, 40_000)
+    share = period_s / (period_s + silence_s)
+    usage = scale_to_zero_usage(
+        requests_per_s=rate_per_s * share, service_s=service_s, slots_per_replica=1e9, capacity_requests_per_s=1e9,
+        idle_window_s=window_s, cold_start_s=0.0, active_share=share, active_period_s=period_s,
+    )  # fmt: skip
+    assert usage.starts_per_month / SECONDS_PER_MONTH == pytest.approx(walked["starts_per_s"], rel=0.1)
+    assert usage.cold_request_share == pytest.approx(walked["cold"], rel=0.1)
+    assert usage.billed_replica_s_per_month / SECONDS_PER_MONTH == pytest.approx(walked["on_share"], rel=0.1)
+
+
+def test_short_clusters_are_mostly_cold() -> None:
+    """90 % of minutes idle: runs of 67 s, a start of 76 s at the head of each; most requests wait for one."""
+    usage = scale_to_zero_usage(
+        requests_per_s=2 / 60, service_s=5.0, slots_per_replica=8, capacity_requests_per_s=2, idle_window_s=60,
+        cold_start_s=76.0, active_share=0.1, active_period_s=60 / 0.9,
+    )  # fmt: skip
+    assert usage.cold_request_share > 0.5

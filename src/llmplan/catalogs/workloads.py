@@ -28,7 +28,7 @@ _FLAGS = {
     "burstiness": "cv_interarrival",
 }
 """figures that a user's file may also call by the name of their flag"""
-_PLAIN = ("requests_per_s", "concurrency", "peak_to_mean", "cv_interarrival", "hours_per_day")
+_PLAIN = ("requests_per_s", "concurrency", "peak_to_mean", "cv_interarrival", "hours_per_day", "idle_bin_s")
 
 
 class WorkloadFile(EntityFile):
@@ -48,6 +48,10 @@ class WorkloadFile(EntityFile):
         for name in _SHARES:
             if values.get(name, 0.0) > 1:
                 raise complain(("figures", name), "a share is between 0 and 1")
+        if values.get("idle_share", 0.0) == 1 or values.get("idle_bin_s", 1.0) == 0:
+            raise complain(
+                ("figures", "idle_share"), "there is some traffic: less than 1, counted by bins of some length"
+            )
         if values.get("peak_to_mean", 1.0) < 1:
             raise complain(("figures", "peak_to_mean"), "a peak is at least the mean: 1 or more")
         if values.get("hours_per_day", 24.0) > 24:

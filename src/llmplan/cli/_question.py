@@ -132,6 +132,7 @@ def overlaid(base: Workload, flags: TrafficFlags) -> Workload:
         "peak_to_mean": flags.peak_to_mean,
         "cv_interarrival": flags.burstiness,
         "idle_share": flags.idle_share,
+        "idle_bin_s": flags.idle_bin_s,
         "hours_per_day": flags.hours_per_day,
         "tenants": flags.tenants,
         "adapters": flags.adapters,

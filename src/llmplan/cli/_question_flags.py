@@ -73,7 +73,11 @@ class TrafficFlags:
         amount("--burstiness", "Variation of the gaps between requests; 1 is Poisson.", at_least=0, at_most=100),
     ] = None
     idle_share: Annotated[
-        float | None, amount("--idle-share", "Share of minutes without any request.", at_least=0, at_most=1)
+        float | None, amount("--idle-share", "Share of minutes without any request.", at_least=0, at_most=0.9999)
+    ] = None
+    idle_bin_s: Annotated[
+        float | None,
+        amount("--idle-bin-s", "Seconds that --idle-share counts by, a minute if unset.", at_least=1, at_most=604800),
     ] = None
     hours_per_day: Annotated[
         float | None,

@@ -19,7 +19,7 @@ from llmplan.planner.size import Sized, slo_misses
 from llmplan.simulate import cold_start, scale_to_zero_usage
 from llmplan.spec.price import ServerlessOffer
 from llmplan.spec.workload import Workload
-from llmplan.units import GB, HOURS_PER_DAY, MIB, format_seconds
+from llmplan.units import GB, HOURS_PER_DAY, MIB, SECONDS_PER_HOUR, format_seconds
 
 CHOSEN_IDLE_WINDOW_S = 60.0
 """Idle window that we set where the platform lets the user choose one, or states none."""
@@ -99,6 +99,16 @@ def active_share(workload: Workload) -> float:
     return workload.hours_per_day / HOURS_PER_DAY * (1.0 - (workload.idle_share or 0.0))
 
 
+def active_period_s(workload: Workload) -> float | None:
+    """Mean length of a period of traffic [s]: a run of bins that are idle independently of each other, else the
+    day's hours, else without end (None)."""
+    if workload.idle_share:
+        return workload.idle_bin_s / workload.idle_share
+    if workload.hours_per_day < HOURS_PER_DAY:
+        return workload.hours_per_day * SECONDS_PER_HOUR
+    return None
+
+
 def usage_of(
     offer: ServerlessOffer, worker: Worker, warm: Estimate, workload: Workload, start_s: float, keep_warm: int
 ) -> ServerlessUsage:
@@ -113,6 +123,7 @@ def usage_of(
         idle_window_s=idle_window_s(offer),
         cold_start_s=start_s,
         active_share=active_share(workload),
+        active_period_s=active_period_s(workload),
         peak_to_mean=workload.peak_to_mean,
         keep_warm=keep_warm,
         bills_start=offer.bills_start,

@@ -1,14 +1,15 @@
 """A fleet that scales to zero, in closed form: how often it starts, how long it is billed, who waits.
 
-Requests arrive in active periods (a share `a` of all time) as a Poisson stream. A worker that has finished stays for
-an idle window. The fleet is on while somebody is being served or within the window after, which is the busy period
-of an M/G/infinity queue whose service is the request plus the window (Takács 1962): the chance of finding it off is
-exp(-rate x (service + window)).
+Requests arrive in active periods as a Poisson stream, with silence between the periods. A worker that has finished
+stays for an idle window. Within a period the fleet is on while somebody is being served or within the window after,
+which is the busy period of an M/G/infinity queue whose service is the request plus the window (Takács 1962): the
+chance of finding it off is exp(-rate x (service + window)). A period that follows a long silence begins off.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from llmplan.plan.usage import ServerlessUsage
 from llmplan.units import SECONDS_PER_MONTH
@@ -23,6 +24,7 @@ def scale_to_zero_usage(
     idle_window_s: float,
     cold_start_s: float,
     active_share: float = 1.0,
+    active_period_s: float | None = None,
     peak_to_mean: float = 1.0,
     keep_warm: int = 0,
     bills_start: bool = True,
@@ -38,17 +40,19 @@ def scale_to_zero_usage(
     idle_window_s : time a worker waits for another request before it stops [s]
     cold_start_s : time a new worker needs [s]
     active_share : share of time in which there is any traffic [-]; arrivals are Poisson inside it
+    active_period_s : mean length of a period of traffic [s]; None: one period without end
     peak_to_mean : busiest hour over the mean of all time, for the largest number of replicas [-]
     keep_warm : replicas that never stop [-]
     bills_start : whether start-up seconds are billed
 
     Notes
     -----
-    With r = rate / active_share and T = service + window:
-    off probability p0 = exp(-r T) within active time; starts per active second of the first worker r p0;
-    cold share = p0 (requests that arrive during the start wait too: + p0 r cold, capped at 1).
+    With r = rate / active_share, T = service + window, A the active period and O = A (1 - a) / a the silence:
+    off probability within a period p0 = exp(-r T); a period begins off with probability exp(-T / O) (silences are
+    exponential); of its r A requests, the first and p0 of the others meet no worker, and each start makes the r cold
+    requests that arrive meanwhile wait too. After a period the worker waits out O (1 - exp(-window / O)).
     Further workers run in proportion to the load above one worker's capacity. Exact for one worker and Poisson
-    arrivals, optimistic for bursts inside the active time.
+    arrivals within exponential periods, optimistic for bursts inside them.
 
     References
     ----------
@@ -62,14 +66,13 @@ def scale_to_zero_usage(
     if requests_per_s <= 0:
         return _always_warm(keep_warm, cold_start_s)
     rate_per_s = requests_per_s / active_share
-    off_share = math.exp(-rate_per_s * (service_s + idle_window_s)) if keep_warm == 0 else 0.0
-    first_starts_per_s = rate_per_s * off_share
-    cold_share = min(1.0, off_share * (1.0 + rate_per_s * cold_start_s))
+    active_s = SECONDS_PER_MONTH * active_share
+    first = _FirstWorker.of(rate_per_s, service_s, idle_window_s, active_share, active_period_s)
+    starts = 0.0 if keep_warm else active_s * first.starts_per_active_s
+    cold_share = min(1.0, starts * (1.0 + rate_per_s * cold_start_s) / (active_s * rate_per_s))
+    first_on_s = SECONDS_PER_MONTH * keep_warm if keep_warm else active_s * first.on_per_active_s
     replicas_busy = max(rate_per_s / capacity_requests_per_s, rate_per_s * service_s / slots_per_replica)
     extra = max(0.0, replicas_busy - max(1.0, keep_warm))
-    active_s = SECONDS_PER_MONTH * active_share
-    first_on_s = active_s * (1.0 - off_share) if keep_warm == 0 else SECONDS_PER_MONTH * keep_warm
-    starts = active_s * first_starts_per_s
     starting_s = starts * cold_start_s
     on_s = first_on_s + active_s * extra
     busy_s = min(on_s, active_s * replicas_busy)
@@ -84,6 +87,30 @@ def scale_to_zero_usage(
         cold_request_share=cold_share,
         starts_per_month=starts,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _FirstWorker:
+    """How the worker that comes and goes fares, per second of active time."""
+
+    starts_per_active_s: float
+    on_per_active_s: float
+
+    @classmethod
+    def of(
+        cls, rate_per_s: float, service_s: float, window_s: float, active_share: float, period_s: float | None
+    ) -> _FirstWorker:
+        stays_s = service_s + window_s
+        off = math.exp(-rate_per_s * stays_s)
+        if period_s is None or active_share >= 1.0:
+            return cls(starts_per_active_s=rate_per_s * off, on_per_active_s=1.0 - off)
+        silence_s = period_s * (1.0 - active_share) / active_share
+        requests = rate_per_s * period_s
+        any_request = -math.expm1(-requests)
+        begins_off = math.exp(-stays_s / silence_s)
+        starts = any_request * (begins_off + (1.0 - begins_off) * off) + (requests - any_request) * off
+        tail_s = silence_s * -math.expm1(-window_s / silence_s)
+        return cls(starts_per_active_s=starts / period_s, on_per_active_s=(1.0 - off) * (1.0 + tail_s / period_s))
 
 
 def _always_warm(keep_warm: int, cold_start_s: float) -> ServerlessUsage:

@@ -43,7 +43,7 @@ class Workload:
     or a closed-loop number of users (`concurrency`).
 
     `peak_to_mean` is the busiest hour over the mean (a fleet is sized for it), `cv_interarrival` the burstiness
-    of gaps between requests (1 is Poisson), `idle_share` the fraction of minutes without any request,
+    of gaps between requests (1 is Poisson), `idle_share` the fraction of minutes (`idle_bin_s`) without any request,
     `prefix_share` the fraction of input tokens that a prefix cache already holds, `hours_per_day` when there
     is any traffic at all.
     """
@@ -57,6 +57,8 @@ class Workload:
     peak_to_mean: float = 1.0
     cv_interarrival: float = 1.0
     idle_share: float | None = None
+    idle_bin_s: float = 60.0
+    """length of the bins of which `idle_share` had no request; traffic comes and goes in runs of such bins"""
     prefix_share: float = 0.0
     hours_per_day: float = 24.0
     tenants: int = 1
