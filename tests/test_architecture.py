@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,13 @@ def test_every_strategy_is_registered_documented_and_tested() -> None:
     for strategy_id in STRATEGY_IDS:
         assert (REPO / "docs" / "strategies" / f"{strategy_id}.md").is_file(), strategy_id
         assert (REPO / "tests" / "strategies" / f"test_strategy_{strategy_id}.py").is_file(), strategy_id
+
+
+def test_every_strategy_is_bound_by_the_independence_contract() -> None:
+    with (REPO / "pyproject.toml").open("rb") as file:
+        contracts = tomllib.load(file)["tool"]["importlinter"]["contracts"]
+    (bound,) = (each["modules"] for each in contracts if each["type"] == "independence")
+    assert set(bound) == {f"llmplan.strategies.{strategy_id}" for strategy_id in STRATEGY_IDS}
 
 
 def test_every_emit_target_is_registered_documented_and_tested() -> None:

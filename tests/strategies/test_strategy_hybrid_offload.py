@@ -1,7 +1,11 @@
 """The offload lever: only where the GPU cannot hold the model, with the host's share of memory."""
 
+from collections.abc import Callable
+
 import pytest
 
+from llmplan.strategies import Market
+from llmplan.strategies.hybrid_offload import why_none
 from llmplan.units import GB, GIB
 from tests_support import LLAMA_8B, LLAMA_70B, Propose, with_gpus
 
@@ -39,3 +43,15 @@ def test_streamed_weights_leave_room_for_the_cache(propose: Propose) -> None:
             assert on_gpu < 0.8 * each.replica.gpu.memory_bytes
             return
     pytest.fail("no weight streaming was proposed for a 141 GB model on an 80 GB GPU")
+
+
+def test_reasons_name_the_real_cause(market: Callable[..., Market]) -> None:
+    """No offer, no engine, a format that was insisted on, and only then that the model fits."""
+    nobody = why_none(market(LLAMA_8B, gpu_ids=("l4-24gb",), provider_ids=("modal",)))
+    assert "rents l4-24gb by the hour" in nobody[0]
+    no_engine = why_none(market(LLAMA_8B, gpu_ids=("h100-sxm-80gb",), engine_ids=("tensorrt-llm",)))
+    assert "--engine" in no_engine[0]
+    insisted = why_none(market(LLAMA_8B, gpu_ids=("h100-sxm-80gb",), weight_formats=("fp8",)))
+    assert "--weights fp8" in insisted[0]
+    fits = why_none(market(LLAMA_8B, gpu_ids=("h100-sxm-80gb",)))
+    assert "fits every GPU" in fits[0]

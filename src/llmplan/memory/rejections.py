@@ -85,7 +85,7 @@ def host_too_small(replica: Replica, needed_bytes: float, available_bytes: float
         reason=f"host memory of {replica.host.name} is too small for what is offloaded",
         needed=f"{format_bytes(needed_bytes)} of host memory",
         available=f"{format_bytes(available_bytes)} (these GPUs' share, less the system's)",
-        fix=_fewer_bits(replica) or "--gpu with more memory, to offload less",
+        fix=_fewer_bits(replica, needed_bytes / max(available_bytes, 1.0)) or "--gpu with more memory, to offload less",
         ledger=ledger,
         code="host_memory",
         closeness=_closeness(available_bytes, needed_bytes),
@@ -116,15 +116,17 @@ def _more_memory(replica: Replica, factor: float) -> str:
     wanted = tp * 2 ** max(1, math.ceil(math.log2(max(factor, 1.0))))
     if replica.engine.tensor_parallel and wanted * replica.parallel.pp <= replica.host.gpus:
         return f"--tp {wanted}"
-    return _fewer_bits(replica) or "--gpu with more memory"
+    return _fewer_bits(replica, factor) or "--gpu with more memory"
 
 
-def _fewer_bits(replica: Replica) -> str:
-    """A format with fewer bits that the engine runs on this GPU, as far as its table says; none from 5 bits down."""
+def _fewer_bits(replica: Replica, factor: float) -> str:
+    """A format that saves that factor in bits and that the engine runs on this GPU, as far as its table says; none
+    from 5 bits down."""
     known, capability = replica.engine.weight_formats, replica.gpu.compute_capability
     for wanted, most_bits in (("fp8", 8.0), ("awq-int4", 4.0), ("gguf-q4_k_m", 4.9)):
         support = known.get(wanted)
         runs = support is not None and (capability is None or support.runs_on(capability))
-        if replica.weights.bits > max(most_bits, 5.0) and (runs or not known):
+        saves = replica.weights.bits / most_bits >= factor
+        if replica.weights.bits > max(most_bits, 5.0) and saves and (runs or not known):
             return f"--weights {wanted}"
     return ""

@@ -86,7 +86,8 @@ def prepare(deployment: Deployment, replica: Replica) -> tuple[tuple[CheckResult
             )
     budget = memory.budget(replica)
     if isinstance(budget, Rejection):
-        return replace(budget, strategy=deployment.strategy, deployment=deployment)
+        fix = budget.fix.replace("--max-model-len", "--context-tokens")
+        return replace(budget, strategy=deployment.strategy, deployment=deployment, fix=fix)
     return findings, budget
 
 

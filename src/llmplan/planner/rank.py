@@ -43,7 +43,9 @@ def best_row(options: Mapping[StrategyId, Option], context: Context) -> Strategy
     tied = [name for name, option in equals.items() if as_cheap(comparable_usd(option, context), cheapest_usd)]
     work = context.workload
     shares = "multi_tenant" in tied and (work.tenants > 1 or work.adapters > 0)
-    return "multi_tenant" if shares else min(tied, key=TIE_ORDER.index)
+    order = {name: place for place, name in enumerate(TIE_ORDER)}
+    simplest: StrategyId = min(tied, key=lambda name: order.get(name, len(order)))
+    return "multi_tenant" if shares else simplest
 
 
 def cheap_enough(api: Option, own: Option, context: Context) -> bool:

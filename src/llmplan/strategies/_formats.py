@@ -60,14 +60,15 @@ def allowed_formats(market: Market, formats: tuple[WeightFormat, ...]) -> tuple[
 def near_lossless_formats(market: Market, gpu: GpuSpec, engine: EngineSpec) -> tuple[WeightFormat, ...]:
     """The checkpoint's format, and FP8 where a 16-bit checkpoint meets a GPU that computes in FP8."""
     own, fp8 = native_format(market, gpu, engine), market.weight_formats["fp8"]
-    converts = not own.is_quantized and runs_natively(engine, gpu, fp8)
+    published = market.weight_formats[market.model.checkpoint_format]
+    converts = not published.is_quantized and runs_natively(engine, gpu, fp8)
     choices = (own, fp8) if converts else (own,)
     return allowed_formats(market, choices)
 
 
 def common_formats(market: Market, gpu: GpuSpec, engine: EngineSpec) -> tuple[WeightFormat, ...]:
-    """The near-lossless formats and 4-bit AWQ, where the engine runs it."""
-    own, int4 = native_format(market, gpu, engine), market.weight_formats["awq-int4"]
+    """The near-lossless formats and, for a 16-bit checkpoint, 4-bit AWQ where the engine runs it."""
+    own, int4 = market.weight_formats[market.model.checkpoint_format], market.weight_formats["awq-int4"]
     choices = near_lossless_formats(market, gpu, engine)
     if own.is_quantized or not runs_format(engine, gpu, int4):
         return choices

@@ -12,6 +12,7 @@ from llmplan.plan.deployment import Deployment
 from llmplan.strategies._base import Market, Strategy, purchase_lever, purchase_of
 from llmplan.strategies._formats import format_lever, near_lossless_formats
 from llmplan.strategies._replica import make_replica, max_replicas, setups
+from llmplan.strategies._why import common_cause
 
 ENGINES = ("vllm", "sglang", "tensorrt-llm")
 
@@ -30,13 +31,9 @@ def propose(market: Market) -> Iterator[Deployment]:
 
 
 def why_none(market: Market) -> tuple[str, str]:
-    """No machine is left within the limits."""
-    if market.owned:
-        return "none of the GPUs at hand runs an engine that is allowed", "llmplan catalog list engines"
-    return (
-        "no GPU within the limits is offered by the hour in the price data",
-        "drop --gpu, --provider or --region, or add --include-marketplaces",
-    )
+    """No machine, no engine, or no near-lossless format among those asked for."""
+    cause = common_cause(market, ENGINES)
+    return cause or (f"no layout of {market.model.id} goes on these GPUs", "name GPUs in groups of 1, 2, 4 or 8")
 
 
 STRATEGY = Strategy(id="dedicated", title="Dedicated GPU cluster", propose=propose, why_none=why_none)

@@ -17,7 +17,9 @@ from llmplan.spec.formats import WeightFormat
 from llmplan.strategies._base import Machine, Market, Strategy, purchase_lever, purchase_of
 from llmplan.strategies._formats import allowed_formats, kv_format_for, native_format, runs_format
 from llmplan.strategies._replica import make_replica, max_replicas, planned_context_tokens, settings_for
+from llmplan.strategies._why import common_cause
 
+ENGINES = ("llama-cpp", "vllm")
 LAYER_FORMATS = ("gguf-q4_k_m", "gguf-q8_0")
 SLOTS = (1, 4, 16)
 """parallel sequences of a llama.cpp server: each takes its own share of the context"""
@@ -131,10 +133,8 @@ def levers(market: Market, weights: WeightFormat, offload: Offload) -> tuple[str
 
 
 def why_none(market: Market) -> tuple[str, str]:
-    """Nothing runs a model in part on the CPU here, or everything fits."""
-    if not any(market.engine_for(machine.gpu, preferred=("llama-cpp", "vllm")) for machine in market.hourly):
-        return "no GPU within the limits runs an engine that offloads", "--engine llama-cpp"
-    return (
+    """No machine, no engine that offloads, or the model fits."""
+    return common_cause(market, ENGINES) or (
         "the model fits every GPU within the limits, so offloading would only cost speed",
         "name a smaller GPU, for example --gpu t4-16gb",
     )

@@ -13,6 +13,7 @@ from llmplan.spec.formats import WeightFormat
 from llmplan.strategies._base import Market, Strategy, purchase_lever, purchase_of
 from llmplan.strategies._formats import common_formats, format_lever
 from llmplan.strategies._replica import make_replica, max_replicas, setups, tenancy_of
+from llmplan.strategies._why import common_cause
 
 ENGINES = ("vllm", "sglang")
 
@@ -45,10 +46,11 @@ def levers(market: Market, weights: WeightFormat) -> tuple[str, ...]:
 
 
 def why_none(market: Market) -> tuple[str, str]:
-    """No engine that shares a fleet runs within the limits."""
-    if market.workload.adapters:
+    """No machine, or no engine that shares a fleet."""
+    cause = common_cause(market, ENGINES)
+    if cause is None and market.workload.adapters:
         return "no engine within the limits serves many LoRA adapters on these GPUs", "--engine vllm"
-    return "no GPU within the limits runs an engine with paged KV", "drop --gpu, --provider or --region"
+    return cause or (f"no layout of {market.model.id} goes on these GPUs", "name GPUs in groups of 1, 2, 4 or 8")
 
 
 STRATEGY = Strategy(id="multi_tenant", title="Multi-tenant fleet", propose=propose, why_none=why_none)

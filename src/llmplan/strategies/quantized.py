@@ -14,6 +14,7 @@ from llmplan.spec.gpu import GpuSpec
 from llmplan.strategies._base import Machine, Market, Strategy, purchase_lever, purchase_of
 from llmplan.strategies._formats import allowed_formats, kv_format_for, really_runs, runs_format
 from llmplan.strategies._replica import make_replica, max_replicas, setups
+from llmplan.strategies._why import common_cause
 
 ENGINES = ("vllm", "sglang", "tensorrt-llm")
 FORMATS = ("fp8", "int8", "w8a16", "awq-int4", "gptq-int4", "w4a16", "nvfp4")
@@ -70,9 +71,9 @@ def levers(market: Market, weights: WeightFormat, kv: KvFormat) -> tuple[str, ..
 
 
 def why_none(market: Market) -> tuple[str, str]:
-    """No smaller format is runnable."""
+    """No machine, no engine, or no smaller format that runs."""
     own = market.model.checkpoint_format
-    return (
+    return common_cause(market, ENGINES) or (
         f"the checkpoint is {own}, and no smaller format runs on a GPU within the limits",
         "llmplan catalog list formats",
     )
