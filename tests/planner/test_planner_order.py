@@ -106,3 +106,12 @@ def test_one_machine_is_no_failover(catalog: Catalog, ask: Ask) -> None:
     plan = recommend(question, catalog)
     assert plan.chosen is not None
     assert any("one machine" in warning for warning in plan.warnings)
+
+
+def test_a_hair_beyond_the_quality_limit_is_not_worth_four_times_the_price(catalog: Catalog, ask: Ask) -> None:
+    """An 8B on T4s: FP16 needs four of them at one seller, 4 bits (1.1 % measured loss) need one."""
+    plan = recommend(ask(LLAMA_8B, concurrency=1, gpu_ids=("t4-16gb",)), catalog)
+    assert plan.recommended == "quantized"
+    assert plan.chosen is not None
+    assert plan.chosen.deployment.gpus == 1
+    assert "beyond the 1.0% accepted" in " ".join(plan.reasons)

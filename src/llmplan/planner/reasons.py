@@ -42,6 +42,23 @@ def reasons_for_unverified(api: Option, own: Option) -> tuple[str, ...]:
     )
 
 
+def reasons_for_lighter(option: Option, heavier: Option, context: Context) -> Iterator[str]:
+    """Why a format beyond the quality limit is recommended all the same."""
+    replica, change = option.deployment.replica, option.quality.relative_change if option.quality else None
+    assert replica is not None
+    assert change is not None
+    saving = 1.0 - option.quote.usd_per_month / heavier.quote.usd_per_month
+    yield (
+        f"{format_usd(option.quote.usd_per_month)} a month is {saving:.0%} less than the best within the quality limit "
+        f"({format_usd(heavier.quote.usd_per_month)})"
+    )
+    yield (
+        f"{replica.weights.id} weights change measured quality by {change:+.1%} (median), a little beyond the "
+        f"{context.limits.max_quality_loss:.1%} accepted (--max-quality-loss)"
+    )
+    yield from slo_reasons(option, context)
+
+
 def reasons_for(
     winner: StrategyId, options: Mapping[StrategyId, Option], api: StrategyId | None, context: Context
 ) -> list[str]:
