@@ -20,10 +20,11 @@ import yaml
 from profile_yaml import COLLECTED, DATA, ROOT, write_profile
 
 from llmplan.catalogs.hf_config import read_config
-from llmplan.catalogs.models import ModelFile, load_models
+from llmplan.catalogs.models import UNCOUNTED, ModelFile, load_models
 
 MODELS = ROOT / "profiles" / "models"
 IGNORED_FACTS = ("sliding_window_pattern", "layer_types", "hidden_act")
+TOWER_NOTE = "the model class instantiated from the config, less its text decoder"
 QUANTIZATION_KEYS = (
     "quant_method", "quant_algo", "weight_block_size", "modules_to_not_convert", "config_groups", "ignore", "bits",
     "group_size", "load_in_4bit", "load_in_8bit", "bnb_4bit_quant_type", "exclude_modules",
@@ -34,14 +35,16 @@ def main() -> int:
     entries = yaml.safe_load((Path(__file__).parent / "model_names.yaml").read_text(encoding="utf-8"))
     with (DATA / "config_sources.tsv").open(encoding="utf-8") as file:
         origins = {row["file"]: row["source"] for row in csv.DictReader(file, delimiter="\t")}
+    with (DATA / "parameter_oracle.jsonl").open(encoding="utf-8") as file:
+        towers = {row["file"]: row.get("params_vision") or 0 for row in map(json.loads, file)}
     for entry in entries:
-        write(entry, origins)
+        write(entry, origins, towers)
     check(entries)
     print(f"{len(entries)} profiles in {MODELS}")
     return 0
 
 
-def write(entry: dict[str, Any], origins: dict[str, str]) -> None:
+def write(entry: dict[str, Any], origins: dict[str, str], towers: dict[str, int]) -> None:
     """One profile."""
     config_id = entry.get("config", entry["id"])
     stem = config_id.replace("/", "__")
@@ -55,6 +58,9 @@ def write(entry: dict[str, Any], origins: dict[str, str]) -> None:
         figures.pop(name, None)
     for name, value in entry.get("figures", {}).items():
         figures[name] = {"value": value, "kind": "derived", "note": note}
+    tower = entry.get("tower", towers.get(f"{stem}.json"))
+    if tower:
+        figures[UNCOUNTED] = {"value": tower, "kind": "derived", "note": entry.get("tower_note", TOWER_NOTE)}
     profile = {
         "id": entry["id"],
         "aliases": entry.get("aliases", []),

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 import runpy
 import shlex
 from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 
-from llmplan.cli import _app
+from llmplan.cli import _app, main
 from llmplan.emit import llama_cpp
 from llmplan.emit.vllm_flags import VLLM_FLAGS
 from llmplan.plan.deployment import STRATEGY_IDS
@@ -25,6 +27,8 @@ NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 GENERATED = "docs/reference/cli.md"
 
 FENCE = re.compile(r"^```[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+SHOWN = re.compile(r"^`([\w.-]+\.yaml)` is [^\n]*\n\n```yaml\n(.*?)^```", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r"\.(ya?ml|jsonl?|log|txt|csv)$")
 INLINE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
@@ -58,6 +62,11 @@ def written_commands(text: str) -> Iterator[str]:
             words = re.match(r"^\s*(?:\$ )?llmplan(?:$|\s+(.*))", part)
             if words:
                 yield (words[1] or "").split("   #")[0]
+
+
+def fenced_commands(text: str) -> Iterator[str]:
+    """Commands that stand in blocks: what a reader pastes into a shell, not what a sentence mentions."""
+    yield from written_commands("".join(match[0] for match in FENCE.finditer(text)))
 
 
 def complaint(written: str) -> str | None:
@@ -105,6 +114,57 @@ def test_flags_that_are_named_exist(name: str) -> None:
     engines = {*VLLM_FLAGS, *llama_cpp.OPTIONS, *ENGINE_FLAGS}
     spans = " ".join(INLINE.findall(FENCE.sub("", (ROOT / name).read_text(encoding="utf-8"))))
     assert set(FLAG.findall(spans)) <= ours | engines
+
+
+NEEDS_A_MACHINE = {"hardware", "doctor"}
+"""commands whose answer is about the machine that runs them"""
+DOCUMENTED_CODES = {"--max-usd-per-month": {0, 4}}
+"""exit codes other than 0 with which a flag may answer"""
+SMALL_CONFIG = {
+    "architectures": ["LlamaForCausalLM"], "model_type": "llama", "torch_dtype": "bfloat16", "hidden_size": 2048,
+    "intermediate_size": 8192, "num_hidden_layers": 16, "num_attention_heads": 32, "num_key_value_heads": 8,
+    "vocab_size": 128256, "max_position_embeddings": 131072, "tie_word_embeddings": True,
+}  # fmt: skip
+
+
+def can_run(words: list[str]) -> bool:
+    """Whether a written command needs nothing but what the page shows: no GPU, no other file, no placeholder."""
+    files = [word for before, word in pairwise(["", *words]) if FILE.search(word) and before not in ("-o", "--output")]
+    placeholders = [word for word in words if "…" in word or word[:1] in "<["]
+    about_here = "--local" in words or bool(words and words[0] in NEEDS_A_MACHINE)
+    return not about_here and not placeholders and all(Path(file).is_file() for file in files)
+
+
+def write_files_shown(text: str) -> None:
+    """The YAML files that a page shows and names just before, and a model on disk."""
+    for name, content in SHOWN.findall(text):
+        Path(name).write_text(content, encoding="utf-8")
+    config = Path("path/to/config.json")
+    config.parent.mkdir(parents=True)
+    config.write_text(json.dumps(SMALL_CONFIG), encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if any(fenced_commands((ROOT / name).read_text("utf-8")))])
+def test_commands_run(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a page says to type works, in the order in which it stands there."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LLMPLAN_CATALOG", raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    text = (ROOT / name).read_text(encoding="utf-8")
+    write_files_shown(text)
+    failed, ran = [], 0
+    for written in dict.fromkeys(fenced_commands(text)):
+        words = shlex.split(written, comments=True)
+        if not can_run(words):
+            continue
+        allowed = next((codes for flag, codes in DOCUMENTED_CODES.items() if flag in words), {0})
+        code, ran = main(words), ran + 1
+        if code not in allowed:
+            failed.append(f"{written}: exit {code}: {capsys.readouterr().err}")
+    assert not failed
+    assert ran >= (12 if name == "README.md" else 0)
 
 
 def test_a_wrong_command_is_noticed() -> None:

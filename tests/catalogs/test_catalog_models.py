@@ -138,3 +138,25 @@ def test_facts_are_only_what_the_reader_knows() -> None:
         data = read_yaml(path)
         assert set(data.get("figures", {})) <= set(ModelFile.KNOWN_FIGURES), path
         assert set(data.get("architecture", {})) <= set(ModelFile.KNOWN_FACTS), path
+
+
+def test_what_is_not_counted_is_noted() -> None:
+    """A tower with its number where somebody counted it; draft layers wherever the file states them."""
+    whole = 8_292_166_656  # Qwen2.5-VL-7B as instantiated, tower and all
+    model = MODELS["qwen2.5-vl-7b"]
+    assert model.uncounted_parameters == whole - model.total_parameters
+    assert "676,550,144 parameters" in model.notes[0]
+    assert model.provenance["uncounted_parameters"].kind == "derived"
+    for name in ("deepseek-r1", "deepseek-v3", "zai-org/GLM-4.5", "zai-org/GLM-4.7", "minimax-m2.5"):
+        assert any("multi-token-prediction" in note for note in MODELS[name].notes), name
+    assert MODELS["llama-3.1-8b"].notes == ()
+    assert MODELS["llama-3.1-8b"].uncounted_parameters is None
+
+
+def test_the_uncounted_figure_must_be_a_number_of_parameters(tmp_path: Path) -> None:
+    figure = "figures:\n  uncounted_parameters: {}\n"
+    stated = load_models([layer(tmp_path / "a", GOOD.replace("figures:\n", figure.format(1_000_000)))])["acme/tiny"]
+    assert stated.uncounted_parameters == 1_000_000
+    assert "1,000,000 parameters" in stated.notes[0]
+    with pytest.raises(DataError, match=r"uncounted_parameters.*whole number"):
+        load_models([layer(tmp_path / "b", GOOD.replace("figures:\n", figure.format(1.5)))])["acme/tiny"]

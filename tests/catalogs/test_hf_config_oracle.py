@@ -157,6 +157,7 @@ def test_every_config_of_a_known_type_equals_the_oracle() -> None:
         assert model.total_parameters == row["params_text"], row["file"]
         assert model.active_parameters == row["params_active"], row["file"]
         assert model.embedding_parameters == row["params_embedding"], row["file"]
+        assert any("tower" in note for note in model.notes) == bool(row["params_vision"]), row["file"]
         expected = oracle_caches(row, model.max_context_tokens)
         assert not expected or caches(model) == expected, row["file"]
         matched += 1
@@ -175,3 +176,18 @@ def test_every_profile_of_the_oracle_equals_it() -> None:
         assert (model.total_parameters, model.active_parameters) == (row["params_text"], row["params_active"]), model_id
         compared += 1
     assert compared >= 60
+
+
+def test_what_a_profile_does_not_count_is_the_rest_of_the_oracle() -> None:
+    """Text decoder plus tower is the whole model as instantiated; every profile with a tower says so."""
+    by_id = {row["file"].removesuffix(".json").replace("__", "/"): row for row in rows()}
+    compared = 0
+    for model_id in MODELS:
+        model, row = MODELS[model_id], by_id.get(model_id)
+        assert any("tower" in note for note in model.notes) == bool(model.uncounted_parameters), model_id
+        if row is None or row["flag"] or not row.get("params_vision"):
+            continue
+        assert model.total_parameters + (model.uncounted_parameters or 0) == row["params_total"], model_id
+        assert f"{row['params_vision']:,}" in model.notes[0]
+        compared += 1
+    assert compared >= 8

@@ -335,6 +335,13 @@ CASES: tuple[Case, ...] = (
         good=R(engine=TRT, model=MLA),
         says="KV reuse and chunked prefill",
     ),
+    Case(
+        rule="model-note",
+        severity="warning",
+        bad=R(model=replace(sample.model(), notes=("no tower", "no drafts"))),
+        good=R(),
+        says="no tower; no drafts.",
+    ),
 )
 
 
@@ -384,6 +391,8 @@ def test_modules_kept_in_16_bit_need_not_divide_into_groups() -> None:
 def test_an_unknown_engine_gets_the_rules_for_all() -> None:
     other = sample.replica(engine=sample.engine("new-engine"), settings=sample.settings(max_model_len=200_000))
     assert [result.id for result in checks.run(other)] == ["V-S3"]
+    noted = replace(other, model=replace(other.model, notes=("a part is not counted",)))
+    assert [result.id for result in checks.run(noted)] == ["V-S3", "model-note"]
 
 
 def test_doctests() -> None:
@@ -395,4 +404,4 @@ def test_ids_are_those_of_the_rule_table() -> None:
         pytest.skip(f"no table of engine rules at {RULES_FILE} (set LLMPLAN_DATA)")
     with RULES_FILE.open(encoding="utf-8", newline="") as stream:
         table = {row["id"] for row in csv.DictReader(stream)}
-    assert {rule.id for rule in checks.RULES} - table <= {"GPU-1", "L-TP", "O-1"}
+    assert {rule.id for rule in checks.RULES} - table <= {"GPU-1", "L-TP", "O-1", "model-note"}

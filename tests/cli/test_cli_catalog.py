@@ -84,3 +84,12 @@ def test_check_names_the_file(capsys: pytest.CaptureFixture[str], tmp_path: Path
 def test_a_catalogue_folder_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["catalog", "list", "gpus", "--catalog", "nowhere"]) == 2
     assert "nowhere is not a folder" in capsys.readouterr().err
+
+
+def test_show_says_what_of_a_model_is_not_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["catalog", "show", "qwen2.5-vl-7b"]) == 0
+    assert "676,550,144 parameters of the vision or audio tower" in " ".join(capsys.readouterr().out.split())
+    assert main(["catalog", "show", "qwen2.5-vl-7b", "--json"]) == 0
+    fields = json.loads(capsys.readouterr().out)["fields"]
+    assert fields["uncounted_parameters"] == 676_550_144
+    assert "tower" in fields["notes"][0]

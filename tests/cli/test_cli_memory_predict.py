@@ -189,6 +189,77 @@ CASES = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("weights", "stored"), [("bf16", "bf16"), ("bfloat16", "bf16"), ("half", "fp16"), ("fp32", "fp32")]
+)
+def test_a_named_float_format_is_the_type_of_a_config_that_states_none(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, weights: str, stored: str
+) -> None:
+    write_config(tmp_path, torch_dtype=None)
+    found = ask(capsys, "memory", str(tmp_path), "--gpu", "l4", "--weights", weights)
+    assert found["deployment"]["weights"] == stored
+    bytes_each = 4 if stored == "fp32" else 2
+    assert found["checkpoint_bytes"] == bytes_each * found["parameters"]["total"]
+    load = ("--isl", "100", "--osl", "20")
+    ask(capsys, "predict", str(tmp_path), "--gpu", "l4", "--weights", "bf16", *load, "--concurrency", "2")
+    ask(capsys, "recommend", str(tmp_path), "--weights", "bf16", *load, "--requests-per-second", "1")
+
+
+@pytest.mark.parametrize("weights", ["auto", "fp8", "awq-int4", "q4_k_m"])
+def test_no_type_is_guessed_from_a_quantized_format(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, weights: str
+) -> None:
+    write_config(tmp_path, torch_dtype=None)
+    assert main(["memory", str(tmp_path), "--gpu", "l4", "--weights", weights]) == 1
+    err = capsys.readouterr().err
+    assert "torch_dtype" in err
+    assert "--weights bf16" in err
+
+
+def test_each_case_states_the_type_of_its_own_config(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    model = str(write_config(tmp_path, torch_dtype=None))
+    path = tmp_path / "cases.jsonl"
+    lines = [{"model": model, "gpu": "l4"}, {"model": model, "gpu": "l4", "weights": "bf16"}]
+    path.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    refused, answered = run_cases(capsys, path, "memory")
+    assert "torch_dtype" in refused["error"]["message"]
+    assert answered["deployment"]["weights"] == "bf16"
+
+
+MULTIMODAL = ("Qwen/Qwen2.5-VL-7B-Instruct", "qwen3-vl-8b", "llama-4-scout", "gemma-3-12b", "kimi-k2.5")
+
+
+@pytest.mark.parametrize("model", MULTIMODAL)
+def test_a_tower_that_is_not_counted_is_warned_of(capsys: pytest.CaptureFixture[str], model: str) -> None:
+    where = ("--gpu", "h200", "--tp", "8", "--max-model-len", "4096")
+    load = ("--isl", "1000", "--osl", "100", "--concurrency", "2")
+    where = ("--gpu", "h200", "--max-model-len", "4096") if "7B" in model or "12b" in model else where
+    for argv in (("memory", model, *where), ("predict", model, *where, *load)):
+        notes = [check for check in ask(capsys, *argv)["checks"] if check["id"] == "model-note"]
+        assert [note["severity"] for note in notes] == ["warning"]
+        assert "parameters of the vision or audio tower" in notes[0]["message"]
+        assert main([*argv]) == 0
+        assert "are not counted" in " ".join(capsys.readouterr().out.split())
+
+
+def test_draft_layers_that_are_not_counted_are_warned_of(capsys: pytest.CaptureFixture[str]) -> None:
+    found = ask(capsys, "memory", "deepseek-r1", "--gpu", "h200", "--tp", "8", "--max-model-len", "4096")
+    (note,) = (check for check in found["checks"] if check["id"] == "model-note")
+    assert "multi-token-prediction" in note["message"]
+    assert not [
+        check for check in ask(capsys, "memory", LLAMA, "--gpu", "h100")["checks"] if check["id"] == "model-note"
+    ]
+
+
+def test_a_multimodal_config_on_disk_says_that_the_size_is_unknown(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    model = str(write_config(tmp_path, vision_config={"hidden_size": 32}))
+    (note,) = ask(capsys, "memory", model, "--gpu", "l4")["checks"]
+    assert note["id"] == "model-note"
+    assert "its size is unknown" in note["message"]
+
+
 def run_cases(capsys: pytest.CaptureFixture[str], path: Path, command: str, *argv: str) -> list[dict[str, Any]]:
     assert main([command, *argv, "--cases", str(path)]) == 0
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]

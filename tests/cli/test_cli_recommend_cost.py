@@ -147,3 +147,15 @@ def test_a_plan_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
 def test_prices_of_a_day_to_come_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["recommend", LLAMA, *SMALL, "--as-of", "2999-01-01"]) == 2
     assert "in the future" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["recommend", "cost"])
+def test_what_is_not_counted_of_a_model_is_said_and_kept(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    argv = (command, "qwen2.5-vl-7b", "--requests-per-second", "2", "--isl", "1000", "--osl", "200", "--gpu", "l40s")
+    assert main([*argv]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "676,550,144 parameters of the vision or audio tower" in out
+    if command == "recommend":
+        rows = ask(capsys, *argv)["strategies"]
+        kept = [check["id"] for row in rows if row["strategy"] == "dedicated" for check in row["checks"]]
+        assert "model-note" in kept

@@ -35,6 +35,8 @@ from llmplan.spec.provenance import FigureKind, Provenance
 
 _HUB_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
 _ROPE: Final = ("rope_scaling.factor", "rope_scaling.original_max_position_embeddings")
+UNCOUNTED: Final = "uncounted_parameters"
+"""The one figure that no config.json has: parameters of a vision or audio tower, which the inventory leaves out."""
 
 Plain: TypeAlias = str | bool | int | list[Any] | dict[str, Any] | None
 
@@ -62,6 +64,7 @@ class ModelFile(EntityFile):
         "num_experts", "num_local_experts", "n_routed_experts", "num_experts_per_tok", "moe_intermediate_size",
         "n_shared_experts", "shared_expert_intermediate_size", "intermediate_size_mlp", "first_k_dense_replace",
         "moe_layer_freq", "decoder_sparse_step", "interleave_moe_layer_step", "num_nextn_predict_layers",
+        "num_mtp_modules", UNCOUNTED,
         "kv_lora_rank", "q_lora_rank", "qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim",
     )  # fmt: skip
     KNOWN_FACTS: ClassVar[tuple[str, ...]] = (
@@ -158,10 +161,17 @@ def load_models(layers: Sequence[Path]) -> Mapping[str, ModelSpec]:
     return ModelLibrary(layers)
 
 
+def _whole(value: Any) -> int | None:
+    if value is not None and not isinstance(value, int):
+        raise DataError(f"figure `{UNCOUNTED}`: expected a whole number, got {value!r}")
+    return value
+
+
 def _load(data: dict[str, Any], path: Path) -> ModelSpec:
     file = validate(data, ModelFile, path)
     try:
-        spec = read_config(file.config(), model_id=file.id)
+        config = file.config()
+        spec = read_config(config, model_id=file.id, uncounted_parameters=_whole(config.pop(UNCOUNTED, None)))
     except DataError as error:
         raise type(error)(f"{path}: {error.message}", hints=error.hints) from None
     provenance = {name: file.provenance(name) for name in (*file.architecture, *file.figures)}

@@ -1,19 +1,19 @@
 """What an engine will refuse or do badly, said before it is launched and in its own words.
 
-A rule is one small function in `parallelism`, `formats`, `divisibility` or `settings`, and one line in the `RULES`
-of that module.
+A rule is one small function in `parallelism`, `formats`, `divisibility`, `settings` or `counted`, and one line in the
+`RULES` of that module.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from llmplan.checks import divisibility, formats, parallelism, settings
+from llmplan.checks import counted, divisibility, formats, parallelism, settings
 from llmplan.checks.rule import Rule
 from llmplan.plan.deployment import Replica
 from llmplan.plan.outcome import CheckResult
 
-RULES: tuple[Rule, ...] = (*parallelism.RULES, *formats.RULES, *divisibility.RULES, *settings.RULES)
+RULES: tuple[Rule, ...] = (*parallelism.RULES, *formats.RULES, *divisibility.RULES, *settings.RULES, *counted.RULES)
 
 _SEVERITIES = ("error", "warning", "advice")
 _FOR_ANY: tuple[Rule, ...] = tuple(rule for rule in RULES if not rule.engines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,17 +37,28 @@ def price_date(flags: CatalogFlags) -> date:
     return flags.price_date or today
 
 
-def find_model(text: str, catalog: Catalog) -> ModelSpec:
-    """A model by its Hub id in any case, or by the path of a config.json or of the folder that holds one."""
+def find_model(text: str, catalog: Catalog, weights: Iterable[str] = ()) -> ModelSpec:
+    """A model by its Hub id in any case, or by the path of a config.json or of the folder that holds one.
+
+    `weights` are the formats that the user named: a 16- or 32-bit one is the type of a file that states none.
+    """
     path = config_path(text)
     if path is None:
         return catalog.models[text]
     from llmplan.catalogs import hf_config
 
     try:
-        return hf_config.read_config_file(path)
+        return hf_config.read_config_file(path, dtype=stated_dtype(weights))
     except DataError as error:
         raise type(error)(error.message, hints=error.hints or CONFIG_HINTS) from error
+
+
+def stated_dtype(weights: Iterable[str]) -> str | None:
+    """The first of the formats that is a plain float type; a quantized one says nothing of what was quantized."""
+    from llmplan.memory.formats import AUTO, weight_format
+
+    formats = (weight_format(name) for name in weights if name.casefold() != AUTO)
+    return next((found.id for found in formats if found.family == "float"), None)
 
 
 def config_path(text: str) -> Path | None:

@@ -32,7 +32,7 @@ def question(
     """The question and its model, which may come from a config on disk."""
     from llmplan.spec.workload import Question
 
-    found = find_model(model, catalog)
+    found = find_model(model, catalog, limits.weights or ())
     asked = Question(
         model_id=found.id,
         workload=workload_of(traffic, found, catalog),

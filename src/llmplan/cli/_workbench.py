@@ -26,23 +26,23 @@ class Workbench:
 
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
-        self._models: dict[str, ModelSpec] = {}
+        self._models: dict[tuple[str, str], ModelSpec] = {}
         self._built: dict[tuple[str, ReplicaFlags, int | None], Built] = {}
         self._budgets: dict[int, tuple[Replica, MemoryBudget | Rejection]] = {}
         self._checks: dict[int, tuple[Replica, tuple[CheckResult, ...]]] = {}
         self._calibrations: dict[tuple[str, str], Calibration] = {}
         self._checkpoints: dict[tuple[str, WeightFormat], int] = {}
 
-    def model(self, text: str) -> ModelSpec:
-        """The model that was named."""
-        return _once(self._models, text, lambda: find_model(text, self.catalog))
+    def model(self, text: str, weights: str) -> ModelSpec:
+        """The model that was named; the weight format decides for a file that states no type."""
+        return _once(self._models, (text, weights), lambda: find_model(text, self.catalog, (weights,)))
 
     def build(self, model: str, flags: ReplicaFlags, request_tokens: int | None) -> Built:
         """The replica that the flags describe; `request_tokens` is input plus output where a load is known."""
         return _once(
             self._built,
             (model, flags, request_tokens),
-            lambda: build(self.model(model), flags, self.catalog, request_tokens),
+            lambda: build(self.model(model, flags.weights), flags, self.catalog, request_tokens),
         )
 
     def budget(self, replica: Replica) -> MemoryBudget | Rejection:

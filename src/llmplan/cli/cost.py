@@ -7,13 +7,14 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from llmplan.cli import _console
-from llmplan.cli._catalog import open_catalog
+from llmplan.cli._catalog import open_catalog, price_date
 from llmplan.cli._flags import takes_flags
 from llmplan.cli._options import CatalogFlags, OutputFlags
 from llmplan.cli._question_flags import HardwareFlags, LimitFlags, PromiseFlags, TrafficFlags
@@ -21,6 +22,7 @@ from llmplan.errors import LimitExceededError, NoFeasiblePlanError, UsageError
 from llmplan.units import format_usd
 
 if TYPE_CHECKING:
+    from llmplan.plan.drift import Comparison
     from llmplan.plan.outcome import Option, Rejection
     from llmplan.plan.plan import Plan
     from llmplan.spec.catalog import Catalog
@@ -31,6 +33,7 @@ COMPARED_GPUS = ("h100-sxm-80gb", "a10-24gb")
 """the two that are compared when no --gpu is named: today's workhorse, and the low floor"""
 
 
+FORCE_HELP = "Accept a plan that was changed by hand, or whose hardware or model figures have moved since."
 ASK_ANEW = ("give the model instead of the plan to ask a new question",)
 
 
@@ -49,20 +52,24 @@ def cost(
     promise: PromiseFlags,
     limits: LimitFlags,
     hardware: HardwareFlags,
-    force: Annotated[bool, typer.Option("--force", help="Accept a plan that was changed by hand.")] = False,
+    force: Annotated[bool, typer.Option("--force", help=FORCE_HELP)] = False,
     catalog: CatalogFlags,
     output: OutputFlags,
 ) -> int:
     """What each strategy costs a month, line by line, and the named GPUs side by side (default: H100 and A10).
 
-    With --max-usd-per-month the answer exits 4 when the recommended strategy costs more.
+    A plan is held against today's catalogue: it warns of prices that moved since, and refuses hardware or model
+    figures that moved, unless --force. With --max-usd-per-month the answer exits 4 when the recommended strategy
+    costs more.
     """
     budget = limits.max_usd_per_month
+    moved: Comparison | None = None
     if is_plan(subject):
         refuse_question_flags(traffic, promise, replace(limits, max_usd_per_month=None), hardware)
         if catalog.price_date is not None:
             raise UsageError("the plan keeps the prices it was made with; --as-of cannot change them", hints=ASK_ANEW)
-        plan, by_gpu = stored(Path(subject), lambda day: open_catalog(replace(catalog, as_of=day)), allow_edited=force)
+        opened = cache(lambda day: open_catalog(replace(catalog, as_of=day)))
+        plan, by_gpu, moved = stored(Path(subject), opened, price_date(catalog), force=force)
     else:
         from llmplan.cli._question import question
 
@@ -74,7 +81,7 @@ def cost(
 
     _console.answer(
         output.chosen,
-        record=lambda: record(plan, by_gpu, budget),
+        record=lambda: record(plan, by_gpu, budget, moved),
         document=lambda: view.document(plan, by_gpu, explained=output.explain),
     )
     return judged(plan, budget)
@@ -104,24 +111,32 @@ def refuse_question_flags(*groups: object) -> None:
 
 
 def stored(
-    path: Path, catalog: Callable[[date], Catalog], *, allow_edited: bool = False
-) -> tuple[Plan, dict[str, Option | Rejection]]:
-    """The plan in a file, and its question on the compared GPUs: as the plan has it, else asked now."""
+    path: Path, catalog: Callable[[date], Catalog], today: date, *, force: bool = False
+) -> tuple[Plan, dict[str, Option | Rejection], Comparison]:
+    """The plan in a file, its question on the compared GPUs (as the plan has it, else asked now), and what moved.
+
+    `catalog` opens the one with the prices of a day; the plan's figures are held against those of `today`.
+    """
     from llmplan import planfile
+    from llmplan.cli import _drift
     from llmplan.plan.outcome import Option
 
-    plan = planfile.read_plan(path, allow_edited=allow_edited)
-    rows = (each for each in plan.outcomes.values() if isinstance(each, Option))
+    plan = planfile.read_plan(path, allow_edited=force)
+    rows = [each for each in plan.outcomes.values() if isinstance(each, Option)]
     options = [*rows, *plan.alternatives, *([plan.chosen] if plan.chosen else [])]
     held = {each.deployment.replica.gpu.id: each for each in options if each.deployment.replica is not None}
+    beside = compared(plan.question)
+    shown = [*rows, *(held[gpu_id] for gpu_id in beside if gpu_id in held)]
+    moved = _drift.compared(plan, shown, catalog(today))
+    _drift.judge(moved, force=force)
     found: dict[str, Option | Rejection] = {}
-    for gpu_id in compared(plan.question):
+    for gpu_id in beside:
         if gpu_id in held:
             found[gpu_id] = held[gpu_id]
         else:
             model = next(each.deployment.model for each in plan.outcomes.values() if each.deployment is not None)
             found[gpu_id] = on_one_gpu(plan.question, model, catalog(plan.price_date), gpu_id)
-    return plan, found
+    return plan, found, moved
 
 
 def compared(asked: Question) -> tuple[str, ...]:
@@ -172,8 +187,14 @@ def judged(plan: Plan, budget: float | None) -> int:
     )
 
 
-def record(plan: Plan, by_gpu: dict[str, Option | Rejection], budget: float | None) -> dict[str, Any]:
-    """The JSON answer."""
-    from llmplan.report import json_money
+def record(
+    plan: Plan, by_gpu: dict[str, Option | Rejection], budget: float | None, moved: Comparison | None
+) -> dict[str, Any]:
+    """The JSON answer; what moved is said of a stored plan."""
+    from llmplan.report import drift, json_money
 
-    return json_money.cost(plan, by_gpu, budget)
+    answer = json_money.cost(plan, by_gpu, budget)
+    return answer | {
+        "drift": drift.records(moved) if moved else [],
+        "not_compared": list(moved.not_compared) if moved else [],
+    }

@@ -16,8 +16,9 @@ from llmplan.errors import NoFeasiblePlanError, UsageError
 if TYPE_CHECKING:
     from llmplan.cli._replica import Built
     from llmplan.cli._workbench import Workbench
+    from llmplan.plan.deployment import Replica
     from llmplan.plan.observation import Comparison
-    from llmplan.plan.outcome import MemoryBudget, Rejection
+    from llmplan.plan.outcome import KvPool, MemoryBudget, Rejection
 
 
 def register(app: typer.Typer) -> None:
@@ -116,7 +117,19 @@ def record(built: Built, outcome: MemoryBudget | Rejection, bench: Workbench) ->
         kv_bytes_per_token_per_gpu(replica.model, replica.kv, replica.parallel),
         bench.checks(replica),
         built.assumed,
+        failed_pool(replica, outcome),
     )
+
+
+def failed_pool(replica: Replica, outcome: MemoryBudget | Rejection) -> KvPool | None:
+    """What the pool of a replica that cannot start would hold; None where the weights leave none."""
+    from llmplan.memory import kv_pool
+    from llmplan.plan.outcome import Rejection
+
+    if not isinstance(outcome, Rejection) or outcome.ledger is None:
+        return None
+    pool_bytes = next((line.amount for line in outcome.ledger.lines if line.name == "KV pool"), None)
+    return kv_pool(replica, pool_bytes) if pool_bytes else None
 
 
 def run_cases(path: Path, model: str | None, defaults: ReplicaFlags, bench: Workbench) -> int:

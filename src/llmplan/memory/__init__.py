@@ -2,6 +2,7 @@
 
 from llmplan.memory.adapters import adapter_bytes
 from llmplan.memory.budget import budget
+from llmplan.memory.capacity import kv_pool
 from llmplan.memory.fit import fits_weights, layers_on_gpu
 from llmplan.memory.formats import kv_format, weight_format
 from llmplan.memory.kv_cache import cache_layout, kv_bytes_per_token_per_gpu
@@ -18,6 +19,7 @@ __all__ = [
     "fits_weights",
     "kv_bytes_per_token_per_gpu",
     "kv_format",
+    "kv_pool",
     "layers_on_gpu",
     "resident_weight_bytes_per_gpu",
     "weight_format",

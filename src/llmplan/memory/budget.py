@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from llmplan.memory import sources
 from llmplan.memory.adapters import adapters_bytes, slot_rank
-from llmplan.memory.kv_cache import CacheLayout, cache_layout, contiguous_cache_bytes, in_flight_tokens
+from llmplan.memory.capacity import contiguous_bytes, cut_pool
+from llmplan.memory.kv_cache import CacheLayout, cache_layout
 from llmplan.memory.offload import Placement, host_share_bytes, place_weights
 from llmplan.memory.pool import Pool, pool_of
 from llmplan.memory.rejections import host_too_small, no_room_for_one_request, pool_too_large, weights_do_not_fit
-from llmplan.memory.runtime import MICRO_BATCH_TOKENS, RuntimeMemory, RuntimeSetting, runtime_memory, version_of
+from llmplan.memory.runtime import RuntimeMemory, RuntimeSetting, runtime_memory, version_of
 from llmplan.memory.shards import weights_on_rank
 from llmplan.memory.weights import checkpoint_bytes
 from llmplan.plan.deployment import Replica
@@ -21,9 +22,6 @@ from llmplan.spec.band import Band
 from llmplan.units import format_bytes
 
 UNIT = "B"
-LENGTH_SINCE = (0, 15)
-"""Version from which vLLM schedules ahead, and counts tokens of mixed windows by whole requests (it did neither in
-0.11 and does both in 0.21)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,42 +92,25 @@ def _account(replica: Replica) -> Account:
 
 def _paged(account: Account) -> MemoryBudget | Rejection:
     """A pool of blocks, known or estimated."""
-    replica, layout, settings = account.replica, account.layout, account.replica.settings
-    known = settings.kv_cache_memory_bytes
+    replica, known = account.replica, account.replica.settings.kv_cache_memory_bytes
     available = account.pool.size.mid if known is None else float(known)
     limit = account.pool.usable_bytes if known is None else float(replica.gpu.memory_bytes)
     if account.fixed_bytes > limit or available <= 0:
         return weights_do_not_fit(replica, account.fixed_bytes, account.spent_bytes, limit, _ledger(account, 0.0))
     if known is not None and account.fixed_bytes + known > limit:
         return pool_too_large(replica, account.fixed_bytes, float(known), limit, _ledger(account, float(known)))
-    early = replica.engine.kv_pool_rule == "fraction_of_total" and version_of(replica.engine.version) < LENGTH_SINCE
-    ahead = in_flight_tokens(settings.max_num_batched_tokens, replica.parallel.pp, asynchronous=not early)
-    per_request = layout.blocks_per_request(settings.max_model_len, ahead)
-    blocks = layout.blocks_in(available)
-    null_block = 1 if known is None else 0
-    if blocks - null_block < per_request:
-        return no_room_for_one_request(replica, layout, ahead, available, _ledger(account, max(0.0, available)))
-    concurrency = blocks / per_request
-    capacity = blocks // len(layout.groups) * layout.block_tokens
-    if len(layout.groups) > 1 and not early:
-        capacity = int(concurrency * settings.max_model_len)
+    cut = cut_pool(replica, account.layout, available)
+    if cut.usable_blocks < cut.per_request:
+        ledger = _ledger(account, max(0.0, available))
+        return no_room_for_one_request(replica, account.layout, cut.ahead_tokens, available, ledger)
     band = Band.exact(available) if known is not None else _positive(account.pool.size)
-    return _result(account, band, blocks, capacity, concurrency)
+    return _result(account, band, cut.blocks, cut.capacity_tokens, cut.blocks / cut.per_request)
 
 
 def _contiguous(account: Account) -> MemoryBudget | Rejection:
     """llama.cpp: the cache is exactly the context asked for, shared out to slots in advance."""
     replica, settings = account.replica, account.replica.settings
-    on_gpu = replica.model.layer_count - account.placement.host_layers
-    whole = contiguous_cache_bytes(
-        replica.model,
-        replica.kv,
-        replica.parallel.pp,
-        settings.max_model_len,
-        settings.max_num_seqs,
-        MICRO_BATCH_TOKENS,
-    )
-    cache = whole * on_gpu / replica.model.layer_count
+    cache = contiguous_bytes(replica, account.placement.host_layers)
     limit = account.pool.usable_bytes
     if account.spent_bytes > limit:
         return weights_do_not_fit(replica, account.fixed_bytes, account.spent_bytes, limit, _ledger(account, 0.0))

@@ -51,6 +51,17 @@ class MemoryBudget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KvPool:
+    """What a pool of KV cache would hold where the replica cannot start; in the terms of `MemoryBudget`."""
+
+    kv_bytes_per_token: float
+    block_tokens: int
+    blocks: int
+    capacity_tokens: int
+    max_concurrency: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
     """Speed of one replica under one load, in seconds and tokens per second. p95 values belong to the middle."""
 

@@ -1,6 +1,7 @@
 """What a deployment costs per month of 730 hours, every line with the price row behind it."""
 
 from llmplan.pricing.cheapest import cheapest_usd_per_gpu_hour
+from llmplan.pricing.drift import moved_prices
 from llmplan.pricing.quote import quote
 from llmplan.pricing.sellers import seller_names
 from llmplan.pricing.serverless import platforms as serverless_offers
@@ -8,6 +9,7 @@ from llmplan.pricing.tokens import listings as token_offers
 
 __all__ = [
     "cheapest_usd_per_gpu_hour",
+    "moved_prices",
     "quote",
     "seller_names",
     "serverless_offers",

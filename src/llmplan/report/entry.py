@@ -23,6 +23,9 @@ from llmplan.spec.model import (
 from llmplan.spec.provenance import Provenance
 from llmplan.spec.workload import Lengths
 
+NOTES = "notes"
+"""a field of models that has a block of its own"""
+
 
 def document(kind: str, entity: Any, path: str | None) -> Document:
     """One entry: its plain fields, then every figure with the number of its source."""
@@ -45,6 +48,8 @@ def document(kind: str, entity: Any, path: str | None) -> Document:
     if inside:
         items = tuple(f"{', '.join(names)} {cited}" for cited, names in inside.items())
         blocks.append(Items(title="Read from the source, and part of the fields above", items=items))
+    if isinstance(entity, ModelSpec) and entity.notes:
+        blocks.insert(2, Items(title="Good to know", items=entity.notes, tone="warn"))
     return (*blocks, *sources.blocks())
 
 
@@ -73,6 +78,7 @@ def fields_of(entity: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(entity, ModelSpec):
         for name in ("total_parameters", "active_parameters", "embedding_parameters", "layer_count", "query_heads"):
             yield name, getattr(entity, name)
+        yield NOTES, entity.notes
 
 
 def plain_facts(entity: Any, path: str | None) -> Iterator[tuple[str, str]]:
@@ -81,7 +87,7 @@ def plain_facts(entity: Any, path: str | None) -> Iterator[tuple[str, str]]:
     for name, value in fields_of(entity):
         if (
             known.isdisjoint({name, *(entry for entry, _ in _entries(name, value))})
-            and name != "id"
+            and name not in ("id", NOTES)
             and value not in (None, (), {}, "")
         ):
             yield name, readable(name, value)

@@ -12,7 +12,7 @@ from typing import Any
 
 from llmplan.plan.deployment import Replica
 from llmplan.plan.ledger import Ledger
-from llmplan.plan.outcome import CheckResult, Estimate, MemoryBudget, Rejection
+from llmplan.plan.outcome import CheckResult, Estimate, KvPool, MemoryBudget, Rejection
 from llmplan.spec.band import Band
 from llmplan.spec.model import ModelSpec
 from llmplan.spec.provenance import Provenance
@@ -37,8 +37,10 @@ def memory(
     kv_bytes_per_token: float,
     checks: Iterable[CheckResult],
     assumed: Mapping[str, str],
+    pool: KvPool | None = None,
 ) -> Record:
-    """`llmplan memory --json`. What does not fit still says what its lines came to, as far as they were computed."""
+    """`llmplan memory --json`. What does not fit still says what its lines came to, as far as they were computed, and
+    what its pool would hold."""
     budget = outcome if isinstance(outcome, MemoryBudget) else None
     return {
         "schema": schema("memory"),
@@ -46,7 +48,7 @@ def memory(
         "parameters": parameters(replica.model),
         "checkpoint_bytes": checkpoint_bytes,
         "per_gpu": per_gpu(replica, budget) if budget else failed_per_gpu(replica, outcome.ledger),
-        "kv": kv(budget) if budget else {**kv(None), "bytes_per_token_per_gpu": kv_bytes_per_token},
+        "kv": {**kv(budget or pool), "bytes_per_token_per_gpu": kv_bytes_per_token},
         "fits": budget is not None,
         "rejection": rejection(outcome) if isinstance(outcome, Rejection) else None,
         "checks": [check(each) for each in checks],
@@ -100,7 +102,7 @@ def failed_per_gpu(replica: Replica, failed: Ledger | None) -> Record:
     }
 
 
-def kv(budget: MemoryBudget | None) -> Record:
+def kv(budget: MemoryBudget | KvPool | None) -> Record:
     """The paged cache."""
     return {
         "bytes_per_token_per_gpu": budget.kv_bytes_per_token if budget else None,

@@ -58,7 +58,8 @@ def _blocks(
 def _model_facts(replica: Replica, checkpoint_bytes: int) -> Iterator[tuple[str, str]]:
     model = replica.model
     active = "" if model.active_parameters == model.total_parameters else f", {count(model.active_parameters)} active"
-    yield "parameters", f"{count(model.total_parameters)}{active}"
+    beside = "" if model.uncounted_parameters is None else f", and {count(model.uncounted_parameters)} not counted"
+    yield "parameters", f"{count(model.total_parameters)}{active}{beside}"
     yield "checkpoint", f"{format_bytes(checkpoint_bytes)} as {replica.weights.id}"
     yield "context", f"{replica.settings.max_model_len:,} tokens of {model.max_context_tokens:,}"
 

@@ -187,6 +187,8 @@ class ModelSpec:
     unquantized_modules: tuple[str, ...] = ()
     checkpoint_group_size: int | None = None
     """inputs per scale, where the checkpoint states another than its format's own; 0: one scale per output row"""
+    uncounted_parameters: int | None = None
+    """weights of the published model outside this inventory (a vision or audio tower), where their number is known"""
     notes: tuple[str, ...] = field(default=(), repr=False)
     """what a reader of the numbers should know (a vision tower that is not counted)"""
     provenance: ProvenanceMap = field(default_factory=dict, repr=False)

@@ -8,19 +8,20 @@ from typing import Any
 
 from llmplan.catalogs.hf_config.decoder import Family, Names
 from llmplan.catalogs.hf_config.normalize import Config, canonical, show
-from llmplan.catalogs.hf_config.registry import AS_TEXT, BY_TYPE, NOTE, TEXT_TYPES, WRAPPER_BY_TYPE, known_types
+from llmplan.catalogs.hf_config.registry import AS_TEXT, BY_TYPE, TEXT_TYPES, WRAPPER_BY_TYPE, known_types
+from llmplan.catalogs.hf_config.uncounted import has_tower
 from llmplan.errors import DataError, UnsupportedModelError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """The decoder's keys in canonical form; `model_type` is the whole file's."""
+    """The decoder's keys in canonical form; `model_type` is the whole file's, `tower` whether it has an encoder."""
 
     config: Config
     family: Family
     model_type: str
     names: Names
-    notes: tuple[str, ...]
+    tower: bool
 
 
 def descend(data: Mapping[str, Any], where: str) -> Found:
@@ -29,10 +30,10 @@ def descend(data: Mapping[str, Any], where: str) -> Found:
     text = _text_config(data, where)
     wrapper = WRAPPER_BY_TYPE.get(outer)
     names, inner = AS_TEXT, outer
-    notes: tuple[str, ...] = ()
+    tower = has_tower(data)
     raw: Mapping[str, Any] = data
     if wrapper is not None and (text is not None or outer not in BY_TYPE):
-        names, notes = wrapper.names, (NOTE,)
+        names, tower = wrapper.names, True
         inner = wrapper.text_type
         if text is not None:
             inner = _text_type(text, where) or inner
@@ -46,7 +47,7 @@ def descend(data: Mapping[str, Any], where: str) -> Found:
     config = canonical(raw, where=where, aliases=family.aliases, defaults=family.defaults)
     if family.derive is not None:
         config = replace(config, values={**config.values, **family.derive(config)})
-    return Found(config=config, family=family, model_type=outer, names=names, notes=(*notes, *family.notes))
+    return Found(config=config, family=family, model_type=outer, names=names, tower=tower)
 
 
 def _model_type(data: Mapping[str, Any], where: str) -> str:

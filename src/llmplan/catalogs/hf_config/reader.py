@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from llmplan.catalogs.hf_config.context import max_context_tokens
 from llmplan.catalogs.hf_config.decoder import build
-from llmplan.catalogs.hf_config.descend import descend
+from llmplan.catalogs.hf_config.descend import Found, descend
 from llmplan.catalogs.hf_config.ignored import resolve
 from llmplan.catalogs.hf_config.json_file import read_object
 from llmplan.catalogs.hf_config.normalize import Config, show
 from llmplan.catalogs.hf_config.quantization import Quantization, read_quantization
+from llmplan.catalogs.hf_config.uncounted import draft_note, tower_note
 from llmplan.errors import DataError
 from llmplan.spec.model import ModelSpec
 
@@ -22,7 +23,6 @@ _DTYPES: Final = {
     "bfloat16": "bf16", "bf16": "bf16",
     "float32": "fp32", "float": "fp32", "fp32": "fp32",
 }  # fmt: skip
-_MTP_NOTE: Final = "multi-token-prediction layers of the checkpoint are not counted"
 
 
 def read_config_file(path: Path, *, dtype: str | None = None) -> ModelSpec:
@@ -39,8 +39,13 @@ def read_config_file(path: Path, *, dtype: str | None = None) -> ModelSpec:
     return read_config(data, model_id=str(path), dtype=dtype)
 
 
-def read_config(data: Mapping[str, Any], *, model_id: str, dtype: str | None = None) -> ModelSpec:
-    """The model that HF config keys describe. `model_id` names it, and is where complaints say the trouble is."""
+def read_config(
+    data: Mapping[str, Any], *, model_id: str, dtype: str | None = None, uncounted_parameters: int | None = None
+) -> ModelSpec:
+    """The model that HF config keys describe. `model_id` names it, and is where complaints say the trouble is.
+
+    `uncounted_parameters` is what an encoder beside the text decoder weighs, where that is known.
+    """
     if not isinstance(data, Mapping):
         raise DataError(f"{model_id}: expected an object with a model's configuration, got {show(data)}")
     found = descend(data, model_id)
@@ -49,16 +54,26 @@ def read_config(data: Mapping[str, Any], *, model_id: str, dtype: str | None = N
     decoder = build(config, style, found.names)
     quantization = _quantization(config)
     stored, kept = _dtypes(config, quantization, dtype)
-    drafts = config.optional_integer("num_nextn_predict_layers") or 0
     return ModelSpec(
         id=model_id, model_type=found.model_type, architecture=_architecture(data, found.model_type),
         hidden_size=config.hidden, vocab_size=config.integer("vocab_size"),
         max_context_tokens=max_context_tokens(config, found.model_type),
         layers=decoder.layers, globals=decoder.globals, tied_embeddings=decoder.tied,
-        dtype=kept, checkpoint_format=stored, notes=(*found.notes, *((_MTP_NOTE,) if drafts else ())),
+        dtype=kept, checkpoint_format=stored, uncounted_parameters=uncounted_parameters,
+        notes=tuple(_notes(found, uncounted_parameters)),
         unquantized_modules=resolve(quantization, decoder.layers, model_id) if quantization else (),
         checkpoint_group_size=quantization.group_size if quantization else None,
     )  # fmt: skip
+
+
+def _notes(found: Found, uncounted_parameters: int | None) -> Iterator[str]:
+    """What a reader of the numbers should know."""
+    if found.tower or uncounted_parameters:
+        yield tower_note(uncounted_parameters)
+    drafts = draft_note(found.config)
+    if drafts is not None:
+        yield drafts
+    yield from found.family.notes
 
 
 def _architecture(data: Mapping[str, Any], model_type: str) -> str:
@@ -85,7 +100,10 @@ def _dtypes(config: Config, quantization: Quantization | None, fallback: str | N
     if stated is None:
         raise DataError(
             f"{config.where}: key `torch_dtype`: missing, so that the size of a weight is unknown",
-            hints=['add "torch_dtype": "bfloat16" (or what the weights are stored in) to the file'],
+            hints=[
+                'add "torch_dtype": "bfloat16" (or what the weights are stored in) to the file',
+                "or say it of a config.json that stays as it is: --weights bf16 (or fp16, fp32)",
+            ],
         )
     known = _DTYPES.get(stated.removeprefix("torch.")) if isinstance(stated, str) else None
     if known is None:

@@ -23,7 +23,7 @@ AS_TEXT: Final = Names()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wrapper:
-    """A multimodal model around a text decoder. Only the decoder is read, which `NOTE` says.
+    """A multimodal model around a text decoder. Only the decoder is read, which a note then says.
 
     `text_type` is the decoder's model type where its part of the file does not say it.
     """
@@ -33,7 +33,6 @@ class Wrapper:
     names: Names = AS_TEXT
 
 
-NOTE: Final = "text decoder only: the weights of the vision or audio tower are not counted"
 _PREFIXED: Final = Names(base="language_model.model", head="language_model.lm_head")
 _INNER: Final = Names(base="model.language_model", head="lm_head")
 
