@@ -47,6 +47,29 @@ def test_a_known_pool_is_taken_exactly(capsys: pytest.CaptureFixture[str]) -> No
     assert found["kv"]["blocks"] == 4 * GIB // (16 * GROUPED)
 
 
+def test_a_known_pool_too_small_for_one_request_still_says_what_it_holds(capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ("--gpu", "h100", "--tp", "2", "--weights", "fp8", "--kv-cache-memory-gib", "10")
+    found = ask(capsys, "memory", "meta-llama/Llama-3.3-70B-Instruct", *argv, code=3)
+    per_token = 80 * 4 * 2 * 128 * 2  # layers x KV heads of a rank x (K, V) x head x bf16
+    assert found["rejection"]["code"] == "no_room_for_one_request"
+    assert found["kv"] == {
+        "bytes_per_token_per_gpu": per_token,
+        "block_tokens": 16,
+        "blocks": 10 * GIB // (16 * per_token),
+        "capacity_tokens": 10 * GIB // (16 * per_token) * 16,
+        "max_concurrency": 10 * GIB / per_token / 131072,
+    }
+    assert found["kv"]["blocks"] == 4096
+
+
+def test_an_estimated_pool_too_small_for_one_request_does_too(capsys: pytest.CaptureFixture[str]) -> None:
+    found = ask(capsys, "memory", LLAMA, "--gpu", "a10", code=3)
+    pool = found["per_gpu"]["kv_cache_bytes"]["mid"]
+    assert found["kv"]["blocks"] == pool // (16 * GROUPED)
+    assert found["kv"]["capacity_tokens"] == 16 * found["kv"]["blocks"]
+    assert found["kv"]["max_concurrency"] == pytest.approx((found["kv"]["blocks"] - 1) / (131072 // 16))
+
+
 def test_memory_that_does_not_fit_exits_3_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
     found = ask(capsys, "memory", "meta-llama/Llama-3.3-70B-Instruct", "--gpu", "a10", code=3)
     assert found["fits"] is False

@@ -36,12 +36,12 @@ def compared(plan: Plan, options: Iterable[Option], catalog: Catalog) -> Compari
 def judge(found: Comparison, *, force: bool) -> None:
     """Say what moved. Capacity that moved ends the command: the plan may not fit, or not be as fast; not so with
     `force`."""
-    from llmplan.report.drift import line
+    from llmplan.report.drift import line, lines
 
     for path in found.not_compared:
         _console.say(f"note: {path} is not in the catalogue, so its figures were not compared with the plan's")
     _warn("the price moved since the plan was made:", map(line, found.of_kind("price")))
-    _warn("moved since the plan was made:", map(line, found.of_kind("other")))
+    _warn("moved since the plan was made:", lines(found.of_kind("other")))
     moved = [line(drift) for drift in found.of_kind("capacity")]
     if moved and not force:
         raise LlmplanError("\n  ".join(["the hardware or model is not what was planned with:", *moved]), hints=HINTS)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Final
 
 from llmplan.plan.drift import Comparison, Drift, Reading, Value
 from llmplan.report.numbers import format_usd
 from llmplan.report.readable import readable
+
+SEPARATE_LINES: Final = 3
 
 
 def line(drift: Drift) -> str:
@@ -17,6 +20,24 @@ def line(drift: Drift) -> str:
     'gpus/l4-24gb/memory_bytes: 16.00 GiB (NVML, undated) → 32.00 GiB'
     """
     return f"{drift.path}: {_with_source(drift, drift.planned)} → {_with_source(drift, drift.now)}"
+
+
+def lines(drifts: Iterable[Drift]) -> list[str]:
+    """A line each; the many figures of one refit or one new file share one, without their sources."""
+    by_owner: dict[str, list[Drift]] = {}
+    for drift in drifts:
+        by_owner.setdefault(drift.path.rpartition("/")[0], []).append(drift)
+    return [text for owner, group in by_owner.items() for text in _together(owner, group)]
+
+
+def _together(owner: str, group: list[Drift]) -> list[str]:
+    if len(group) <= SEPARATE_LINES:
+        return [line(drift) for drift in group]
+    pairs = (
+        f"{drift.path.rpartition('/')[2]} {_written(drift, drift.planned.value)} → {_written(drift, drift.now.value)}"
+        for drift in group
+    )
+    return [f"{owner}: {'; '.join(pairs)}"]
 
 
 def records(compared: Comparison) -> list[dict[str, Any]]:
