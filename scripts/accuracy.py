@@ -12,8 +12,8 @@ import numpy as np
 from fit_calibration import LEGACY, Key, Residual, cross_validate, gpu_of, in_sample, model_of
 from measured_rows import QUANTITIES, REPO, Case, data_folder, read_cases
 
+from llmplan.catalogs import packaged_profiles
 from llmplan.catalogs.calibrations import load_calibrations
-from llmplan.catalogs.layers import packaged_profiles
 from llmplan.perf.calibration import COEFFICIENT_NAMES
 
 OUT = REPO / "docs" / "accuracy.md"

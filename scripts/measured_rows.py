@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from llmplan.catalogs import packaged_profiles
 from llmplan.catalogs.gpus import gpu_library
 from llmplan.catalogs.hf_config import read_config_file
-from llmplan.catalogs.layers import packaged_profiles
 from llmplan.memory import budget, weight_format
 from llmplan.perf.work import Work, work_of
 from llmplan.plan.deployment import EngineSettings, Parallelism, Replica

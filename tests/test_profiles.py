@@ -11,7 +11,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -243,3 +243,15 @@ def test_every_row_of_the_specifications_became_a_profile(packaged: Catalog) -> 
 
 def test_the_packaged_folder_is_found_from_the_package() -> None:
     assert importlib.import_module("llmplan.catalogs").packaged_profiles().name == "profiles"
+
+
+def test_no_packaged_file_is_dated_in_the_future() -> None:
+    """Packaged files load whatever the clock says, so their dates are held against it here."""
+    tomorrow = datetime.now(UTC).date() + timedelta(days=1)
+    dates = {
+        (path.name, text)
+        for path in PACKAGED.glob("*/*.yaml")
+        for text in re.findall(r"(?:as_of|retrieved|from): (\d{4}-\d\d-\d\d)", path.read_text(encoding="utf-8"))
+    }
+    assert len(dates) > 100
+    assert not [entry for entry in sorted(dates) if date.fromisoformat(entry[1]) > tomorrow]

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from llmplan.catalogs import packaged_profiles
 from llmplan.catalogs.calibrations import load_calibrations
-from llmplan.catalogs.layers import packaged_profiles
 from llmplan.errors import DataError
 from llmplan.perf.calibration import COEFFICIENT_NAMES, Coefficients
 

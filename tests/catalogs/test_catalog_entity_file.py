@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from llmplan.catalogs import entity_file, packaged_profiles
 from llmplan.catalogs.gpus import GpuFile, to_gpu
 from llmplan.catalogs.yaml_file import read_model, read_yaml
 from llmplan.errors import DataError
@@ -110,3 +111,11 @@ def test_the_day_against_which_dates_are_checked_can_be_given(tmp_path: Path) ->
     assert read_model(path, GpuFile, today=date(2026, 11, 20)).id == "box-24gb"
     with pytest.raises(DataError, match="2026-11-20 is in the future"):
         read_model(path, GpuFile, today=date(2026, 11, 19))
+
+
+def test_a_clock_that_is_behind_does_not_take_the_packaged_catalogue_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(entity_file, "today_of", lambda info: info.context["today"] or date(1970, 1, 1))
+    path = packaged_profiles() / "gpus" / "a10-24gb.yaml"
+    assert read_model(path, GpuFile).id == "a10-24gb"
+    with pytest.raises(DataError, match="1970-01-01 is the last day"):
+        read_model(path, GpuFile, today=date(1970, 1, 1))

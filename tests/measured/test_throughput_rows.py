@@ -16,11 +16,11 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from llmplan.catalogs import packaged_profiles
 from llmplan.catalogs.calibrations import load_calibrations
 from llmplan.catalogs.engines import engine_library
 from llmplan.catalogs.gpus import gpu_library
 from llmplan.catalogs.hosts import host_library
-from llmplan.catalogs.layers import packaged_profiles
 from llmplan.catalogs.models import load_models
 from llmplan.memory import budget, kv_format, weight_format
 from llmplan.perf import estimate, select_calibration

@@ -14,9 +14,10 @@ from llmplan.catalogs.engines import engine_library
 from llmplan.catalogs.formats import quality_library
 from llmplan.catalogs.gpus import gpu_library
 from llmplan.catalogs.hosts import host_library
-from llmplan.catalogs.layers import default_layers, packaged_profiles
+from llmplan.catalogs.layers import default_layers
 from llmplan.catalogs.lazy import LazyCatalog
 from llmplan.catalogs.models import load_models
+from llmplan.catalogs.packaged import packaged_profiles
 from llmplan.catalogs.problem import Problem
 from llmplan.catalogs.workloads import read_workload_file, read_workload_slo, workload_library
 from llmplan.spec.calibration import Calibration

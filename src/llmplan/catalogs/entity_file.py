@@ -113,7 +113,9 @@ class SourcedFile(Strict):
         today = today_of(info)
         for at, when in self.dated():
             if when > today:
-                raise complain(at, f"{when} is in the future")
+                raise complain(
+                    at, f"{when} is in the future: by this machine's clock, {today} is the last day that can be"
+                )
         return self
 
     def source(self, source_id: str) -> Source:

@@ -9,25 +9,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from llmplan.catalogs.packaged import packaged_profiles
 from llmplan.catalogs.yaml_file import read_yaml
 from llmplan.errors import DataError, UsageError
 
 SUFFIX = ".yaml"
 _TABLES = ("scheduler_defaults", "weight_formats", "kv_formats")
 """fields beside `figures` whose entries inherit the file's defaults"""
-
-
-def packaged_profiles() -> Path:
-    """The data that comes with llmplan: inside the wheel, or the repository's folder in an editable install."""
-    package = Path(str(resources.files("llmplan")))
-    for folder in (package / "profiles", package.parents[1] / "profiles"):
-        if (folder / "gpus").is_dir():
-            return folder
-    raise DataError(f"the packaged catalogue is missing near {package}", hints=["reinstall llmplan"])
 
 
 def default_layers(environ: Mapping[str, str], extra: Path | None = None) -> tuple[Path, ...]:
