@@ -47,7 +47,7 @@ def deployment(
     terms: tuple[Term, ...] = (),
     **more: Any,
 ) -> Deployment:
-    """A sized deployment; `node_gpus` GPUs per machine, `model_id`, `tdp_w` and `fleets` can be said."""
+    """A sized deployment; `node_gpus` GPUs per machine, `model_id` and `tdp_w` can be said."""
     model = samples.model(id=more.pop("model_id", "meta-llama/Llama-3.3-70B-Instruct"))
     gpu = samples.gpu(id=gpu_id, tdp_w=more.pop("tdp_w", None))
     host = samples.host(more.pop("node_gpus", 8))

@@ -49,7 +49,6 @@ HOURLY = [
     pytest.param(
         {"gpu_id": "h100-sxm-80gb", "tp": 8, "terms": ("spot",)}, by("coreweave", terms=("spot",)), 19.71, id="spot"
     ),
-    pytest.param({"gpu_id": "h100-sxm-80gb", "fleets": 3}, by("oci"), 3 * 80.0, id="three tenants apart"),
     pytest.param({"gpu_id": "h100-sxm-80gb", "tp": 16}, by("oci"), 2 * 80.0, id="a replica over two machines"),
 ]  # fmt: skip
 

@@ -106,16 +106,10 @@ class EngineFile(EntityFile):
 
     def entry_provenance(self) -> dict[str, Provenance]:
         """`scheduler_defaults.0`, `weight_formats.fp8`: where each entry came from."""
-        found = {}
-        for at, entry in self.entries():
-            source_id = entry.source or self.defaults.source
-            if source_id is None:
-                raise complain(at, "no source: name one here or under `defaults`")
-            source = self.source(source_id)
-            as_of = source.retrieved or self.defaults.as_of
-            kind = entry.kind or self.defaults.kind or "published"
-            found[".".join(map(str, at))] = Provenance(source=source, as_of=as_of, kind=kind, note=entry.note)
-        return found
+        return {
+            ".".join(map(str, at)): self.cite(at, entry.source, None, entry.kind, entry.note)
+            for at, entry in self.entries()
+        }
 
 
 def to_engine(data: dict[str, Any], path: Path) -> EngineSpec:

@@ -82,20 +82,14 @@ def today_of(info: ValidationInfo) -> date:
 class SourcedFile(Strict):
     """A file whose numbers name their sources. Subclasses list what they cite with `cited`."""
 
-    USER_MAY_BE_SOURCE: ClassVar[bool] = False
-
-    defaults: Defaults = Defaults()
     sources: dict[str, SourceEntry] = Field(default_factory=dict)
 
     def cited(self) -> Iterator[tuple[tuple[Key, ...], str]]:
         """Every citation: where it stands and the source id that it names."""
-        if self.defaults.source is not None:
-            yield ("defaults", "source"), self.defaults.source
+        yield from ()
 
     def dated(self) -> Iterator[tuple[tuple[Key, ...], date]]:
         """Every date: where it stands and what it is."""
-        if self.defaults.as_of is not None:
-            yield ("defaults", "as_of"), self.defaults.as_of
         for name, source in self.sources.items():
             if source.retrieved is not None:
                 yield ("sources", name, "retrieved"), source.retrieved
@@ -131,10 +125,11 @@ class EntityFile(SourcedFile):
 
     KNOWN_FIGURES: ClassVar[tuple[str, ...]] = ()
     REQUIRED_FIGURES: ClassVar[tuple[str, ...]] = ()
-    MAY_BE_NEGATIVE: ClassVar[tuple[str, ...]] = ()
+    USER_MAY_BE_SOURCE: ClassVar[bool] = False
 
     id: Text
     aliases: list[Text] = Field(default_factory=list)
+    defaults: Defaults = Defaults()
     figures: dict[str, Number | Figure] = Field(default_factory=dict)
 
     @field_validator("id")
@@ -159,15 +154,18 @@ class EntityFile(SourcedFile):
         return values
 
     def cited(self) -> Iterator[tuple[tuple[Key, ...], str]]:
-        """Also the figures' own sources."""
-        yield from super().cited()
+        """The defaults' source and the figures' own."""
+        if self.defaults.source is not None:
+            yield ("defaults", "source"), self.defaults.source
         for name, figure in self.figures.items():
             if isinstance(figure, Figure) and figure.source is not None:
                 yield ("figures", name, "source"), figure.source
 
     def dated(self) -> Iterator[tuple[tuple[Key, ...], date]]:
-        """Also the figures' own dates."""
+        """Also the defaults' date and the figures' own."""
         yield from super().dated()
+        if self.defaults.as_of is not None:
+            yield ("defaults", "as_of"), self.defaults.as_of
         for name, figure in self.figures.items():
             if isinstance(figure, Figure) and figure.as_of is not None:
                 yield ("figures", name, "as_of"), figure.as_of
@@ -182,7 +180,7 @@ class EntityFile(SourcedFile):
                     ("figures", name), f"not a figure of this file; known are {', '.join(self.KNOWN_FIGURES)}"
                 )
             value = figure.value if isinstance(figure, Figure) else figure
-            if value < 0 and name not in self.MAY_BE_NEGATIVE:
+            if value < 0:
                 raise complain(("figures", name), f"{value} is negative")
             self.provenance(name)
         for name in self.REQUIRED_FIGURES:
@@ -194,19 +192,31 @@ class EntityFile(SourcedFile):
         """Source, date and kind of one figure, its own or the defaults'."""
         figure = self.figures[name]
         own = figure if isinstance(figure, Figure) else Figure(value=figure)
-        source_id = own.source or self.defaults.source
-        if source_id is None:
-            if self.USER_MAY_BE_SOURCE:
-                return Provenance(source=Source(id="user", title="stated by the user"), as_of=None, kind="assumed")
-            raise complain(("figures", name), "no source: name one here or under `defaults`")
-        source = self.source(source_id)
-        as_of = own.as_of or (self.defaults.as_of if own.source is None else None) or source.retrieved
-        as_of = as_of or self.defaults.as_of
-        if as_of is None:
-            raise complain(
-                ("figures", name), "no date: give `as_of` here or under `defaults`, or its source a `retrieved`"
-            )
-        return Provenance(source=source, as_of=as_of, kind=own.kind or self.defaults.kind or "published", note=own.note)
+        if own.source is None and self.defaults.source is None and self.USER_MAY_BE_SOURCE:
+            return Provenance(source=Source(id="user", title="stated by the user"), as_of=None, kind="assumed")
+        return self.cite(("figures", name), own.source, own.as_of, own.kind, own.note)
+
+    def cite(
+        self,
+        at: tuple[Key, ...],
+        source_id: str | None,
+        as_of: date | None,
+        kind: FigureKind | None,
+        note: str | None,
+    ) -> Provenance:
+        """Provenance of the entry at `at` from what it says itself, then the defaults.
+
+        The defaults' date goes with the defaults' source; an entry with a source of its own is as old as that.
+        """
+        source_of_entry = source_id or self.defaults.source
+        if source_of_entry is None:
+            raise complain(at, "no source: name one here or under `defaults`")
+        source = self.source(source_of_entry)
+        dates = (self.defaults.as_of, source.retrieved)
+        day = as_of or next(filter(None, dates if source_id is None else reversed(dates)), None)
+        if day is None:
+            raise complain(at, "no date: give `as_of` here or under `defaults`, or its source a `retrieved`")
+        return Provenance(source=source, as_of=day, kind=kind or self.defaults.kind or "published", note=note)
 
     def resolve(self) -> Figures:
         """All figures in base units with their provenance."""

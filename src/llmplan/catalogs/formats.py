@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -65,8 +65,3 @@ def to_quality(data: dict[str, Any], path: Path) -> FormatQuality:
 def quality_library(layers: Sequence[Path]) -> Library[FormatQuality]:
     """Qualities by weight-format id; a format without a file has no known figure."""
     return Library(layers, "formats", to_quality, kind="format")
-
-
-def load_qualities(layers: Sequence[Path]) -> Mapping[str, FormatQuality]:
-    """All of them, read now."""
-    return dict(quality_library(layers))

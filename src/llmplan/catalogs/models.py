@@ -130,15 +130,10 @@ class ModelFile(EntityFile):
             return super().provenance(name)
         fact = self.architecture[name]
         own = fact if isinstance(fact, Fact) else Fact(value=fact)
-        source_id = own.source or self.defaults.source
-        if source_id is None and self.figures:
+        if own.source is None and self.defaults.source is None and self.figures:
             first = super().provenance(next(iter(self.figures)))
             return replace(first, kind=own.kind or first.kind, note=own.note)
-        if source_id is None:
-            raise complain(("architecture", name), "no source: name one here or under `defaults`")
-        source = self.source(source_id)
-        as_of = own.as_of or self.defaults.as_of or source.retrieved
-        return Provenance(source=source, as_of=as_of, kind=own.kind or self.defaults.kind or "published", note=own.note)
+        return self.cite(("architecture", name), own.source, own.as_of, own.kind, own.note)
 
     def config(self) -> dict[str, Any]:
         """The keys as a config.json has them."""

@@ -64,7 +64,7 @@ def _summary(plan: Plan, name: StrategyId, option: Option, replica: Replica) -> 
         f"weights {replica.weights.id}, KV cache {replica.kv.id}, engine {replica.engine.ref}",
     ]
     if deployment.replicas is not None:
-        copies, total = deployment.replicas * deployment.fleets, deployment.gpus
+        copies, total = deployment.replicas, deployment.gpus
         lines.append(f"the plan runs {copies} such replica{'s' * (copies != 1)} ({total} GPU{'s' * (total != 1)})")
     lines += _speed(option)
     lines.append(f"planned cost: {_price(option.quote)}")

@@ -137,8 +137,6 @@ class Deployment:
     levers: tuple[str, ...]
     replicas: int | None = None
     max_replicas: int | None = None
-    fleets: int = 1
-    """separate copies of the whole deployment (one per tenant where tenants may not share)"""
     reasons: tuple[str, ...] = field(default=())
 
     @property
@@ -146,4 +144,4 @@ class Deployment:
         """GPUs of the sized deployment; 0 for an API or before sizing."""
         if self.replica is None or self.replicas is None:
             return 0
-        return self.replica.parallel.gpus * self.replicas * self.fleets
+        return self.replica.parallel.gpus * self.replicas

@@ -1,4 +1,7 @@
-"""What per-second sellers bill besides the GPU, read from their pages by hand; a price table has it as prose.
+"""What per-second sellers bill besides the GPU.
+
+Read by hand from the prose columns of the per-second table (`extra_charges`, `min_billing_or_idle`), which quote the
+sellers; a row without such prose of its own takes the terms of its seller's other rows, and its offer says so.
 
 None means that no source states it (the quote is then a lower bound), 0 that the GPU's price includes it.
 """

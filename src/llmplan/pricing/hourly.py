@@ -91,7 +91,7 @@ def _notes(pick: Pick, need: Need) -> list[str]:
 
 def _rejection(need: Need, limits: Limits, terms: tuple[Term, ...], prices: PriceBook) -> Rejection:
     """What there would be if one limit were lifted."""
-    asked = f"{need.replicas * need.fleets} x {need.gpus_per_replica} {need.gpu_id} on {', '.join(terms) or 'no term'}"
+    asked = f"{need.replicas} x {need.gpus_per_replica} {need.gpu_id} on {', '.join(terms) or 'no term'}"
     smaller = rentable(need.gpu_id, limits, terms, prices)
     if smaller and not rentable(need.gpu_id, limits, terms, prices, need.host_bytes):
         most = max(offer.memory_bytes or 0 for offer in smaller)

@@ -57,7 +57,7 @@ def _quote(
     if kind == "serverless":
         return _by_second(deployment, replica, workload, limits, prices, usage)
     if kind == "owned":
-        lines = owned_lines(replica.gpu, _replicas(deployment) * replica.parallel.gpus * deployment.fleets, prices)
+        lines = owned_lines(replica.gpu, _replicas(deployment) * replica.parallel.gpus, prices)
         return _bill(lines, (), workload, prices)
     assert_never(kind)
 
@@ -69,7 +69,6 @@ def _by_hour(
         gpu_id=replica.gpu.id,
         gpus_per_replica=replica.parallel.gpus,
         replicas=_replicas(deployment),
-        fleets=deployment.fleets,
         node_gpus=replica.host.gpus,
         host_bytes=host_bytes,
     )
@@ -91,7 +90,7 @@ def _by_second(
     worker = Worker(gpu_id=replica.gpu.id, gpus=gpus, host_gib=to_gib(host_bytes))
     if usage is None:
         usage = _always_on(_replicas(deployment))
-    found = cheapest_serverless(worker, usage, limits, prices, deployment.fleets)
+    found = cheapest_serverless(worker, usage, limits, prices)
     return found if isinstance(found, Rejection) else _bill(found[0], found[1], workload, prices)
 
 

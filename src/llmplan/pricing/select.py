@@ -20,7 +20,7 @@ cache of the checkpoint (assumed; the smallest machine in engine documentation h
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
-    """`replicas` engine processes of `gpus_per_replica` GPUs each, in `fleets` separate copies.
+    """`replicas` engine processes of `gpus_per_replica` GPUs each.
 
     `node_gpus` is how many GPUs the plan expects in one machine: only a replica with more than that spans machines.
     `host_bytes` is the memory that a replica needs beside its GPUs, for layers, weights or blocks kept there.
@@ -29,14 +29,13 @@ class Need:
     gpu_id: str
     gpus_per_replica: int
     replicas: int
-    fleets: int = 1
     node_gpus: int = 8
     host_bytes: int = 0
 
     @property
     def gpus(self) -> int:
         """GPUs that are put to use."""
-        return self.gpus_per_replica * self.replicas * self.fleets
+        return self.gpus_per_replica * self.replicas
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +94,6 @@ def fit(offer: HourlyOffer, need: Need) -> Pick | None:
         instances = need.replicas * math.ceil(wanted / size)
     else:
         return None
-    instances *= need.fleets
     return Pick(offer=offer, instances=instances, idle_gpus=instances * size - need.gpus)
 
 

@@ -40,9 +40,7 @@ class Worker:
         return max(offer.min_memory_gib or 0.0, MEMORY_GIB_PER_GPU * self.gpus + self.host_gib)
 
 
-def serverless_lines(
-    offer: ServerlessOffer, worker: Worker, usage: ServerlessUsage, fleets: int = 1
-) -> tuple[QuoteLine, ...]:
+def serverless_lines(offer: ServerlessOffer, worker: Worker, usage: ServerlessUsage) -> tuple[QuoteLine, ...]:
     """Every charge of a month on one platform.
 
     Parameters
@@ -50,7 +48,6 @@ def serverless_lines(
     offer : rates [USD/s per GPU, vCPU and GiB] and rules
     worker : what one replica occupies [GPUs, vCPUs, GiB]
     usage : seconds per month, summed over replicas [s]
-    fleets : separate copies of the fleet [-]
 
     Notes
     -----
@@ -74,7 +71,7 @@ def serverless_lines(
     >>> [line.usd_per_month for line in serverless_lines(row, Worker(gpu_id="l4-24gb", gpus=1), use)]
     [0.6, 0.3, 0.1]
     """
-    seconds = _billed_seconds(offer, usage, fleets)
+    seconds = _billed_seconds(offer, usage)
     lines = [*_gpu_lines(offer, worker, seconds), *_host_lines(offer, worker, sum(seconds.values()))]
     if offer.plan_fee_usd_per_month:
         fee, figure = offer.plan_fee_usd_per_month, serverless_figure(offer)
@@ -127,19 +124,19 @@ def _host_lines(offer: ServerlessOffer, worker: Worker, replica_s: float) -> lis
 
 
 def cheapest_serverless(
-    worker: Worker, usage: ServerlessUsage, limits: Limits, prices: PriceBook, fleets: int = 1
+    worker: Worker, usage: ServerlessUsage, limits: Limits, prices: PriceBook
 ) -> tuple[tuple[QuoteLine, ...], tuple[QuoteLine, ...]] | Rejection:
     """The platform with the lowest complete total (an incomplete one only if there is no other), and the others."""
     offers = [offer for offer in platforms(worker.gpu_id, limits, prices) if _is_large_enough(offer, worker, usage)]
     if not offers:
         return _rejection(worker, limits, prices)
-    bills = [Bill.of(offer, worker, usage, fleets) for offer in offers]
+    bills = [Bill.of(offer, worker, usage) for offer in offers]
     best, *others = sorted(bills, key=lambda bill: (bool(bill.missing), bill.usd, bill.offer.provider, bill.offer.mode))
     sellers: dict[str, QuoteLine] = {}
     for bill in others:
         if bill.offer.provider != best.offer.provider and bill.offer.provider not in sellers:
             sellers[bill.offer.provider] = _summary(bill)
-    return serverless_lines(best.offer, worker, usage, fleets), tuple(sellers.values())
+    return serverless_lines(best.offer, worker, usage), tuple(sellers.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +148,9 @@ class Bill:
     missing: tuple[str, ...]
 
     @classmethod
-    def of(cls, offer: ServerlessOffer, worker: Worker, usage: ServerlessUsage, fleets: int) -> Bill:
+    def of(cls, offer: ServerlessOffer, worker: Worker, usage: ServerlessUsage) -> Bill:
         """The sum of what `serverless_lines` lists."""
-        replica_s = sum(_billed_seconds(offer, usage, fleets).values())
+        replica_s = sum(_billed_seconds(offer, usage).values())
         rates = (
             ("GPU", worker.gpus, offer.usd_per_gpu_s),
             ("CPU", worker.vcpus(offer), offer.usd_per_vcpu_s),
@@ -176,20 +173,19 @@ def platforms(gpu_id: str, limits: Limits, prices: PriceBook) -> tuple[Serverles
     return result
 
 
-def _billed_seconds(offer: ServerlessOffer, usage: ServerlessUsage, fleets: int) -> dict[str, float]:
+def _billed_seconds(offer: ServerlessOffer, usage: ServerlessUsage) -> dict[str, float]:
     """Replica-seconds per month by what they were spent on."""
     starting = usage.starting_replica_s_per_month if offer.bills_start else 0.0
     rounding = usage.starts_per_month * (offer.granularity_s or 0.0) / 2
     ran = usage.busy_replica_s_per_month + usage.idle_replica_s_per_month + starting
     shortfall = usage.starts_per_month * (offer.min_billed_s or 0.0) - ran
-    seconds = {
+    return {
         "serving": usage.busy_replica_s_per_month,
         "waiting in the idle window": usage.idle_replica_s_per_month,
         "starting": starting,
         "rounding up": rounding,
         "least time of a start": max(0.0, shortfall),
     }
-    return {name: amount * fleets for name, amount in seconds.items()}
 
 
 def _is_large_enough(offer: ServerlessOffer, worker: Worker, usage: ServerlessUsage) -> bool:

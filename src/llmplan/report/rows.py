@@ -77,9 +77,7 @@ def gpus(deployment: Deployment) -> str:
         return f"{per_replica} × {replica.gpu.id}"
     upto = "up to " if deployment.purchase.kind == "serverless" else ""
     text = f"{upto}{deployment.gpus} × {replica.gpu.id}"
-    if deployment.fleets > 1:
-        text += f" ({deployment.fleets} fleets)"
-    elif deployment.replicas > 1:
+    if deployment.replicas > 1:
         text += (
             f" ({deployment.replicas} replicas)" if per_replica == 1 else f" ({deployment.replicas} × {per_replica})"
         )

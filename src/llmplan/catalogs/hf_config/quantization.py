@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from llmplan.catalogs.hf_config.normalize import show
 from llmplan.errors import DataError
+from llmplan.spec.formats import WEIGHT_FORMATS
 
 Dialect: TypeAlias = Literal["exact_or_regex", "glob", "parts"]
 """how a method's ignore list names modules: see `ignored.py`"""
@@ -27,7 +28,7 @@ class Quantization:
     dialect: Dialect = "parts"
 
 
-_OWN_GROUP: Final = {"awq-int4": 128, "gptq-int4": 128, "gptq-int8": 128, "w4a16": 128, "nvfp4": 16, "mxfp4": 32}
+_OWN_GROUP: Final = {known.id: known.group_size for known in WEIGHT_FORMATS}
 _MAX_IGNORED: Final = 200_000
 
 
