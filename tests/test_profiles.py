@@ -6,7 +6,6 @@ import csv
 import dataclasses
 import importlib
 import json
-import os
 import re
 import subprocess
 import sys
@@ -24,10 +23,10 @@ from llmplan.catalogs.yaml_file import read_yaml
 from llmplan.spec.catalog import Catalog
 from llmplan.spec.provenance import Provenance
 from llmplan.units import GIB
+from tests_support import DATA
 
 PACKAGED = packaged_profiles()
 REPO = Path(__file__).resolve().parents[1]
-DATA = Path(os.environ.get("LLMPLAN_DATA") or REPO / "../shared/data")
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"the data tables are not at {DATA} (set LLMPLAN_DATA)")
 
 NOT_FIGURES = ("compute_capability", "min_compute_capability", "compute_capabilities", "max_lora_ranks")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,9 +13,9 @@ from llmplan.catalogs.hf_config import known_types, read_config_file
 from llmplan.catalogs.models import load_models
 from llmplan.errors import DataError, UnsupportedModelError
 from llmplan.spec.model import GqaAttention, ModelSpec
+from tests_support import DATA
 
 MODELS = load_models([packaged_profiles()])
-DATA = Path(os.environ.get("LLMPLAN_DATA") or Path(__file__).parents[2] / "../shared/data")
 
 # Counted by instantiating the model class without weights (transformers 5, meta device): all weights with tied ones
 # once (text decoder of multimodal models), those that take part in one token, the token embedding, and K and V

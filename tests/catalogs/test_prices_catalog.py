@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -16,10 +15,10 @@ from llmplan.catalogs import packaged_profiles
 from llmplan.catalogs.prices import load_prices
 from llmplan.errors import DataError
 from llmplan.spec.price import PriceBook
+from tests_support import DATA
 
 DAY = date(2026, 11, 22)
 ROOT = Path(__file__).resolve().parents[2]
-DATA = Path(os.environ.get("LLMPLAN_DATA") or ROOT.parent / "shared" / "data")
 
 FILE = """\
 id: acme

@@ -10,7 +10,6 @@ the folder named by LLMPLAN_DATA where that exists.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,9 +27,9 @@ from llmplan.spec.gpu import GpuSpec
 from llmplan.spec.host import HostSpec
 from llmplan.spec.model import ModelSpec
 from llmplan.units import GIB
+from tests_support import DATA
 
 REPOSITORY = Path(__file__).parents[2]
-DATA = Path(os.environ.get("LLMPLAN_DATA", REPOSITORY.parent / "shared" / "data"))
 BENCHMARK = "https://github.com/llm-d/llm-d-benchmark config_explorer/empirical-vllm-memory-results.md"
 RUNS = "https://github.com/dennislee22/vLLM-benchmarking log/"
 

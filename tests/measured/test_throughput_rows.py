@@ -148,9 +148,10 @@ def test_a_published_measurement_is_near_its_prediction(row: Row) -> None:
 
 def test_kv_capacity_decides_the_batch() -> None:
     """70B fp8 on one GPU, 128 in and 2048 out: H200 4166 tokens/s, H100 911 (TensorRT-LLM 0.17 and 0.20)."""
-    h200 = Row(engine="tensorrt-llm", model=LLAMA_70B, weights="fp8", gpu="h200-sxm-141gb", host=HGX, tp=1, isl=128,
-               osl=2048, load=("burst", 1500), tokens_per_s=4166, source=TRTLLM)  # fmt: skip
-    assert 1 / FACTOR < 4166 / predicted(h200).output_tokens_per_s.mid < FACTOR
+    for gpu, tokens_per_s in (("h200-sxm-141gb", 4166), ("h100-sxm-80gb", 911)):
+        row = Row(engine="tensorrt-llm", model=LLAMA_70B, weights="fp8", gpu=gpu, host=HGX, tp=1, isl=128,
+                  osl=2048, load=("burst", 1500), tokens_per_s=tokens_per_s, source=TRTLLM)  # fmt: skip
+        assert 1 / FACTOR < tokens_per_s / predicted(row).output_tokens_per_s.mid < FACTOR
 
 
 def scripts() -> ModuleType:
@@ -179,10 +180,10 @@ def test_half_of_the_whole_table_is_near(quantity: str, bound: float) -> None:
         for c in load_calibrations(LAYERS)
     }
     cases = [case for case in fit.read_cases(folder) if quantity in case.measured]
-    assert len(cases) > 700
     errors = []
     for case in cases:
         value = fit.predict(case, fit.choose(coefficients, case))[quantity]
         if not math.isnan(value):
             errors.append(abs(value / case.measured[quantity] - 1.0))
+    assert len(errors) > 700
     assert np.median(errors) < bound

@@ -11,9 +11,7 @@ from llmplan.simulate import cold_start, scale_to_zero_usage
 from llmplan.units import SECONDS_PER_MONTH
 
 
-def walk_one_worker(
-    rate_per_s: float, service_s: float, window_s: float, start_s: float, requests: int
-) -> dict[str, float]:
+def walk_one_worker(rate_per_s: float, service_s: float, window_s: float, requests: int) -> dict[str, float]:
     """One worker with room for every request: on until the window after its last request has passed."""
     rng = random.Random(7)
     clock = on_until = on_s = 0.0
@@ -28,14 +26,14 @@ def walk_one_worker(
             until = max(on_until, clock + service_s + window_s)
             on_s += until - on_until
             on_until = until
-    return {"cold": cold / requests, "starts_per_s": starts / clock, "on_share": on_s / clock, "start_s": start_s}
+    return {"cold": cold / requests, "starts_per_s": starts / clock, "on_share": on_s / clock}
 
 
 @pytest.mark.parametrize(
     ("rate_per_s", "service_s", "window_s"), [(2 / 60, 5.0, 5.0), (0.2, 3.0, 10.0), (0.01, 8.0, 60.0)]
 )
 def test_closed_form_equals_the_walk(rate_per_s: float, service_s: float, window_s: float) -> None:
-    walked = walk_one_worker(rate_per_s, service_s, window_s, 0.0, 200_000)
+    walked = walk_one_worker(rate_per_s, service_s, window_s, 200_000)
     usage = scale_to_zero_usage(
         requests_per_s=rate_per_s, service_s=service_s, slots_per_replica=1e9, capacity_requests_per_s=1e9,
         idle_window_s=window_s, cold_start_s=0.0,
@@ -144,18 +142,21 @@ def walk_in_periods(
     return {"cold": cold / requests, "starts_per_s": starts / clock, "on_share": on_s / clock}
 
 
+@pytest.mark.parametrize("start_s", [0.0, 30.0, 76.0])
 @pytest.mark.parametrize(("period_s", "silence_s"), [(66.7, 600.0), (600.0, 5400.0), (3600.0, 10800.0)])
-def test_periods_of_traffic_equal_the_walk(period_s: float, silence_s: float) -> None:
+def test_periods_of_traffic_equal_the_walk(period_s: float, silence_s: float, start_s: float) -> None:
     rate_per_s, service_s, window_s = 0.3, 5.0, 60.0
-    walked = walk_in_periods(rate_per_s, service_s, window_s, 0.0, period_s, silence_s, 40_000)
+    walked = walk_in_periods(rate_per_s, service_s, window_s, start_s, period_s, silence_s, 40_000)
     share = period_s / (period_s + silence_s)
     usage = scale_to_zero_usage(
         requests_per_s=rate_per_s * share, service_s=service_s, slots_per_replica=1e9, capacity_requests_per_s=1e9,
-        idle_window_s=window_s, cold_start_s=0.0, active_share=share, active_period_s=period_s,
+        idle_window_s=window_s, cold_start_s=start_s, active_share=share, active_period_s=period_s,
     )  # fmt: skip
     assert usage.starts_per_month / SECONDS_PER_MONTH == pytest.approx(walked["starts_per_s"], rel=0.1)
     assert usage.cold_request_share == pytest.approx(walked["cold"], rel=0.1)
-    assert usage.billed_replica_s_per_month / SECONDS_PER_MONTH == pytest.approx(walked["on_share"], rel=0.1)
+    assert usage.starting_replica_s_per_month == pytest.approx(usage.starts_per_month * start_s)
+    on_s = usage.billed_replica_s_per_month - usage.starting_replica_s_per_month
+    assert on_s / SECONDS_PER_MONTH == pytest.approx(walked["on_share"], rel=0.1)
 
 
 def test_short_clusters_are_mostly_cold() -> None:

@@ -10,7 +10,7 @@ from llmplan.pricefeeds.dates import first_day
 from llmplan.pricefeeds.gpu_names import GpuMatch, catalog_gpu
 from llmplan.pricefeeds.providers import seller_of
 from llmplan.pricefeeds.serverless_terms import TERMS, UNKNOWN_TERMS, PlanFee, ServerlessTerms
-from llmplan.pricefeeds.sources import SourceBook
+from llmplan.pricefeeds.sources import SourceBook, clean_source
 from llmplan.pricefeeds.tables import Row, number
 
 _GRANULARITY: Final = ((r"100 ms", 0.1), (r"per second", 1.0), (r"per minute", 60.0), (r"per hour", 3600.0))
@@ -28,9 +28,11 @@ def serverless_offers(rows: list[Row], sources: SourceBook) -> tuple[list[dict[s
             unpriced.append(_unpriced(row, sources))
             continue
         terms = TERMS.get(seller_of(row["provider"]).id, UNKNOWN_TERMS)
+        elsewhere = _terms_of_another_row(row, rows)
         for match, mode, note in _gpus(row):
             fees = terms.plan_fees or (None,)
-            offers.extend(_offer(row, match, mode, terms, fee, note, sources) for fee in fees)
+            said = "; ".join(filter(None, (note, match.note, terms.note, elsewhere)))
+            offers.extend(_offer(row, match, mode, terms, fee, said, sources) for fee in fees)
     return offers, unpriced
 
 
@@ -50,6 +52,14 @@ def scales_to_zero(text: str) -> bool:
     (True, False)
     """
     return text.startswith("yes")
+
+
+def _terms_of_another_row(row: Row, rows: list[Row]) -> str:
+    """What to say where this row's source states no terms and another source of the same seller does."""
+    stated = next((other["source"] for other in rows if other["extra_charges"]), row["source"])
+    if row["extra_charges"] or stated == row["source"]:
+        return ""
+    return f"its charges beside the GPU are from {clean_source(stated)}"
 
 
 def _gpus(row: Row) -> Iterator[tuple[GpuMatch, str, str]]:
@@ -92,7 +102,7 @@ def _offer(
         "max_gpus": fee.max_gpus if fee else None,
         "region": terms.region if terms.region != "global" else None,
         "bills_start": None if terms.bills_start else False,
-        "note": "; ".join(text for text in (note, match.note, terms.note) if text) or None,
+        "note": note or None,
     }
     return fixed | {key: value for key, value in optional.items() if value is not None}
 

@@ -49,10 +49,11 @@ def scale_to_zero_usage(
     -----
     With r = rate / active_share, T = service + window, A the active period and O = A (1 - a) / a the silence:
     off probability within a period p0 = exp(-r T); a period begins off with probability exp(-T / O) (silences are
-    exponential); of its r A requests, the first and p0 of the others meet no worker, and each start makes the r cold
-    requests that arrive meanwhile wait too. After a period the worker waits out O (1 - exp(-window / O)).
-    Further workers run in proportion to the load above one worker's capacity. Exact for one worker and Poisson
-    arrivals within exponential periods, optimistic for bursts inside them.
+    exponential); of its r A requests, the first and p0 of the others meet no worker, and each start makes the
+    r A (1 - exp(-cold / A)) requests wait too that arrive meanwhile, before the period ends. After a period the worker
+    waits out O (1 - exp(-window / O)).
+    Further workers run in proportion to the load above one worker's capacity. For one worker and Poisson
+    arrivals within exponential periods, within a few per cent of a walk; optimistic for bursts inside them.
 
     References
     ----------
@@ -69,7 +70,10 @@ def scale_to_zero_usage(
     active_s = SECONDS_PER_MONTH * active_share
     first = _FirstWorker.of(rate_per_s, service_s, idle_window_s, active_share, active_period_s)
     starts = 0.0 if keep_warm else active_s * first.starts_per_active_s
-    cold_share = min(1.0, starts * (1.0 + rate_per_s * cold_start_s) / (active_s * rate_per_s))
+    waiting_s = (
+        cold_start_s if active_period_s is None else -active_period_s * math.expm1(-cold_start_s / active_period_s)
+    )
+    cold_share = min(1.0, starts * (1.0 + rate_per_s * waiting_s) / (active_s * rate_per_s))
     first_on_s = SECONDS_PER_MONTH * keep_warm if keep_warm else active_s * first.on_per_active_s
     replicas_busy = max(rate_per_s / capacity_requests_per_s, rate_per_s * service_s / slots_per_replica)
     extra = max(0.0, replicas_busy - max(1.0, keep_warm))
