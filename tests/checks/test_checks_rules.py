@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import csv
-import doctest
 from dataclasses import dataclass, replace
 
 import pytest
 
 import plan_samples as sample
 from llmplan import checks
-from llmplan.checks import rule
 from llmplan.plan.deployment import Offload, Parallelism, Replica, Tenancy
 from llmplan.spec.engine import FormatSupport
 from llmplan.spec.model import LayerGroup, ModelSpec
@@ -393,10 +391,6 @@ def test_an_unknown_engine_gets_the_rules_for_all() -> None:
     assert [result.id for result in checks.run(other)] == ["V-S3"]
     noted = replace(other, model=replace(other.model, notes=("a part is not counted",)))
     assert [result.id for result in checks.run(noted)] == ["V-S3", "model-note"]
-
-
-def test_doctests() -> None:
-    assert doctest.testmod(rule).failed == 0
 
 
 def test_ids_are_those_of_the_rule_table() -> None:

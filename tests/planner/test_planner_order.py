@@ -7,11 +7,13 @@ from datetime import date
 
 import pytest
 
+from llmplan.plan.deployment import Deployment, Purchase
 from llmplan.plan.outcome import Option
 from llmplan.plan.plan import Plan
 from llmplan.planner import recommend
 from llmplan.planner.context import Context
 from llmplan.planner.order import FIRM, LOWER_BOUND, UNDATED, VAGUE, best_of, firmness
+from llmplan.planner.rank import choose
 from llmplan.spec.catalog import Catalog
 from tests_support import LLAMA_8B, LLAMA_70B, Ask, with_gpus
 
@@ -115,3 +117,28 @@ def test_a_hair_beyond_the_quality_limit_is_not_worth_four_times_the_price(catal
     assert plan.chosen is not None
     assert plan.chosen.deployment.gpus == 1
     assert "beyond the 1.0% accepted" in " ".join(plan.reasons)
+
+
+def hosted(option: Option, usd_per_month: float) -> Option:
+    """A hosted API of the option's model at that price."""
+    deployment = Deployment(
+        strategy="serverless", model=option.deployment.model, replica=None, purchase=Purchase(kind="tokens"), levers=()
+    )
+    bare = replace(option, deployment=deployment, memory=None, estimate=None, quality=None, meets_slo=None)
+    return with_cost(bare, usd_per_month)
+
+
+def test_a_hosted_api_is_held_against_the_lighter_format_that_won(catalog: Catalog, ask: Ask) -> None:
+    """FP16 at $100, 4 bits at $20: an API must cost half of the $20, which half of the $100 does not show."""
+    question = ask(LLAMA_8B, concurrency=1, gpu_ids=("t4-16gb",), ttft_p95_s=10.0)
+    plan, context = recommend(question, catalog), Context.of(question, catalog)
+    heavy = with_cost(option_of(plan, "dedicated"), 100.0)
+    light = with_cost(option_of(plan, "quantized"), 20.0)
+    own = {"dedicated": heavy, "quantized": light}
+    chosen, reasons = choose({**own, "serverless": hosted(heavy, 15.0)}, context)  # type: ignore[dict-item]
+    assert chosen == "quantized"
+    assert "beyond the 1.0% accepted" in " ".join(reasons)
+    assert "the hosted API would cost $15" in " ".join(reasons)
+    chosen, reasons = choose({**own, "serverless": hosted(heavy, 9.0)}, context)  # type: ignore[dict-item]
+    assert chosen == "serverless"
+    assert "($20" in reasons[0]

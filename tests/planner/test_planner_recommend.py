@@ -173,9 +173,11 @@ def test_sharing_is_priced_against_one_fleet_per_tenant(catalog: Catalog, ask: A
 
 
 def test_hardware_at_hand_is_never_exceeded(catalog: Catalog, ask: Ask) -> None:
-    plan = recommend(ask(LLAMA_8B, concurrency=400, inventory=with_gpus(1, 2, "l4-24gb")), catalog)
-    for option in options_of(plan):
-        assert option.deployment.gpus <= 2
+    at_hand = with_gpus(1, 2, "l4-24gb")
+    plan = recommend(ask(LLAMA_8B, concurrency=150, inventory=at_hand), catalog)
+    assert max(option.deployment.gpus for option in options_of(plan)) == 2
+    crowded = recommend(ask(LLAMA_8B, concurrency=400, inventory=at_hand), catalog)
+    assert isinstance(crowded.outcomes["dedicated"], Rejection)
 
 
 def test_one_replica_keeps_no_commitment_and_no_spare(catalog: Catalog, ask: Ask) -> None:
@@ -262,3 +264,14 @@ def test_a_cheaper_fleet_that_never_idles_is_passed_over_aloud(catalog: Catalog,
     assert row.cold["mean_running_replicas"] >= 0.9
     assert row.quote.usd_per_month < plan.chosen.quote.usd_per_month
     assert any("scale to zero" in reason for reason in plan.reasons)
+
+
+def test_the_peaks_that_a_speed_rests_on_carry_their_sources(catalog: Catalog, ask: Ask) -> None:
+    plan = recommend(ask(LLAMA_8B, requests_per_s=1, gpu_ids=("h100-sxm-80gb",)), catalog)
+    gpu = catalog.gpus["h100-sxm-80gb"]
+    figures = {figure.path: figure for figure in plan.figures}
+    assert gpu.peak_flop_per_s
+    for name, peak in gpu.peak_flop_per_s.items():
+        figure = figures[f"gpus/h100-sxm-80gb/peak_{name}_flop_per_s"]
+        assert figure.value == peak
+        assert figure.provenance == gpu.provenance[f"peak_{name}_flop_per_s"]

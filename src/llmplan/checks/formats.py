@@ -25,10 +25,7 @@ def bfloat16_exists(replica: Replica) -> Finding | None:
 def build_has_kernels(replica: Replica) -> Finding | None:
     """Published builds carry kernels for a list of capabilities; one runs on later ones of its generation."""
     capability, built = replica.gpu.compute_capability, replica.engine.compute_capabilities
-    if capability is None:
-        return None
-    has_kernels = not built or any(major == capability[0] and minor <= capability[1] for major, minor in built)
-    if has_kernels and capability >= replica.engine.min_compute_capability:
+    if capability is None or replica.engine.has_kernels_for(capability):
         return None
     listed = ", ".join(map(dotted, built)) or f"{dotted(replica.engine.min_compute_capability)} and newer"
     return error(

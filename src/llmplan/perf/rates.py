@@ -37,7 +37,7 @@ def computes_natively(replica: Replica) -> bool:
     support = replica.engine.weight_formats.get(weights.id)
     if support is None or weights.family == "float" or gpu.compute_capability is None:
         return True
-    return support.native_from is not None and gpu.compute_capability >= support.native_from
+    return support.native_on(gpu.compute_capability)
 
 
 def rates_of(replica: Replica, coefficients: Coefficients) -> Rates:

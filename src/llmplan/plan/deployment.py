@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from llmplan.spec.engine import EngineSpec
@@ -137,7 +137,6 @@ class Deployment:
     levers: tuple[str, ...]
     replicas: int | None = None
     max_replicas: int | None = None
-    reasons: tuple[str, ...] = field(default=())
 
     @property
     def gpus(self) -> int:

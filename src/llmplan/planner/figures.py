@@ -1,4 +1,7 @@
-"""Every figure that a plan rests on, with its source: hardware, prices, coefficients."""
+"""Every figure that a plan rests on, with its source: hardware, engines, models, coefficients, qualities.
+
+Prices are not among them: each line of a quote carries its own.
+"""
 
 from __future__ import annotations
 
@@ -36,6 +39,10 @@ def _of_option(option: Option, context: Context) -> Iterator[Figure]:
 def _of_replica(replica: Replica, context: Context) -> Iterator[Figure]:
     calibration = context.calibration(replica)
     yield from _of_entity("gpus", replica.gpu.id, replica.gpu, replica.gpu.provenance)
+    for name, peak in replica.gpu.peak_flop_per_s.items():
+        origin = replica.gpu.provenance.get(f"peak_{name}_flop_per_s")
+        if origin is not None:
+            yield Figure(path=f"gpus/{replica.gpu.id}/peak_{name}_flop_per_s", value=peak, unit="", provenance=origin)
     yield from _of_entity("hosts", replica.host.id, replica.host, replica.host.provenance)
     yield from _of_entity("engines", replica.engine.ref, replica.engine, replica.engine.provenance)
     yield from _of_entity("models", replica.model.id, replica.model, replica.model.provenance)

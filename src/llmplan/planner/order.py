@@ -129,5 +129,4 @@ def never_idle(option: Option) -> bool:
 
 def demanded_saving(own: Option, context: Context) -> float:
     """The fraction by which an option of unknown latency must be cheaper than `own`."""
-    fills_two = (own.deployment.replicas or 0) >= 2
-    return context.limits.unverified_saving_steady if fills_two else context.limits.unverified_saving
+    return context.limits.unverified_saving_steady if has_failover(own) else context.limits.unverified_saving

@@ -34,11 +34,13 @@ def choose(rows: Mapping[StrategyId, Outcome], context: Context) -> tuple[Strate
         cheapest = min(unverified, key=lambda name: options[name].quote.usd_per_month)
         return cheapest, ("no option is predicted to meet the SLO; this one's latency is not stated by anybody",)
     lighter = far_cheaper(winner, {name: options[name] for name in sensible}, context)
-    if lighter is not None:
-        return lighter, tuple(reasons_for_lighter(options[lighter], options[winner], context))
+    own = options[lighter or winner]
     api = min(unverified, key=lambda name: options[name].quote.usd_per_month, default=None)
-    if api is not None and cheap_enough(options[api], options[winner], context):
-        return api, reasons_for_unverified(options[api], options[winner])
+    if api is not None and cheap_enough(options[api], own, context):
+        return api, reasons_for_unverified(options[api], own)
+    if lighter is not None:
+        hosted = options[api] if api is not None else None
+        return lighter, tuple(reasons_for_lighter(own, options[winner], hosted, context))
     return winner, tuple(reasons_for(winner, options, api, context))
 
 

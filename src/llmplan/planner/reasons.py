@@ -18,6 +18,7 @@ from llmplan.planner.order import (
     never_idle,
     offloads,
 )
+from llmplan.planner.promises import promises_of
 from llmplan.planner.quality import BEYOND_LIMIT, FULL_CACHE_BYTES, UNKNOWN, quality_class
 from llmplan.planner.terms import is_commitment
 from llmplan.units import format_seconds, format_usd
@@ -42,7 +43,7 @@ def reasons_for_unverified(api: Option, own: Option) -> tuple[str, ...]:
     )
 
 
-def reasons_for_lighter(option: Option, heavier: Option, context: Context) -> Iterator[str]:
+def reasons_for_lighter(option: Option, heavier: Option, api: Option | None, context: Context) -> Iterator[str]:
     """Why a format beyond the quality limit is recommended all the same."""
     replica, change = option.deployment.replica, option.quality.relative_change if option.quality else None
     assert replica is not None
@@ -57,6 +58,7 @@ def reasons_for_lighter(option: Option, heavier: Option, context: Context) -> It
         f"{context.limits.max_quality_loss:.1%} accepted (--max-quality-loss)"
     )
     yield from slo_reasons(option, context)
+    yield from api_reasons(option, api, context)
 
 
 def reasons_for(
@@ -69,13 +71,19 @@ def reasons_for(
     reasons += commitment_reasons(chosen, context)
     reasons += slo_reasons(chosen, context)
     reasons += quality_reasons(chosen)
-    if api is not None and options[api].quote.usd_per_month < chosen.quote.usd_per_month:
-        cost = format_usd(options[api].quote.usd_per_month)
-        reasons.append(
-            f"the hosted API would cost {cost}, but nobody states its latency or rate limit; it is recommended over a "
-            f"fleet that meets the SLO only when at least {demanded_saving(chosen, context):.0%} cheaper"
-        )
+    reasons += api_reasons(chosen, options[api] if api is not None else None, context)
     return reasons if owned else [*reasons, *passed_over(winner, options, api, context)]
+
+
+def api_reasons(chosen: Option, api: Option | None, context: Context) -> list[str]:
+    """Why a cheaper hosted API did not win."""
+    if api is None or api.quote.usd_per_month >= chosen.quote.usd_per_month:
+        return []
+    return [
+        f"the hosted API would cost {format_usd(api.quote.usd_per_month)}, but nobody states its latency or rate "
+        "limit; it is recommended over a fleet that meets the SLO only when at least "
+        f"{demanded_saving(chosen, context):.0%} cheaper"
+    ]
 
 
 def passed_over(
@@ -170,14 +178,13 @@ def commitment_reasons(option: Option, context: Context) -> list[str]:
 
 def slo_reasons(option: Option, context: Context) -> list[str]:
     """Predicted latency beside the promise."""
-    estimate, slo = option.estimate, context.slo
+    estimate = option.estimate
     if estimate is None:
         return []
-    parts = []
-    if slo.ttft_p95_s is not None:
-        parts.append(f"TTFT p95 {format_seconds(estimate.ttft_p95_s)} of {format_seconds(slo.ttft_p95_s)}")
-    if slo.tpot_p95_s is not None:
-        parts.append(f"TPOT p95 {format_seconds(estimate.tpot_p95_s)} of {format_seconds(slo.tpot_p95_s)}")
+    parts = [
+        f"{promise.name} {format_seconds(promise.predicted_s)} of {format_seconds(promise.promised_s)}"
+        for promise in promises_of(estimate, context.slo, context.demand.shape)
+    ]
     where = f"at {estimate.utilization:.0%} of a replica's capacity" if estimate.utilization > 0 else ""
     return [f"predicted {', '.join(parts)} {where}".rstrip()] if parts else []
 

@@ -22,6 +22,7 @@ from llmplan.units import HOURS_PER_MONTH, format_seconds
 
 MAX_ALTERNATIVES = 8
 STALE_PRICE_DAYS = 45
+"""A judgement: a price table that is read monthly, and two weeks late, has missed a reading."""
 LONG_WAIT_S = 30.0
 """Beyond this nobody waits for a first token, whether or not a limit was stated."""
 

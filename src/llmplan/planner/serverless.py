@@ -14,11 +14,12 @@ from llmplan.planner.ceiling import within_budget
 from llmplan.planner.context import Context
 from llmplan.planner.demand import with_rate
 from llmplan.planner.order import ALWAYS_ON, firmness
+from llmplan.planner.promises import Promise, promises_of, relax
 from llmplan.planner.quality import quality_of
-from llmplan.planner.size import Sized, slo_misses
+from llmplan.planner.size import Sized, misses_slo, slo_misses
 from llmplan.simulate import cold_start, scale_to_zero_usage
 from llmplan.spec.price import ServerlessOffer
-from llmplan.spec.workload import Workload
+from llmplan.spec.workload import Slo, Workload
 from llmplan.units import GB, HOURS_PER_DAY, MIB, SECONDS_PER_HOUR, format_seconds
 
 CHOSEN_IDLE_WINDOW_S = 60.0
@@ -31,6 +32,7 @@ times as fast (Run:ai Model Streamer benchmarks, 2024-10)."""
 VOLUME_BYTES_PER_S = 1000.0 * MIB
 """The network disk of those benchmarks, which all GPUs of a worker share: where a platform keeps the weights."""
 COLD_SHARE_AT_P95 = 0.05
+"""A promise at the 95th percentile leaves 5 of 100 requests out: as many may meet a cold worker."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,16 +147,9 @@ def _priced(
     context: Context,
 ) -> Outcome:
     fleet = replace(deployment, replicas=max(1, usage.peak_replicas))
-    misses = cold_misses(usage, warm, context)
-    if misses:
-        return Rejection(
-            strategy="serverless",
-            reason=misses,
-            fix="keep one worker warm, or relax --ttft-p95-ms",
-            deployment=fleet,
-            code="cold_start",
-            closeness=1.0 - usage.cold_request_share,
-        )
+    too_slow = slo_rejection(fleet, usage, warm, context)
+    if too_slow is not None:
+        return too_slow
     only_this = replace(context.limits, provider_ids=(offer.provider,))
     quote = pricing.quote(fleet, workload, only_this, context.prices, usage=usage)
     if isinstance(quote, Rejection):
@@ -173,17 +168,43 @@ def _priced(
     return within_budget(option, context)
 
 
-def cold_misses(usage: ServerlessUsage, warm: Estimate, context: Context) -> str | None:
-    """What the SLO loses to cold starts; None while 95 of 100 requests meet a warm worker."""
-    promised = context.slo.ttft_p95_s
-    cold_ttft_s = usage.cold_start_s + warm.ttft_s.mid
-    if promised is not None and usage.cold_request_share > COLD_SHARE_AT_P95 and cold_ttft_s > promised:
-        return (
-            f"{usage.cold_request_share:.0%} of requests meet a cold worker and wait {format_seconds(cold_ttft_s)}; "
-            f"asked for TTFT p95 {format_seconds(promised)}"
-        )
+def slo_rejection(fleet: Deployment, usage: ServerlessUsage, warm: Estimate, context: Context) -> Rejection | None:
+    """What breaks the SLO: a warm worker, as in any fleet, else cold starts."""
     misses = slo_misses(warm, context.slo, context.demand.shape)
-    return misses[0] if misses else None
+    if misses:
+        return misses_slo(fleet, misses[0], promises_of(warm, context.slo, context.demand.shape))
+    broken = [promise for promise in cold_promises(usage, warm, context.slo) if promise.broken]
+    if not broken:
+        return None
+    return Rejection(
+        strategy="serverless",
+        reason=cold_miss(usage, broken[0]),
+        fix=f"keep one worker warm, or {relax(broken)}",
+        deployment=fleet,
+        code="cold_start",
+        closeness=1.0 - usage.cold_request_share,
+    )
+
+
+def cold_promises(usage: ServerlessUsage, warm: Estimate, slo: Slo) -> Iterator[Promise]:
+    """The promises beside a request that meets a cold worker [s]; none while 95 of 100 requests meet a warm one."""
+    if usage.cold_request_share <= COLD_SHARE_AT_P95:
+        return
+    if slo.ttft_p95_s is not None:
+        wait_s = usage.cold_start_s + warm.ttft_s.mid
+        yield Promise(name="TTFT p95", flag="--ttft-p95-ms", predicted_s=wait_s, promised_s=slo.ttft_p95_s)
+    if slo.e2e_p95_s is not None:
+        total_s = usage.cold_start_s + warm.e2e_s.mid
+        yield Promise(name="E2E p95", flag="--e2e-p95-ms", predicted_s=total_s, promised_s=slo.e2e_p95_s)
+
+
+def cold_miss(usage: ServerlessUsage, promise: Promise) -> str:
+    """A promise that cold starts break, in words."""
+    takes = "wait" if promise.flag == "--ttft-p95-ms" else "take"
+    return (
+        f"{usage.cold_request_share:.0%} of requests meet a cold worker and {takes} "
+        f"{format_seconds(promise.predicted_s)}; asked for {promise.name} {format_seconds(promise.promised_s)}"
+    )
 
 
 def cold_figures(usage: ServerlessUsage, offer: ServerlessOffer) -> dict[str, float]:

@@ -10,9 +10,9 @@ from llmplan.plan.deployment import Deployment, Replica
 from llmplan.plan.load import Load
 from llmplan.plan.outcome import Estimate, MemoryBudget, Rejection
 from llmplan.planner.context import Context
+from llmplan.planner.promises import Promise, closeness, promises_of, relax
 from llmplan.spec.workload import Slo
 from llmplan.strategies._replica import longest_request_tokens
-from llmplan.units import format_seconds
 
 MAX_REPLICAS = 10_000
 
@@ -49,7 +49,10 @@ def _for_rate(deployment: Deployment, replica: Replica, memory: MemoryBudget, co
         replica, memory, context.demand.shape, calibration, context.slo, context.limits.max_utilization
     )
     if found.requests_per_s <= 0:
-        return _misses_slo(deployment, found.reason, _unloaded_closeness(replica, memory, context))
+        promises = _unloaded(replica, memory, context)
+        if found.limited_by == "kv":
+            return _pool_too_small(deployment, found.reason, closeness(promises))
+        return misses_slo(deployment, found.reason, promises)
     active = max(1, math.ceil(peak / found.requests_per_s - 1e-9))
     sized = _within_hardware(deployment, replica, memory, context, active, needed=f"{peak:.3g} requests/s at the peak")
     return sized if isinstance(sized, Rejection) else replace(sized, slo_requests_per_s=found.requests_per_s)
@@ -62,13 +65,13 @@ def _for_concurrency(
     assert users is not None
     per_replica = min(float(replica.settings.max_num_seqs), _requests_in_pool(memory, context))
     if per_replica < 1:
-        return _misses_slo(deployment, "the KV pool does not hold one request", per_replica)
+        return _pool_too_small(deployment, "the KV pool does not hold one request", per_replica)
     low = max(1, math.ceil(users / per_replica - 1e-9))
     high = max(low, math.ceil(users))
     best = _speed(replica, memory, context, high)
     misses = slo_misses(best, context.slo, context.demand.shape)
     if misses:
-        return _misses_slo(deployment, misses[0], _slo_closeness(best, context.slo))
+        return misses_slo(deployment, misses[0], promises_of(best, context.slo, context.demand.shape))
     while low < high:
         middle = (low + high) // 2
         if slo_misses(_speed(replica, memory, context, middle), context.slo, context.demand.shape):
@@ -119,43 +122,38 @@ def _requests_in_pool(memory: MemoryBudget, context: Context) -> float:
 
 def slo_misses(estimate: Estimate, slo: Slo, load: Load) -> list[str]:
     """Each promise that the estimate breaks, as `what is > what was promised`."""
-    e2e_p95_s = estimate.ttft_p95_s + (load.output_tokens.at_p95 - 1.0) * estimate.tpot_s.mid
-    promises = (
-        ("TTFT p95", estimate.ttft_p95_s, slo.ttft_p95_s),
-        ("TPOT p95", estimate.tpot_p95_s, slo.tpot_p95_s),
-        ("E2E p95", e2e_p95_s, slo.e2e_p95_s),
-    )
-    misses = [
-        f"{name} is {format_seconds(value)}, asked for {format_seconds(limit)}"
-        for name, value, limit in promises
-        if limit is not None and value > limit
-    ]
+    misses = [promise.miss for promise in promises_of(estimate, slo, load) if promise.broken]
     if estimate.saturated and not slo.is_empty:
         misses.append("the replica is saturated at this load")
     return misses
 
 
-def _unloaded_closeness(replica: Replica, memory: MemoryBudget, context: Context) -> float:
-    """How near an idle replica comes to the SLO: 1 would keep it."""
+def _unloaded(replica: Replica, memory: MemoryBudget, context: Context) -> tuple[Promise, ...]:
+    """The promises beside what an idle replica does."""
     idle = replace(context.demand.shape, kind="rate", value=0.0)
-    return _slo_closeness(perf.estimate(replica, memory, idle, context.calibration(replica)), context.slo)
+    return promises_of(perf.estimate(replica, memory, idle, context.calibration(replica)), context.slo, idle)
 
 
-def _slo_closeness(estimate: Estimate, slo: Slo) -> float:
-    ratios = [
-        limit / value
-        for value, limit in ((estimate.ttft_p95_s, slo.ttft_p95_s), (estimate.tpot_p95_s, slo.tpot_p95_s))
-        if limit is not None and value > 0
-    ]
-    return min([1.0, *ratios])
-
-
-def _misses_slo(deployment: Deployment, reason: str, closeness: float) -> Rejection:
+def misses_slo(deployment: Deployment, reason: str, promises: tuple[Promise, ...]) -> Rejection:
+    """Too slow for what was promised."""
+    fix = relax(promises)
     return Rejection(
         strategy=deployment.strategy,
         reason=reason,
-        fix="relax --ttft-p95-ms or --tpot-p95-ms, or allow faster GPUs",
+        fix=f"{fix}, or allow faster GPUs" if fix else "allow faster GPUs",
         deployment=deployment,
         code="misses_slo",
-        closeness=min(1.0, max(0.0, closeness)),
+        closeness=closeness(promises),
+    )
+
+
+def _pool_too_small(deployment: Deployment, reason: str, near: float) -> Rejection:
+    """Not one request fits: no promise helps."""
+    return Rejection(
+        strategy=deployment.strategy,
+        reason=reason,
+        fix="shorten the requests, or allow GPUs with more memory",
+        deployment=deployment,
+        code="misses_slo",
+        closeness=min(1.0, max(0.0, near)),
     )

@@ -38,6 +38,10 @@ class FormatSupport:
         ceiling = self.max_compute_capability
         return self.min_compute_capability <= compute_capability and (ceiling is None or compute_capability <= ceiling)
 
+    def native_on(self, compute_capability: tuple[int, int]) -> bool:
+        """Whether the format's own arithmetic is used on this capability."""
+        return self.native_from is not None and compute_capability >= self.native_from
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSpec:
@@ -78,6 +82,14 @@ class EngineSpec:
     def ref(self) -> str:
         """`vllm@0.33.0`."""
         return f"{self.id}@{self.version}"
+
+    def has_kernels_for(self, compute_capability: tuple[int, int]) -> bool:
+        """Whether the published build runs there: it is built for capabilities, and each also runs on later ones of
+        its generation."""
+        if compute_capability < self.min_compute_capability:
+            return False
+        built, (generation, step) = self.compute_capabilities, compute_capability
+        return not built or any(major == generation and minor <= step for major, minor in built)
 
     def scheduler_default(self, memory_bytes: int, architecture: str) -> SchedulerDefault:
         """The limits that this version chooses for a GPU of this size."""

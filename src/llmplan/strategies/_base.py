@@ -54,9 +54,12 @@ class Market:
 
     def engine_for(self, gpu: GpuSpec, *, preferred: tuple[str, ...]) -> EngineSpec | None:
         """The first preferred engine that is allowed and has kernels for the GPU."""
+        capability = gpu.compute_capability
+        if capability is None:
+            return None
         for engine_id in preferred:
             engine = self.engines.get(engine_id)
-            if engine is not None and runs_on(engine, gpu):
+            if engine is not None and engine.has_kernels_for(capability):
                 return engine
         return None
 
@@ -70,16 +73,6 @@ class Strategy:
     propose: Callable[[Market], Iterator[Deployment]]
     why_none: Callable[[Market], tuple[str, str]]
     """reason and fix when nothing can be proposed at all"""
-
-
-def runs_on(engine: EngineSpec, gpu: GpuSpec) -> bool:
-    """Whether the published build has kernels for this GPU's compute capability."""
-    capability = gpu.compute_capability
-    if capability is None:
-        return False
-    if engine.compute_capabilities:
-        return capability in engine.compute_capabilities
-    return capability >= engine.min_compute_capability
 
 
 def purchase_of(market: Market) -> Purchase:

@@ -14,7 +14,7 @@ def runs_natively(engine: EngineSpec, gpu: GpuSpec, weight_format: WeightFormat)
     capability = gpu.compute_capability
     if support is None or capability is None or not support.runs_on(capability):
         return False
-    return support.native_from is not None and capability >= support.native_from
+    return support.native_on(capability)
 
 
 def runs_format(engine: EngineSpec, gpu: GpuSpec, weight_format: WeightFormat) -> bool:

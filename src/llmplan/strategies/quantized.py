@@ -59,8 +59,7 @@ def kv_formats(market: Market, machine: Machine, engine: EngineSpec, weights: We
     capability = machine.gpu.compute_capability
     if market.question.limits.kv_formats or support is None or capability is None or not support.runs_on(capability):
         return (plain,)
-    native = support.native_from is not None and capability >= support.native_from
-    return (plain, market.kv_formats["fp8"]) if native else (plain,)
+    return (plain, market.kv_formats["fp8"]) if support.native_on(capability) else (plain,)
 
 
 def levers(market: Market, weights: WeightFormat, kv: KvFormat) -> tuple[str, ...]:

@@ -14,7 +14,6 @@ from llmplan.strategies._formats import common_formats, format_lever
 from llmplan.strategies._replica import make_replica, setups
 
 ENGINES = ("vllm", "sglang")
-MAX_GPUS_PER_WORKER = 8
 
 
 def propose(market: Market) -> Iterator[Deployment]:
@@ -28,7 +27,7 @@ def propose(market: Market) -> Iterator[Deployment]:
             levers=("hosted API by the token",),
         )
     for machine, engine, weights, parallel in setups(market, market.serverless, ENGINES, common_formats):
-        if parallel.gpus > MAX_GPUS_PER_WORKER or parallel.ep:
+        if parallel.ep:
             continue
         replica = make_replica(market, machine, engine, parallel, weights)
         for keep_warm in (0, 1):
