@@ -1,11 +1,13 @@
 """Fit the speed model's coefficients to published measurements and write profiles/calibration/.
 
 Three levels, each pulled towards the one above: everything; one engine; one engine on one GPU generation. The fit
-minimizes robust log ratios, with every (source, GPU, model, engine, format) group weighing the same however many
-rows it has. Bands are the 10th and 90th percentile of measured / predicted over rows whose whole GPU, and then whole
-model, was left out. Nothing is fitted per row, model or source.
+minimizes robust log ratios over at most 5 rows of every (source, GPU, model, engine, format) group. Each of a group's
+n residuals is multiplied by n^-0.25 and the loss squares it, so that a group weighs sqrt(n): 1 for one row, 2.2 for 5.
+Bands are the 10th and 90th percentile of measured / predicted over rows whose whole GPU, and then whole model, was left
+out. Nothing is fitted per row, model or source.
 
-Run with `make calibrate`; needs the folder named by LLMPLAN_DATA.
+Run with `make calibrate`; needs the folder named by LLMPLAN_DATA. `--no-cross-validation` prints the errors in sample
+and writes nothing: bands need rows that were left out.
 """
 
 from __future__ import annotations
@@ -116,7 +118,7 @@ def _steady(engine: Engine, case: Case) -> tuple[Steady, bool]:
 
 
 def sample(cases: Iterable[Case], per_group: int = ROWS_PER_GROUP) -> list[tuple[Case, float]]:
-    """At most `per_group` rows of every group, evenly over its loads, each with its weight."""
+    """At most `per_group` rows of every group, evenly over its loads, each with the factor on its residuals."""
     groups: dict[tuple[str, ...], list[Case]] = defaultdict(list)
     for case in cases:
         replica = case.replica
@@ -400,7 +402,10 @@ def main(arguments: Sequence[str]) -> int:
     fitted = fit_all(cases, 12)
     own = in_sample(cases, fitted)
     print("in sample: median/mean/p90 of the absolute error in % (rows)\n" + summary(own), flush=True)
-    residuals = own if "--no-cross-validation" in arguments else cross_validate(cases, fitted, 2)
+    if "--no-cross-validation" in arguments:
+        print("not cross-validated: nothing was written")
+        return 0
+    residuals = cross_validate(cases, fitted, 2)
     print("left out: median/mean/p90 of the absolute error in % (rows)\n" + summary(residuals))
     write(fitted, residuals, cases, OUT)
     print(f"wrote {len(fitted)} calibrations to {OUT.relative_to(REPO)}")

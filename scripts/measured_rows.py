@@ -162,7 +162,7 @@ def _replica(row: Mapping[str, str], model: ModelSpec, gpu: GpuSpec, weights: We
     engine = _engine(str(_engine_id(row["engine"])), row["engine_version"])
     tp, pp, dp = (int(_number(row[name]) or 1) for name in ("tp", "pp", "dp"))
     expert_parallel = model.is_moe and row["ep"] not in ("", "1")
-    if dp > 1 and expert_parallel and tp * dp * pp > int(_number(row["gpus_total"]) or 1):
+    if dp > 1 and tp * dp * pp > int(_number(row["gpus_total"]) or 1):
         tp = 1
     quantized = weights.id in ("fp8", "fp8-block", "nvfp4") and engine.id == "tensorrt-llm"
     kv_id = "fp8" if row["kv_dtype"] == "fp8" or (quantized and row["kv_dtype"] == "") else "bf16"

@@ -9,6 +9,8 @@ from dataclasses import replace
 import pytest
 
 from llmplan import memory
+from llmplan.memory.capacity import contiguous_bytes
+from llmplan.memory.offload import host_cache_bytes
 from llmplan.plan.deployment import Offload, Replica, Tenancy
 from llmplan.plan.outcome import MemoryBudget, Rejection
 from llmplan.spec.engine import FormatSupport
@@ -192,3 +194,13 @@ def test_a_pool_that_does_not_go_beside_the_weights_is_named_as_such(make: Make)
     outcome = rejected(make(gpu_gib=24, kv_cache_memory_bytes=500 * GIB))
     assert outcome.code == "kv_pool_too_large"
     assert "--kv-cache-memory-gib" in outcome.fix
+
+
+@pytest.mark.parametrize("batched_tokens", [128, 512, 2048])
+def test_the_caches_of_gpu_and_host_are_the_whole_cache(make: Make, batched_tokens: int) -> None:
+    """Windows keep the physical batch of 512 tokens beside them, wherever a layer is computed."""
+    settings = {"engine": "llama-cpp", "kv": "fp16", "max_num_seqs": 2, "max_num_batched_tokens": batched_tokens}
+    whole = make("gpt-oss-20b", **settings)
+    split = make("gpt-oss-20b", **settings, offload=Offload(kind="layers", host_layers=9))
+    parts = contiguous_bytes(split, 9) + host_cache_bytes(split, 9)
+    assert parts == pytest.approx(contiguous_bytes(whole, 0))

@@ -59,7 +59,7 @@ def read_device(binding: Any, index: int, host: HostReading) -> GpuReading:
         fabric_state=read_fabric_state(binding, reader, handle),
         mig_enabled=mig_mode[0] if mig_mode else None,
         mig_enabled_after_reset=mig_mode[1] if mig_mode else None,
-        mig=_read_mig(binding, reader, handle, host) if mig_mode and mig_mode[0] else (),
+        mig=_read_mig(binding, reader, handle) if mig_mode and mig_mode[0] else (),
         ecc=_read_ecc(reader, handle),
         persistence=reader.read("persistence", "nvmlDeviceGetPersistenceMode", handle, convert=bool),
         virtualization=reader.read(
@@ -122,7 +122,7 @@ def _read_ecc(reader: FieldReader, handle: Any) -> EccReading | None:
     )
 
 
-def _read_mig(binding: Any, reader: FieldReader, handle: Any, host: HostReading) -> tuple[MigReading, ...]:
+def _read_mig(binding: Any, reader: FieldReader, handle: Any) -> tuple[MigReading, ...]:
     """The MIG instances of a GPU. Their slots are sparse: an index without an instance answers Not Found."""
     slots = reader.read("mig", "nvmlDeviceGetMaxMigDeviceCount", handle, convert=int) or 0
     instances = []
@@ -131,11 +131,11 @@ def _read_mig(binding: Any, reader: FieldReader, handle: Any, host: HostReading)
             instance = binding.nvmlDeviceGetMigDeviceHandleByIndex(handle, slot)
         except binding.NVMLError:
             continue
-        instances.append(_read_mig_instance(FieldReader(binding), instance, slot, host))
+        instances.append(_read_mig_instance(FieldReader(binding), instance, slot))
     return tuple(instances)
 
 
-def _read_mig_instance(reader: FieldReader, instance: Any, slot: int, host: HostReading) -> MigReading:
+def _read_mig_instance(reader: FieldReader, instance: Any, slot: int) -> MigReading:
     name = reader.read("name", "nvmlDeviceGetName", instance, convert=str)
     profile = _MIG_PROFILE.search(name or "")
     granted = reader.read(

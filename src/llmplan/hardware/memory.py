@@ -12,18 +12,18 @@ _MEMORY_INFO_V2: Final = 0x02000028
 """The structure's size (40 bytes) and version, as NVML wants them."""
 
 
-def read_memory(reader: FieldReader, handle: Any, host: HostReading, *, field: str = "memory") -> MemoryReading | None:
+def read_memory(reader: FieldReader, handle: Any, host: HostReading) -> MemoryReading | None:
     """What NVML says, or the host's RAM if NVML says that this GPU keeps no such account.
 
     Only "not supported" from both versions, or a total of zero, means unified memory. Missing permission (the
     parent of a MIG instance in a container) or a lost GPU leaves the memory unknown.
     """
-    reading = reader.read(field, "nvmlDeviceGetMemoryInfo", handle, _MEMORY_INFO_V2, convert=_from_v2)
+    reading = reader.read("memory", "nvmlDeviceGetMemoryInfo", handle, _MEMORY_INFO_V2, convert=_from_v2)
     if reading is None or reading.total_bytes == 0:
-        reading = reader.read(field, "nvmlDeviceGetMemoryInfo", handle, convert=_from_v1) or reading
+        reading = reader.read("memory", "nvmlDeviceGetMemoryInfo", handle, convert=_from_v1) or reading
     if reading is not None and reading.total_bytes > 0:
         return reading
-    if reading is None and reader.codes.get(field) != ERROR_NOT_SUPPORTED:
+    if reading is None and reader.codes.get("memory") != ERROR_NOT_SUPPORTED:
         return None
     return _from_host(host)
 

@@ -6,7 +6,7 @@ from llmplan.memory.places import places
 from llmplan.memory.shards import rank_part
 from llmplan.plan.deployment import Parallelism, Replica
 from llmplan.spec.identity import remembered
-from llmplan.spec.model import ModelSpec, Shard, TensorRole
+from llmplan.spec.model import ModelSpec, TensorRole
 
 HALF_BYTES = 2
 
@@ -25,7 +25,7 @@ def adapter_bytes(model: ModelSpec, parallel: Parallelism, rank: int) -> float:
         tensor = place.tensor
         if place.group is None or tensor.role is not TensorRole.LINEAR or len(tensor.shape) != 2:
             continue
-        part = tensor if tensor.shard is Shard.EXPERT else rank_part(place, model, parallel, 1)
+        part = rank_part(place, model, parallel, 1)
         features += place.layers * tensor.copies * (part.shape[0] + part.shape[1])
     return HALF_BYTES * rank * features / parallel.pp
 

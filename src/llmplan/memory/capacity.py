@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from llmplan.memory.kv_cache import CacheLayout, cache_layout, contiguous_cache_bytes, in_flight_tokens
-from llmplan.memory.offload import place_weights
-from llmplan.memory.runtime import MICRO_BATCH_TOKENS, version_of
+from llmplan.memory.kv_cache import CacheLayout, cache_layout, in_flight_tokens
+from llmplan.memory.offload import place_weights, stage_cache_bytes
+from llmplan.memory.runtime import version_of
 from llmplan.memory.shards import weights_on_rank
 from llmplan.plan.deployment import Replica
 from llmplan.plan.outcome import KvPool
@@ -51,18 +51,10 @@ def contiguous_bytes(replica: Replica, host_layers: int) -> float:
     """llama.cpp's cache for the whole context of every slot [bytes], of the layers that are on the GPU.
 
     replica: what runs; host_layers [layers] on the CPU. Cache of all layers x layers on the GPU / layers.
-    Valid where the cache is laid out in advance. Reference: `contiguous_cache_bytes`.
+    Valid where the cache is laid out in advance. Reference: `stage_cache_bytes`.
     """
-    model, settings = replica.model, replica.settings
-    whole = contiguous_cache_bytes(
-        model,
-        replica.kv,
-        replica.parallel.pp,
-        settings.max_model_len,
-        settings.max_num_seqs,
-        MICRO_BATCH_TOKENS,
-    )
-    return whole * (model.layer_count - host_layers) / model.layer_count
+    layers = replica.model.layer_count
+    return stage_cache_bytes(replica, replica.parallel.pp) * (layers - host_layers) / layers
 
 
 def kv_pool(replica: Replica, pool_bytes: float) -> KvPool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from llmplan.memory.kv_cache import contiguous_cache_bytes
-from llmplan.memory.runtime import MICRO_BATCH_TOKENS, compute_buffer, non_torch
+from llmplan.memory.runtime import MICRO_BATCH_TOKENS, compute_buffer, micro_batch_tokens, non_torch
 from llmplan.memory.shards import weights_on_rank
 from llmplan.plan.deployment import Parallelism
 from llmplan.spec.engine import EngineSpec
@@ -53,7 +53,7 @@ def layers_on_gpu(
     """
     share = weights_on_rank(model, weight_format, Parallelism(), engine)
     cache = contiguous_cache_bytes(
-        model, kv_format, 1, context_tokens, slots, min(max_num_batched_tokens, MICRO_BATCH_TOKENS)
+        model, kv_format, 1, context_tokens, slots, micro_batch_tokens(max_num_batched_tokens)
     )
     runtime = compute_buffer(model).size.high + non_torch(1, engine.kv_pool_rule).size.mid
     room = gpu.memory_bytes * engine.memory_fraction - SPLIT_MARGIN_BYTES - runtime

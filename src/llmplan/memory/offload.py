@@ -8,6 +8,7 @@ from typing import Final
 
 from llmplan.memory.adapters import host_adapters_bytes
 from llmplan.memory.kv_cache import contiguous_cache_bytes
+from llmplan.memory.runtime import micro_batch_tokens
 from llmplan.memory.shards import RankWeights
 from llmplan.plan.deployment import Replica
 from llmplan.units import GIB
@@ -55,14 +56,21 @@ def host_cache_bytes(replica: Replica, host_layers: int) -> float:
     """Cache of the layers that the host computes [bytes].
 
     replica: its model, cache format and slots; host_layers [layers] on the CPU.
-    `contiguous_cache_bytes` x host layers / layers. Valid for llama.cpp's layer split, every layer taken for an
+    `stage_cache_bytes` x host layers / layers. Valid for llama.cpp's layer split, every layer taken for an
     average one. Reference: llama.cpp build 11434 `--n-gpu-layers`.
     """
+    return stage_cache_bytes(replica, 1) * host_layers / replica.model.layer_count
+
+
+def stage_cache_bytes(replica: Replica, pp: int) -> float:
+    """Cache of a stage's layers for the whole context of every slot, wherever they are computed [bytes].
+
+    replica: its model, cache format, slots and batch; pp [stages], 1 for all layers.
+    `contiguous_cache_bytes` with the physical batch. Valid for llama.cpp. Reference: `contiguous_cache_bytes`.
+    """
     settings = replica.settings
-    whole = contiguous_cache_bytes(
-        replica.model, replica.kv, 1, settings.max_model_len, settings.max_num_seqs, settings.max_num_batched_tokens
-    )
-    return whole * host_layers / replica.model.layer_count
+    step = micro_batch_tokens(settings.max_num_batched_tokens)
+    return contiguous_cache_bytes(replica.model, replica.kv, pp, settings.max_model_len, settings.max_num_seqs, step)
 
 
 def host_share_bytes(replica: Replica) -> int:

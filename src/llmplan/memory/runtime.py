@@ -20,7 +20,7 @@ from llmplan.units import GIB, format_bytes
 FP32_BYTES: Final = 4
 HALF_BYTES: Final = 2
 MICRO_BATCH_TOKENS: Final = 512
-"""llama.cpp's physical batch (`--ubatch-size`), whatever the logical one is."""
+"""llama.cpp's physical batch (`--ubatch-size`); a smaller logical one lowers it."""
 EXPERT_CHUNK_TOKENS: Final = 16384
 """vLLM runs its fused experts on this many tokens at a time."""
 FORWARD_RATIOS: Final = (0.7, 1.6)
@@ -98,6 +98,18 @@ def version_of(text: str) -> tuple[int, int]:
     """
     match = re.match(r"v?(\d+)\.(\d+)", text)
     return (int(match[1]), int(match[2])) if match else (10**6, 0)
+
+
+def micro_batch_tokens(max_num_batched_tokens: int) -> int:
+    """Tokens that llama.cpp computes at once, whatever it takes in together.
+
+    max_num_batched_tokens [tokens]: the logical batch. min(batch, 512). Valid for llama.cpp's default `--ubatch-size`.
+    Reference: llama.cpp build 11434 common/common.h.
+
+    >>> micro_batch_tokens(2048), micro_batch_tokens(128)
+    (512, 128)
+    """
+    return min(max_num_batched_tokens, MICRO_BATCH_TOKENS)
 
 
 @remembered

@@ -84,9 +84,9 @@ def _broken(prepared: Prepared, load: Load, slo: Slo, rate: float) -> tuple[str,
         return None
     engine = prepared.engine
     steady = engine.open(rate, prepared.full)
-    if slo.tpot_p95_s is not None or slo.e2e_p95_s is not None:
+    if slo.tpot_p95_s is not None:
         tpot_s = tpot_p95_s(engine, steady, load)
-        if slo.tpot_p95_s is not None and tpot_s > slo.tpot_p95_s:
+        if tpot_s > slo.tpot_p95_s:
             return "tpot", tpot_s, slo.tpot_p95_s
     if slo.ttft_p95_s is None and slo.e2e_p95_s is None:
         return None

@@ -34,7 +34,11 @@ class Link:
 
     @property
     def allreduce_s_per_byte(self) -> float:
-        """The part of an all-reduce that grows with the message: 2 (n - 1)/n / bandwidth [s/B]."""
+        """The part of an all-reduce that grows with the message: 2 (n - 1)/n / bandwidth [s/B].
+
+        Valid for bandwidth-optimal rings; small messages are dominated by hops x latency.
+        Reference: Patarasu & Yuan 2009, J. Parallel Distrib. Comput. 69(2).
+        """
         return 2.0 * (self.ring - 1) / self.ring / self.ring_bytes_per_s
 
 
@@ -82,17 +86,3 @@ def pcie_bytes_per_s(gpu: GpuSpec, host: HostSpec) -> float:
     if gpu.pcie_bytes_per_s is None:
         return host.pcie_bytes_per_s
     return min(gpu.pcie_bytes_per_s, host.pcie_bytes_per_s)
-
-
-def allreduce_s(message_bytes: float, link: Link) -> float:
-    """Time of one ring all-reduce.
-
-    message_bytes [B] per rank; link: ring members, their achieved speed [B/s] and hop latency [s].
-    hops * latency + 2 (n - 1)/n * bytes / bandwidth. Valid for bandwidth-optimal rings; small messages are
-    dominated by the first term. Reference: Patarasu & Yuan 2009, J. Parallel Distrib. Comput. 69(2).
-
-    >>> nvlink = Link(name="NVLink", bytes_per_s=4e11, hop_s=2e-6, ring=4, ring_bytes_per_s=4e11, switched=True)
-    >>> round(allreduce_s(1e9, nvlink) * 1e3, 3)
-    3.754
-    """
-    return link.hops * link.hop_s + link.allreduce_s_per_byte * message_bytes

@@ -15,7 +15,7 @@ from llmplan.perf.offload import host_step_s, placement_of
 from llmplan.perf.pace import Pace
 from llmplan.perf.rates import rates_of
 from llmplan.perf.roofline import overlapped_s, visible_pairs
-from llmplan.perf.work import Work, work_of
+from llmplan.perf.work import Work, adapter_slot_rank, exchanged_bytes_per_token, work_of
 from llmplan.plan.deployment import Replica
 
 COLLECTIVES_PER_LAYER = 2
@@ -65,7 +65,7 @@ class StepModel:
         self._placement = placement
         self._power = coefficients.roofline_exponent
         self._stages, self._groups = parallel.pp, parallel.dp
-        self._shared_experts = parallel.dp if parallel.ep else 1
+        self._shared_experts = parallel.dp
         self._chunk_tokens = float(max(1, replica.settings.max_num_batched_tokens))
         self._sequence_s, self._request_s = coefficients.sequence_s, coefficients.request_s
         self._set_matrices(replica, work, coefficients)
@@ -82,7 +82,7 @@ class StepModel:
         kept = 1.0 - streamed / work.resident_bytes
         tenancy = replica.tenancy
         self._adapters = float(tenancy.adapters) if tenancy is not None else 0.0
-        adapter_bytes = work.adapter_bytes_per_rank_unit * tenancy.lora_rank if tenancy is not None else 0.0
+        adapter_bytes = work.adapter_bytes_per_rank_unit * adapter_slot_rank(replica)
         self._adapter_read_s = adapter_bytes / rates.dense_bytes_per_s
         self._dense_read_s = work.dense_bytes * on_gpu * kept / rates.dense_bytes_per_s
         self._dense_flop_s = 2.0 * work.dense_weights * on_gpu / rates.dense_flop_per_s
@@ -127,11 +127,10 @@ class StepModel:
             self._collective_fixed_s = messages * link.hops * link.hop_s
             self._collective_token_s = messages * hidden * link.allreduce_s_per_byte
         ranks = parallel.tp * parallel.dp
-        if parallel.ep and parallel.dp > 1 and work.experts:
+        if parallel.dp > 1 and work.experts:
             link = link_between(ranks, gpu, host, coefficients)
             self._a2a_fixed_s = COLLECTIVES_PER_LAYER * work.expert_layers * link.hops * link.hop_s
-            leaving = (ranks - 1) / ranks / parallel.tp
-            self._a2a_token_s = 2.0 * work.routed_copies_per_token * hidden * leaving / link.bytes_per_s
+            self._a2a_token_s = COLLECTIVES_PER_LAYER * exchanged_bytes_per_token(work, parallel) / link.bytes_per_s
         if parallel.pp > 1:
             link = link_between(parallel.tp * parallel.pp, gpu, host, coefficients)
             self._send_fixed_s, self._send_token_s = link.hop_s, hidden / parallel.tp / link.bytes_per_s

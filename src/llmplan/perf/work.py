@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from llmplan.plan.deployment import Parallelism
+from llmplan.plan.deployment import Parallelism, Replica
 from llmplan.spec.formats import KvFormat, WeightFormat
 from llmplan.spec.identity import remembered
 from llmplan.spec.kept import kept_share
@@ -98,7 +98,9 @@ def bytes_per_weight(weights: WeightFormat, row_inputs: int) -> float:
     """Bytes that one weight of a quantized linear layer takes, with its share of scales and zeros.
 
     weights: the format; row_inputs [-]: input features of the layer (rows with one scale each).
-    bits/8 + (scale + zero/8) / group. Valid for every format of the registry; exact up to padding.
+    bits/8 + (scale + zero/8) / group. Valid up to padding where all layers are stored alike. GGUF files mix block types
+    per tensor and are taken at their type's average bits: over `memory`'s count of Llama-3.3-70B q2_k is 7.5 %, q3_k_m
+    3.8 % and q4_k_m 2 % too large.
     Reference: AWQ (arXiv 2306.00978) and OCP microscaling formats v1.0 for the group layouts.
 
     >>> from llmplan.spec.formats import WEIGHT_FORMATS
@@ -132,6 +134,30 @@ def attention_flop_per_context_token(attention: Attention, *, decode: bool) -> f
             if decode:
                 return 2.0 * heads * (2 * attention.kv_lora_rank + attention.qk_rope_head_dim)
             return 2.0 * heads * (attention.qk_nope_head_dim + attention.qk_rope_head_dim + attention.v_head_dim)
+
+
+def adapter_slot_rank(replica: Replica) -> int:
+    """Rank that one adapter is read at [-]: that of its slot, whose rows beyond the adapter's are zeros.
+
+    replica: its tenancy and its engine's ranks. The engine's smallest that holds the adapter's, else its own.
+    Valid for vLLM, whose kernels take the whole slot. Reference: vLLM 0.33 config/lora.py; as `memory` reserves.
+    """
+    rank = replica.tenancy.lora_rank if replica.tenancy else 0
+    return min((known for known in replica.engine.max_lora_ranks if known >= rank), default=rank)
+
+
+def exchanged_bytes_per_token(work: Work, parallel: Parallelism) -> float:
+    """Bytes that one GPU sends for each token of its group so that data-parallel groups can share experts, one way.
+
+    work: copies and layers of the stage; parallel: how experts are spread.
+    EP: k copies of the hidden vector to the (n - 1)/n of ranks that are others, shared by tp GPUs. Without EP every
+    group's tokens are gathered on all groups: (dp - 1) copies in each layer with experts. The way back is as long.
+    Valid for rings and pairwise exchanges. Reference: vLLM 0.33 distributed/device_communicators/all2all.py.
+    """
+    if not parallel.ep:
+        return work.expert_layers * (parallel.dp - 1) * work.hidden_bytes_per_token
+    ranks = parallel.tp * parallel.dp
+    return work.routed_copies_per_token * work.hidden_bytes_per_token * (ranks - 1) / ranks / parallel.tp
 
 
 @remembered
@@ -204,8 +230,15 @@ def _count_tensors(
         dense.size_bytes += size_bytes
         if tensor.role in (TensorRole.LINEAR, TensorRole.ROUTER):
             dense.weights += per_rank
-        if tensor.role is TensorRole.LINEAR:
-            dense.adapter_bytes += count * ACTIVATION_BYTES * sum(tensor.shape) / parallel.tp
+        if tensor.role is TensorRole.LINEAR and len(tensor.shape) == 2:
+            features = _adapter_features(tensor, _shards(tensor.shard, parallel, kv_heads))
+            dense.adapter_bytes += count * ACTIVATION_BYTES * tensor.copies * features
+
+
+def _adapter_features(tensor: Tensor, shards: int) -> float:
+    """Columns of A and rows of B that a rank holds of one adapter: only the side that the layer is cut on shrinks."""
+    outputs, inputs = tensor.shape
+    return outputs + inputs / shards if tensor.shard is Shard.ROW else outputs / shards + inputs
 
 
 def _attention_work(model: ModelSpec, kv: KvFormat, parallel: Parallelism, share: float) -> tuple[AttentionWork, ...]:
@@ -245,7 +278,7 @@ def _shards(shard: Shard, parallel: Parallelism, kv_heads: int) -> int:
         case Shard.KV_COLUMN:
             return min(parallel.tp, kv_heads)
         case Shard.EXPERT:
-            return parallel.tp * (parallel.dp if parallel.ep else 1)
+            return parallel.tp * parallel.dp
         case Shard.REPLICATED:
             return 1
 
