@@ -21,10 +21,11 @@ from llmplan.plan.plan import Plan
 
 MAX_BYTES = 16 * 1024**2
 DIGEST_KEY = "digest"
+FILE_MODE = 0o666
 HEADER = """\
 # A deployment plan made by llmplan: the question, five answers and every figure behind them, with its source.
-#   llmplan cost FILE                       prices it
-#   llmplan emit-config FILE --target vllm  writes launch files from it
+#   llmplan cost FILE                         prices it
+#   llmplan emit-config FILE --target TARGET  writes launch files, where the plan has something to launch
 # The digest at the end tells when the content was changed by hand.
 """
 
@@ -87,7 +88,7 @@ def read_plan(path: Path | str, *, allow_edited: bool = False) -> Plan:
         raise DataError(f"{file}: {error.message}", hints=error.hints) from error
 
 
-def write_text(path: Path, text: str, *, force: bool = False, mode: int = 0o666) -> None:
+def write_text(path: Path, text: str, *, force: bool = False) -> None:
     """Write a text file atomically: into a neighbour first, then renamed. A link keeps pointing, a device stays one."""
     temporary = ""
     try:
@@ -101,7 +102,7 @@ def write_text(path: Path, text: str, *, force: bool = False, mode: int = 0o666)
             stream.write(text.encode())
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(temporary, mode & ~_umask())
+        os.chmod(temporary, FILE_MODE & ~_umask())
         os.replace(temporary, path)
     except (OSError, UnicodeEncodeError) as error:
         raise cannot_write(path, error) from error

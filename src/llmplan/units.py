@@ -12,8 +12,6 @@ from typing import Final
 KIB: Final = 1024
 MIB: Final = 1024**2
 GIB: Final = 1024**3
-KB: Final = 1000
-MB: Final = 1000**2
 GB: Final = 1000**3
 TB: Final = 1000**4
 TERA: Final = 1e12

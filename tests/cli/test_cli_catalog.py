@@ -53,6 +53,37 @@ def test_show_finds_every_kind(capsys: pytest.CaptureFixture[str], name: str) ->
     assert "–" not in out.split("Sources")[0]
 
 
+def test_show_of_a_format_gives_its_quality_with_sources(capsys: pytest.CaptureFixture[str], catalog: Catalog) -> None:
+    assert main(["catalog", "show", "AWQ"]) == 0
+    out = capsys.readouterr().out
+    assert "format awq-int4" in out
+    assert "[2] ModelOpt" in out.split("Sources")[1]
+    assert main(["catalog", "show", "awq-int4", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    quality = catalog.qualities["awq-int4"]
+    assert found["kind"] == "format"
+    assert found["fields"]["median_quality_change"] == quality.relative_change
+    assert found["fields"]["worst_quality_change"] == quality.worst_change
+    assert len(found["provenance"]) == len(quality.provenance)
+
+
+def test_show_of_a_format_without_figures_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["catalog", "show", "nf4", "--json"]) == 0
+    fields = json.loads(capsys.readouterr().out)["fields"]
+    assert (fields["median_quality_change"], fields["measurements"]) == (None, 0)
+    assert main(["catalog", "show", "awq-int5"]) == 2
+    assert "did you mean awq-int4?" in capsys.readouterr().err
+
+
+def test_check_is_of_the_day_that_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    stale = []
+    for day in ("2026-10-20", "2026-11-24"):
+        assert main(["catalog", "check", "--as-of", day, "--json"]) == 0
+        messages = [each["message"] for each in json.loads(capsys.readouterr().out)["problems"]]
+        stale.append([each for each in messages if "days old" in each])
+    assert stale[0] != stale[1]
+
+
 def test_show_of_something_unknown(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["catalog", "show", "h100-smx-80gb"]) == 2
     error = capsys.readouterr().err

@@ -11,11 +11,12 @@ import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmplan.cli import _parse
+from llmplan.cli import _options, _parse
 from llmplan.cli._flags import takes_flags
 from llmplan.cli._options import CatalogFlags, LoadFlags, OutputFlags, ReplicaFlags
 from llmplan.cli._question_flags import HardwareFlags, LimitFlags, PromiseFlags, TrafficFlags
 from llmplan.errors import UsageError
+from llmplan.spec import price
 
 GROUPS = (CatalogFlags, LoadFlags, OutputFlags, ReplicaFlags, HardwareFlags, LimitFlags, PromiseFlags, TrafficFlags)
 
@@ -94,3 +95,7 @@ def test_hardware_round_trips(nodes: int, gpus: int) -> None:
 def test_hardware_with_an_x_in_its_name() -> None:
     group = _parse.node_group("2x1xrtx-4090-24gb")
     assert (group.nodes, group.gpus_per_node, group.gpu_id) == (2, 1, "rtx-4090-24gb")
+
+
+def test_the_terms_are_those_of_the_prices() -> None:
+    assert _options.TERMS == price.TERMS

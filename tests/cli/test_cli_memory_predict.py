@@ -341,3 +341,8 @@ def test_a_case_whose_model_is_a_path(capsys: pytest.CaptureFixture[str], tmp_pa
 def test_cases_that_do_not_exist(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["memory", "--cases", "nowhere.jsonl"]) == 2
     assert "cannot read nowhere.jsonl" in capsys.readouterr().err
+
+
+def test_cases_and_a_log_do_not_go_together(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["memory", "--cases", str(tmp_path / "c.jsonl"), "--against-log", str(tmp_path / "log")]) == 2
+    assert "--against-log is the log of one replica" in capsys.readouterr().err

@@ -54,6 +54,11 @@ def test_list_names_seller_region_term_day_and_source(capsys: pytest.CaptureFixt
     assert [entry["provider"] for entry in found["unpriced"]] == []
 
 
+def test_a_seller_is_also_meant_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    found = answer(capsys, "list", "--provider", "Amazon Web Services")
+    assert {row["provider"] for row in found["prices"]} == {"aws"}
+
+
 def test_a_company_lists_all_its_products(capsys: pytest.CaptureFixture[str]) -> None:
     found = answer(capsys, "list", "--provider", "RunPod")
     assert {row["provider"] for row in found["prices"]} == {"runpod-secure", "runpod-community", "runpod-serverless"}

@@ -106,12 +106,25 @@ def test_names_are_resolved(catalog: Catalog) -> None:
     )  # fmt: skip
     found = ask(catalog, limits=limits).limits
     assert found.gpu_ids == ("h100-sxm-80gb", "a10-24gb")
-    assert found.provider_ids == ("aws",)
+    assert found.provider_ids == ("aws-sagemaker", "aws", "bedrock")
     assert found.engine_ids == ("vllm",)
     assert found.weight_formats == ("awq-int4",)
     assert found.kv_formats == ("fp8",)
     assert found.terms == ("spot",)
     assert (found.max_gpus, found.spare_replicas) == (8, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "sellers"),
+    [
+        ("Amazon Web Services", ("aws",)),
+        ("EC2", ("aws",)),
+        ("bedrock", ("bedrock",)),
+        ("runpod", ("runpod-community", "runpod-secure", "runpod-serverless")),
+    ],
+)
+def test_a_seller_is_meant_by_name_alias_or_company(catalog: Catalog, name: str, sellers: tuple[str, ...]) -> None:
+    assert ask(catalog, limits=LimitFlags(provider=[name])).limits.provider_ids == sellers
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,12 @@ from typing import Any
 import pytest
 import yaml
 
+import plan_samples as sample
 from llmplan.cli import main
+from llmplan.cli.cost import is_plan
+from llmplan.cli.recommend import next_step
 from llmplan.plan.deployment import STRATEGY_IDS
+from llmplan.plan.outcome import Option
 
 LLAMA = "meta-llama/Llama-3.1-8B-Instruct"
 TRAFFIC = ("--requests-per-second", "2", "--isl", "1000", "--osl", "300", "--as-of", "2026-11-22")
@@ -127,6 +131,49 @@ def test_cost_of_a_plan_file(capsys: pytest.CaptureFixture[str], plan_path: Path
 def test_a_plan_holds_its_question(capsys: pytest.CaptureFixture[str], plan_path: Path) -> None:
     assert main(["cost", str(plan_path), "--isl", "5", "--gpu", "l4"]) == 2
     assert "--isl, --gpu cannot change it" in capsys.readouterr().err
+
+
+def test_the_environment_changes_no_plan_and_hides_no_flag(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, plan_path: Path
+) -> None:
+    monkeypatch.setenv("LLMPLAN_PRICE_DATE", "2026-11-22")
+    monkeypatch.setenv("LLMPLAN_GPU", "l4")
+    found = ask(capsys, "cost", str(plan_path))
+    assert {row["gpu"] for row in found["by_gpu"]} == {"a10-24gb", "h100-sxm-80gb"}
+    assert main(["cost", str(plan_path), "--gpu", "l4"]) == 2
+    assert "--gpu cannot change it" in capsys.readouterr().err
+    assert main(["cost", str(plan_path), "--as-of", "2026-11-22"]) == 2
+    assert "--as-of cannot change them" in capsys.readouterr().err
+
+
+def test_cost_of_the_json_that_recommend_printed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps(ask(capsys, "recommend", LLAMA, *SMALL)))
+    found = ask(capsys, "cost", str(path))
+    assert [row["strategy"] for row in found["strategies"]] == list(STRATEGY_IDS)
+
+
+@pytest.mark.parametrize("text", ['{"model_type": "llama"}', "[]", "{", '{"schema": 3}'])
+def test_other_json_is_no_plan(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(text)
+    assert not is_plan(str(path))
+    assert not is_plan(str(tmp_path / "missing.json"))
+
+
+@pytest.mark.parametrize(
+    ("option", "engine", "said"),
+    [
+        (sample.token_option(), None, ""),
+        (None, "vllm", "; next: llmplan emit-config p.yaml --target vllm"),
+        (None, "llama-cpp", "; next: llmplan emit-config p.yaml --target llama-cpp"),
+        (None, "sglang", ""),
+    ],
+)
+def test_what_is_next_depends_on_the_plan(option: Option | None, engine: str | None, said: str) -> None:
+    chosen = option or sample.option(of=sample.replica(engine=sample.engine(engine or "")))
+    row = chosen.deployment.strategy
+    assert next_step(sample.plan(chosen, recommended=row), Path("p.yaml")) == said
 
 
 @pytest.mark.parametrize("text", ["", "a: 1\n", "{", "schema: llmplan.recommend/v99\n"])

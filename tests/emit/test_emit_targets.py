@@ -101,25 +101,6 @@ def test_vllm_for_a_llama_cpp_plan(capability: tuple[int, int], weights: str, me
         emit.emit(sample.plan(sample.option(of=replica)), strategy=None, target="vllm")
 
 
-SIXTEEN_BIT = {"bf16", "fp16"}
-
-
-@pytest.mark.parametrize("engine_id", sorted(LIMITS))
-def test_the_table_of_other_engines_says_what_the_catalogue_says(engine_id: str) -> None:
-    """A plan holds the planned engine alone, so the others' limits stand in code: they must not drift apart."""
-    catalog = load_catalog((packaged_profiles(),), price_date=date(2026, 11, 22))
-    limits, engine = LIMITS[engine_id], catalog.engines[engine_id]
-    assert limits.min_compute_capability == engine.min_compute_capability
-    for stated, known in ((limits.weights, engine.weight_formats), (limits.kv, engine.kv_formats)):
-        assert set(stated) == set(known)
-        for name, support in stated.items():
-            if name in SIXTEEN_BIT:  # the launch falls back to float16 where there is no bfloat16
-                continue
-            assert support.min_compute_capability == known[name].min_compute_capability, name
-            for capability in engine.compute_capabilities:
-                assert support.runs_on(capability) == known[name].runs_on(capability), (name, capability)
-
-
 def test_fractions_of_memory_are_translated_not_copied() -> None:
     """TensorRT-LLM's fraction is of what is free after loading: the pool keeps its planned size."""
     files = {file.path: file.content for file in emit.emit(sample.plan(), strategy=None, target="tensorrt-llm")}
@@ -142,3 +123,41 @@ def test_the_header_says_how_many_replicas_and_what_they_cost() -> None:
     assert "2 such replicas (4 GPUs)" in header
     assert "$2,500 per month" in header
     assert "2026-11-22" in header
+
+
+def test_a_refusal_hints_only_at_targets_that_there_are() -> None:
+    hints = {}
+    for engine in ("vllm", "sglang"):
+        planned = sample.replica(weights="int8", engine=sample.engine(engine))
+        with pytest.raises(UsageError, match="does not run weights in int8") as caught:
+            emit.emit(sample.plan(sample.option(of=planned)), strategy=None, target="tensorrt-llm")
+        hints[engine] = caught.value.hints
+    other = "llmplan recommend ... --engine ENGINE plans for another"
+    assert hints == {"vllm": ("llmplan emit-config PLAN --target vllm", other), "sglang": (other,)}
+
+
+FALLS_BACK = "vLLM runs a bf16 checkpoint in fp16 where the GPU has no bf16, so that its launch files work from 7.5 on"
+DEVIATIONS = {("vllm", "weights", "bf16"): FALLS_BACK, ("vllm", "kv", "bf16"): FALLS_BACK}
+"""where the short list says something else than the engine's profile, and why"""
+
+
+def test_the_short_list_says_what_the_engine_profiles_say() -> None:
+    """A plan holds the planned engine alone, so the others' limits stand in code: they must not drift apart."""
+    deviating, seen = set(), set()
+    for engine in load_catalog([packaged_profiles()], price_date=date(2026, 11, 22)).engines.values():
+        limits = LIMITS.get(engine.id)
+        if limits is None:
+            continue
+        seen.add(engine.id)
+        assert limits.min_compute_capability == engine.min_compute_capability, engine.ref
+        for kind, ours, theirs in (
+            ("weights", limits.weights, engine.weight_formats), ("kv", limits.kv, engine.kv_formats),
+        ):  # fmt: skip
+            assert set(ours) == set(theirs), (engine.ref, kind)
+            for name in ours:
+                spans = {
+                    (each.min_compute_capability, each.max_compute_capability) for each in (ours[name], theirs[name])
+                }
+                deviating |= {(engine.id, kind, name)} if len(spans) > 1 else set()
+    assert seen == set(LIMITS)
+    assert deviating == set(DEVIATIONS)

@@ -11,7 +11,7 @@ from llmplan.plan.deployment import STRATEGY_IDS, Offload
 from llmplan.plan.plan import Plan
 from llmplan.report import cost, markdown, plan, rows, tree
 from llmplan.report.blocks import Document, Table
-from llmplan.spec.workload import Slo
+from llmplan.spec.workload import Limits, Slo
 
 
 def text_of(document: Document) -> str:
@@ -158,3 +158,34 @@ def test_every_plan_renders() -> None:
         made: Plan = replace(PLAN, outcomes=dict.fromkeys(STRATEGY_IDS, OUTCOMES[strategy]), recommended="dedicated")
         assert strategy in text_of(plan.document(made, explained=True))
         assert text_of(cost.document(made, {}, explained=True))
+
+
+def test_the_deciding_defaults_are_said_and_a_changed_one_is_none() -> None:
+    said = dict(plan.defaults(with_limits(Limits())))
+    assert said["fleet"] == "at most 70 % busy at the peak, 1 spare on top of two or more replicas"
+    assert said["choice"] == (
+        "at most 1.0 % loss of quality, up to 20 % more for guaranteed capacity, "
+        "an unstated latency only if 50 % cheaper (90 % where two or more replicas are filled)"
+    )
+    assert "terms on-demand, reserved-1y, reserved-3y, any region" in said["prices"]
+    assert plan.limited_to(Limits()) == ""
+
+
+def test_what_was_asked_for_stands_under_within() -> None:
+    limits = Limits(
+        terms=("spot",), max_utilization=0.5, spare_replicas=0, max_quality_loss=0.05, commitment_premium=0.0,
+        unverified_saving=0.25, unverified_saving_steady=0.25, regions=("eu-1",),
+    )  # fmt: skip
+    said = dict(plan.defaults(with_limits(limits)))
+    assert "fleet" not in said
+    assert "choice" not in said
+    assert "spot" not in said["prices"]
+    assert "region" not in said["prices"]
+    assert plan.limited_to(limits) == (
+        "region eu-1; at most 50 % busy at the peak; no spare; at most 5.0 % loss of quality; "
+        "up to 0 % more for guaranteed capacity; an unstated latency only if 25 % cheaper; terms spot"
+    )
+
+
+def with_limits(limits: Limits) -> Plan:
+    return replace(PLAN, question=replace(PLAN.question, limits=limits))

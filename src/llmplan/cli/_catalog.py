@@ -8,12 +8,13 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llmplan.errors import DataError, UsageError
+from llmplan.errors import DataError, UnknownIdError, UsageError
 
 if TYPE_CHECKING:
     from llmplan.cli._options import CatalogFlags
     from llmplan.spec.catalog import Catalog
     from llmplan.spec.model import ModelSpec
+    from llmplan.spec.price import PriceBook
 
 
 CONFIG_HINTS = (
@@ -35,6 +36,18 @@ def price_date(flags: CatalogFlags) -> date:
     if flags.price_date is not None and flags.price_date > today:
         raise UsageError(f"--as-of {flags.price_date} is in the future", hints=["leave it out for today's prices"])
     return flags.price_date or today
+
+
+def seller_ids(name: str, prices: PriceBook) -> tuple[str, ...]:
+    """The sellers that an id, a name, an alias or a company means, in any case."""
+    known: dict[str, list[str]] = {}
+    for seller in prices.providers.values():
+        names = (seller.id, seller.name, *seller.aliases, seller.company or seller.id)
+        for text in {each.casefold() for each in names}:
+            known.setdefault(text, []).append(seller.id)
+    if name.casefold() not in known:
+        raise UnknownIdError("provider", name, known, listing="llmplan catalog list providers")
+    return tuple(known[name.casefold()])
 
 
 def find_model(text: str, catalog: Catalog, weights: Iterable[str] = ()) -> ModelSpec:

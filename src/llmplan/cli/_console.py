@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from llmplan.report.blocks import Document
 
 OutputFormat: TypeAlias = Literal["table", "json", "markdown"]
-OUTPUT_FORMATS: tuple[OutputFormat, ...] = ("table", "json", "markdown")
 
 MIN_WIDTH = 80
 MAX_WIDTH = 500

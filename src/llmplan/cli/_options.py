@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PRIVACY = ("any", "private", "air-gapped")
 TERMS = ("on-demand", "spot", "reserved-1y", "reserved-3y")
+"""those of spec.price, which --help need not import"""
 FORMATS = ("table", "json", "markdown")
 
 ModelArgument = Annotated[

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmplan.cli import _console, _parse
-from llmplan.cli._catalog import find_model
+from llmplan.cli._catalog import find_model, seller_ids
 from llmplan.errors import UnknownIdError, UsageError
 from llmplan.units import GB, GIB, MS_PER_S, SECONDS_PER_MINUTE
 
@@ -187,7 +187,7 @@ def limits_of(flags: LimitFlags, hardware: HardwareFlags, catalog: Catalog) -> L
     }
     return Limits(
         gpu_ids=_each(flags.gpu, lambda name: catalog.gpus[name].id),
-        provider_ids=_each(flags.provider, lambda name: provider_id(name, catalog)),
+        provider_ids=_sellers(flags.provider, catalog),
         regions=_each(flags.region, lambda name: region_name(name, catalog)),
         engine_ids=_each(
             flags.engine, lambda name: catalog.engines[name].ref if "@" in name else catalog.engines[name].id
@@ -208,16 +208,8 @@ def _each(names: Iterable[str] | None, resolve: Callable[[str], str]) -> tuple[s
     return tuple(dict.fromkeys(resolve(name) for name in names or ()))
 
 
-def provider_id(name: str, catalog: Catalog) -> str:
-    """A seller by id, name or alias, in any case."""
-    known = {
-        text.casefold(): provider.id
-        for provider in catalog.prices.providers.values()
-        for text in (*provider.aliases, provider.name, provider.id)
-    }
-    if name.casefold() not in known:
-        raise UnknownIdError("provider", name, known.keys(), listing="llmplan catalog list providers")
-    return known[name.casefold()]
+def _sellers(names: Iterable[str] | None, catalog: Catalog) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(found for name in names or () for found in seller_ids(name, catalog.prices)))
 
 
 def region_name(name: str, catalog: Catalog) -> str:

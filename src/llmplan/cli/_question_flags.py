@@ -123,9 +123,9 @@ class LimitFlags:
     """What the answer may use; nothing said means anything in the catalogue."""
 
     gpu: Annotated[list[str] | None, many("--gpu", "ID", "Plan on this GPU only", "LLMPLAN_GPU")] = None
-    provider: Annotated[list[str] | None, many("--provider", "ID", "Buy from this seller only", "LLMPLAN_PROVIDER")] = (
-        None
-    )
+    provider: Annotated[
+        list[str] | None, many("--provider", "ID", "Buy from this seller or company only", "LLMPLAN_PROVIDER")
+    ] = None
     region: Annotated[list[str] | None, many("--region", "NAME", "Run in this region only", "LLMPLAN_REGION")] = None
     term: Annotated[
         list[Any] | None,

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from llmplan.cli import _console
-from llmplan.cli._catalog import open_catalog
+from llmplan.cli._catalog import open_catalog, price_date
 from llmplan.cli._flags import takes_flags
 from llmplan.cli._options import CatalogFlags, OutputFlags
 from llmplan.errors import LimitExceededError, UnknownIdError, UsageError, nearest
 
 if TYPE_CHECKING:
+    from llmplan.report.entry import MeasuredFormat
     from llmplan.report.listings import Listing
     from llmplan.spec.catalog import Catalog
 
@@ -101,12 +102,15 @@ def _sellers(catalog: Catalog) -> dict[str, set[str]]:
 
 @takes_flags
 def show(
-    entry: Annotated[str, typer.Argument(metavar="ID", help="Id or alias of a model, GPU, host, engine or workload.")],
+    entry: Annotated[
+        str,
+        typer.Argument(metavar="ID", help="Id or alias of a model, GPU, host, engine, workload, provider or format."),
+    ],
     *,
     catalog: CatalogFlags,
     output: OutputFlags,
 ) -> int:
-    """Show one entry with the source, date and kind of each of its figures."""
+    """Show one entry with the source, date and kind of each of its figures; of a format, its measured quality."""
     kind, entity, path = find(entry, open_catalog(catalog))
     from llmplan.report import entry as view
 
@@ -120,6 +124,8 @@ def show(
 
 def find(name: str, catalog: Catalog) -> tuple[str, Any, str | None]:
     """The entry of any kind that carries this id or alias, and the file that it comes from."""
+    from llmplan.spec.formats import WEIGHT_FORMATS
+
     for kind in SHOWN_KINDS:
         library = getattr(catalog, kind)
         if name in library:
@@ -128,11 +134,24 @@ def find(name: str, catalog: Catalog) -> tuple[str, Any, str | None]:
     for text, provider in catalog.prices.providers.items():
         if name.casefold() == text.casefold():
             return "provider", provider, None
-    known = list(catalog.prices.providers)
+    if (measured := format_named(name, catalog)) is not None:
+        return "format", measured, None
+    known = [*catalog.prices.providers, *(each.id for each in WEIGHT_FORMATS)]
     for kind in SHOWN_KINDS:
         library = getattr(catalog, kind)
         known += getattr(library, "names", library.keys)()
     raise UnknownIdError("entry", name, known, listing=f"llmplan catalog list {'|'.join(KINDS)}")
+
+
+def format_named(name: str, catalog: Catalog) -> MeasuredFormat | None:
+    """The weight format of this id or alias, with its quality; None for another name."""
+    from llmplan.report.entry import measured_format
+    from llmplan.spec.formats import WEIGHT_FORMATS
+
+    for each in WEIGHT_FORMATS:
+        if name.casefold() in (each.id, *each.aliases):
+            return measured_format(each, catalog.qualities.get(each.id))
+    return None
 
 
 @takes_flags
@@ -145,7 +164,8 @@ def check(
     """Read every file of the catalogue and say what is wrong with it: file, line, column."""
     from llmplan import catalogs
 
-    problems = tuple(catalogs.check(catalogs.default_layers(os.environ, catalog.catalog)))
+    layers = catalogs.default_layers(os.environ, catalog.catalog)
+    problems = tuple(catalogs.check(layers, today=price_date(catalog)))
     from llmplan.report import problems as view
 
     _console.answer(

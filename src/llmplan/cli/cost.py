@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
@@ -34,6 +33,8 @@ COMPARED_GPUS = ("h100-sxm-80gb", "a10-24gb")
 
 
 FORCE_HELP = "Accept a plan that was changed by hand, or whose hardware or model figures have moved since."
+BUDGET = "max_usd_per_month"
+"""the one limit that a stored plan can be held against"""
 ASK_ANEW = ("give the model instead of the plan to ask a new question",)
 
 
@@ -44,6 +45,7 @@ def register(app: typer.Typer) -> None:
 
 @takes_flags
 def cost(
+    context: typer.Context,
     subject: Annotated[
         str, typer.Argument(metavar="PLAN|MODEL", help="A plan.yaml, or a model with the flags of recommend.")
     ],
@@ -65,8 +67,8 @@ def cost(
     budget = limits.max_usd_per_month
     moved: Comparison | None = None
     if is_plan(subject):
-        refuse_question_flags(traffic, promise, replace(limits, max_usd_per_month=None), hardware)
-        if catalog.price_date is not None:
+        refuse_question_flags(context, traffic, promise, limits, hardware)
+        if typed(context, "as_of"):
             raise UsageError("the plan keeps the prices it was made with; --as-of cannot change them", hints=ASK_ANEW)
         opened = cache(lambda day: open_catalog(replace(catalog, as_of=day)))
         plan, by_gpu, moved = stored(Path(subject), opened, price_date(catalog), force=force)
@@ -88,11 +90,29 @@ def cost(
 
 
 def is_plan(subject: str) -> bool:
-    """Whether a plan file is meant, and not a model."""
-    return subject.endswith((".yaml", ".yml"))
+    """Whether a plan file is meant, and not a model: a .json may be either, and its content decides."""
+    suffix = Path(subject).suffix.lower()
+    return suffix in (".yaml", ".yml") or (suffix == ".json" and holds_answer(Path(subject)))
 
 
-def refuse_question_flags(*groups: object) -> None:
+def holds_answer(path: Path) -> bool:
+    """Whether the file is JSON that llmplan printed, and not the config of a model."""
+    import json
+
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and str(found.get("schema", "")).startswith("llmplan.")
+
+
+def typed(context: typer.Context, name: str) -> bool:
+    """Whether the user gave this option on the command line; the environment speaks of no plan in particular."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def refuse_question_flags(context: typer.Context, *groups: object) -> None:
     """A stored plan has its question inside: flags that would change it are refused, not ignored."""
     import dataclasses
 
@@ -100,8 +120,7 @@ def refuse_question_flags(*groups: object) -> None:
         "--" + field.name.replace("_", "-")
         for group in groups
         for field in dataclasses.fields(group)  # type: ignore[arg-type]
-        if getattr(group, field.name) not in (field.default, None, [], ())
-        and f"LLMPLAN_{field.name.upper()}" not in os.environ
+        if field.name != BUDGET and typed(context, field.name)
     ]
     if said:
         raise UsageError(

@@ -30,7 +30,7 @@ SCHEMA = "llmplan.doctor/v1"
 EXIT_BROKEN = 1
 EXIT_STRICT = 4
 STALE_SHOWN = 4
-PROGRAMS = ("vllm", "sglang", "trtllm-serve", "llama-server", "docker", "kubectl", "helm", "nvidia-smi")
+PROGRAMS = ("vllm", "trtllm-serve", "mpirun", "llama-server", "docker")
 """What launch files are started with. None is needed to plan."""
 LIBRARIES = ("typer", "rich", "pydantic", "PyYAML", "numpy", "nvidia-ml-py")
 

@@ -51,6 +51,8 @@ def memory(
     from llmplan.cli._replica import demand_startable
     from llmplan.cli._workbench import Workbench
 
+    if cases is not None and against_log is not None:
+        raise UsageError("--against-log is the log of one replica, and --cases asks about many: give one of them")
     bench = Workbench(open_catalog(catalog))
     if cases is not None:
         return run_cases(cases, model, replica, bench)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from llmplan.cli import _console
-from llmplan.cli._catalog import open_catalog
+from llmplan.cli._catalog import open_catalog, seller_ids
 from llmplan.cli._flags import takes_flags
 from llmplan.cli._options import TERMS, CatalogFlags, OutputFlags
 from llmplan.errors import DataError, UnknownIdError, UsageError, nearest
@@ -119,15 +119,8 @@ def _wanted(
 
 
 def _sellers(names: list[str], prices: PriceBook) -> frozenset[str]:
-    """The ids of the sellers meant by ids, aliases or company names; all of them without names."""
-    by_name: dict[str, set[str]] = {}
-    for seller in prices.providers.values():
-        for name in (seller.id, *seller.aliases, *((seller.company,) if seller.company else ())):
-            by_name.setdefault(name.casefold(), set()).add(seller.id)
-    for name in names:
-        if name.casefold() not in by_name:
-            raise UnknownIdError("provider", name, by_name, listing="llmplan catalog list providers")
-    return frozenset().union(*(by_name[name.casefold()] for name in names)) if names else frozenset(prices.providers)
+    """The ids of the sellers meant; all of them without names."""
+    return frozenset().union(*(seller_ids(name, prices) for name in names)) if names else frozenset(prices.providers)
 
 
 def _terms(names: list[str]) -> frozenset[str]:

@@ -59,8 +59,17 @@ def recommend(
     if unsaved is not None:
         raise unsaved
     if save_to is not None:
-        _console.say(f"wrote {save_to}; next: llmplan emit-config {save_to} --target vllm")
+        _console.say(f"wrote {save_to}{next_step(plan, save_to)}")
     return 0 if plan.recommended is not None else NoFeasiblePlanError.exit_code
+
+
+def next_step(plan: Plan, path: Path) -> str:
+    """What to do with the plan file, where launch files can be made of it."""
+    from llmplan.emit import target_of
+
+    replica = plan.chosen.deployment.replica if plan.chosen is not None else None
+    target = target_of(replica.engine.id) if replica is not None else None
+    return f"; next: llmplan emit-config {path} --target {target}" if target is not None else ""
 
 
 def record(plan: Plan) -> dict[str, Any]:

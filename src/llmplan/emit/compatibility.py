@@ -57,7 +57,7 @@ LIMITS: Mapping[str, EngineLimits] = {
             **dict.fromkeys(("bf16", "fp16"), _since(_AMPERE)),
             **dict.fromkeys(("awq-int4", "gptq-int4", "w4a16"), _since(_AMPERE, _HOPPER)),
             "fp8": _since(_ADA),
-            "fp8-block": _since(_HOPPER, (10, 9)),
+            "fp8-block": _since(_HOPPER, (10, 3)),
             **dict.fromkeys(("nvfp4", "mxfp4"), _since(_BLACKWELL)),
         },
         kv={"bf16": _since(_AMPERE), "fp16": _since(_AMPERE), "fp8": _since(_AMPERE)},
@@ -104,8 +104,7 @@ def _demand_format(
 
 
 def _refusal(limits: EngineLimits, replica: Replica, problem: str) -> UsageError:
-    hints = [
-        f"llmplan emit-config PLAN --target {replica.engine.id}",
-        "llmplan recommend ... --engine ENGINE plans for another",
-    ]
+    hints = ["llmplan recommend ... --engine ENGINE plans for another"]
+    if replica.engine.id in LIMITS:
+        hints.insert(0, f"llmplan emit-config PLAN --target {replica.engine.id}")
     return UsageError(f"{problem} ({limits.source})", hints=hints)

@@ -67,6 +67,11 @@ def find_target(name: str) -> Target:
     raise UsageError(f"no target {name!r}: there are {', '.join(names)}", hints=hints)
 
 
+def target_of(engine_id: str) -> str | None:
+    """The target that starts this engine, or None where nothing is emitted for it."""
+    return next((target.id for target in TARGETS if target.engine == engine_id), None)
+
+
 def emit(plan: Plan, *, strategy: StrategyId | None, target: str) -> tuple[LaunchFile, ...]:
     """The launch files of one row of the plan (the recommended one if None), the same bytes for the same plan."""
     chosen = find_target(target)

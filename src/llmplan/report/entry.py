@@ -12,6 +12,7 @@ from llmplan.report.numbers import MISSING
 from llmplan.report.readable import readable
 from llmplan.report.views import Sources
 from llmplan.spec.engine import EngineSpec
+from llmplan.spec.formats import FormatQuality, WeightFormat
 from llmplan.spec.model import (
     DenseFeedForward,
     GqaAttention,
@@ -25,6 +26,39 @@ from llmplan.spec.workload import Lengths
 
 NOTES = "notes"
 """a field of models that has a block of its own"""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredFormat:
+    """A weight format with what was measured of its quality (relative, negative is a loss)."""
+
+    id: str
+    aliases: tuple[str, ...]
+    bits: float
+    arithmetic: str
+    weight_only: bool
+    group_size: int | None
+    median_quality_change: float | None
+    worst_quality_change: float | None
+    measurements: int
+    provenance: Mapping[str, Provenance]
+
+
+def measured_format(spec: WeightFormat, quality: FormatQuality | None) -> MeasuredFormat:
+    """The two put together; without figures the changes are None and the measurements 0."""
+    stated = quality or FormatQuality(relative_change=None)
+    return MeasuredFormat(
+        id=spec.id,
+        aliases=spec.aliases,
+        bits=spec.bits,
+        arithmetic=spec.compute,
+        weight_only=spec.weight_only,
+        group_size=spec.group_size,
+        median_quality_change=stated.relative_change,
+        worst_quality_change=stated.worst_change,
+        measurements=stated.measurements,
+        provenance={f"quality {number}": each for number, each in enumerate(stated.provenance, start=1)},
+    )
 
 
 def document(kind: str, entity: Any, path: str | None) -> Document:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from llmplan.plan.outcome import Option, Rejection
 from llmplan.plan.plan import Plan
@@ -95,6 +96,7 @@ def limited_to(limits: Limits) -> str:
     parts += [f"privacy {limits.privacy}"] if limits.privacy != "any" else []
     parts += [f"at most ${limits.max_usd_per_month:,.0f} a month"] if limits.max_usd_per_month is not None else []
     parts += [f"at most {limits.max_gpus} GPUs"] if limits.max_gpus is not None else []
+    parts += [said.text for said in settings_of(limits) if said.changed]
     return "; ".join(parts)
 
 
@@ -162,7 +164,7 @@ def _missing(option: Option) -> Iterator[str]:
 
 def defaults(plan: Plan) -> Iterator[tuple[str, str]]:
     """The settings that matter and were not asked for."""
-    option = plan.chosen
+    limits, option = plan.question.limits, plan.chosen
     replica = option.deployment.replica if option else None
     if replica is not None:
         settings = replica.settings
@@ -170,14 +172,55 @@ def defaults(plan: Plan) -> Iterator[tuple[str, str]]:
             "engine",
             f"{replica.engine.id} {replica.engine.version}, max_model_len {settings.max_model_len}, max_num_seqs "
             f"{settings.max_num_seqs}, max_num_batched_tokens {settings.max_num_batched_tokens}, memory fraction "
-            f"{settings.memory_fraction:g}, {replica.kv.id} KV cache",
+            f"{settings.memory_fraction:g}" + ("" if limits.kv_formats else f", {replica.kv.id} KV cache"),
         )
-    limits = plan.question.limits
-    spare = f"{limits.spare_replicas} spare on top of two or more replicas" if limits.spare_replicas else "no spare"
-    yield "fleet", f"at most {percent(limits.max_utilization)} busy at the peak, {spare}"
-    regions = ", ".join(limits.regions) or "any region"
-    yield "prices", f"of {plan.price_date.isoformat()}, {', '.join(limits.terms)}, {regions}, a month of 730 hours"
+    for name in ("fleet", "choice"):
+        unchanged = [said.text for said in settings_of(limits) if said.name == name and not said.changed]
+        if unchanged:
+            yield name, ", ".join(unchanged)
+    prices = [f"of {plan.price_date.isoformat()}"]
+    prices += [said.text for said in settings_of(limits) if said.name == "prices" and not said.changed]
+    prices += [] if limits.regions else ["any region"]
+    yield "prices", f"{', '.join(prices)}, a month of 730 hours"
     yield "made with", plan.made_with
+
+
+class Setting(NamedTuple):
+    """A limit that has a default: what it belongs to, what it says, and whether it was asked for."""
+
+    name: str
+    text: str
+    changed: bool
+
+
+def settings_of(limits: Limits) -> tuple[Setting, ...]:
+    """The limits that decide whether anybody asked for them or not."""
+    usual = Limits()
+    spare = f"{limits.spare_replicas} spare on top of two or more replicas" if limits.spare_replicas else "no spare"
+    savings = limits.unverified_saving, limits.unverified_saving_steady
+    cheaper = f"{percent(savings[0])} cheaper"
+    if savings[0] != savings[1]:
+        cheaper += f" ({percent(savings[1])} where two or more replicas are filled)"
+    return (
+        Setting(
+            "fleet", f"at most {percent(limits.max_utilization)} busy at the peak",
+            limits.max_utilization != usual.max_utilization,
+        ),
+        Setting("fleet", spare, limits.spare_replicas != usual.spare_replicas),
+        Setting(
+            "choice", f"at most {percent(limits.max_quality_loss)} loss of quality",
+            limits.max_quality_loss != usual.max_quality_loss,
+        ),
+        Setting(
+            "choice", f"up to {percent(limits.commitment_premium)} more for guaranteed capacity",
+            limits.commitment_premium != usual.commitment_premium,
+        ),
+        Setting(
+            "choice", f"an unstated latency only if {cheaper}",
+            savings != (usual.unverified_saving, usual.unverified_saving_steady),
+        ),
+        Setting("prices", f"terms {', '.join(limits.terms)}", limits.terms != usual.terms),
+    )  # fmt: skip
 
 
 def figures_from(plan: Plan) -> Iterator[Block]:

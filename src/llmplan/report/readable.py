@@ -8,6 +8,7 @@ from typing import Any
 
 from llmplan.report.numbers import MISSING, format_bytes
 from llmplan.spec.engine import FormatSupport
+from llmplan.spec.gpu import dotted
 from llmplan.units import GB, TERA
 
 
@@ -31,7 +32,7 @@ def readable(name: str, value: Any) -> str:
         stated = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))
         return ", ".join(f"{key} {readable(key, each)}" for key, each in stated if each not in (None, ()))
     if "capabilit" in name and isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], int):
-        return _dotted(value)
+        return dotted(value)
     if isinstance(value, tuple):
         separator = "; " if value and dataclasses.is_dataclass(value[0]) else ", "
         return separator.join(readable(name, each) for each in value)
@@ -45,13 +46,9 @@ def support(value: FormatSupport) -> str:
     'SM 7.5 up, own arithmetic from 8.9'
     """
     ceiling = value.max_compute_capability
-    upto = f"to {_dotted(ceiling)}" if ceiling else "up"
-    native = f"own arithmetic from {_dotted(value.native_from)}" if value.native_from else "weights only"
-    return f"SM {_dotted(value.min_compute_capability)} {upto}, {native}"
-
-
-def _dotted(capability: tuple[int, int]) -> str:
-    return ".".join(map(str, capability))
+    upto = f"to {dotted(ceiling)}" if ceiling else "up"
+    native = f"own arithmetic from {dotted(value.native_from)}" if value.native_from else "weights only"
+    return f"SM {dotted(value.min_compute_capability)} {upto}, {native}"
 
 
 def bandwidth(bytes_per_s: float) -> str:

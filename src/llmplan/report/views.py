@@ -134,8 +134,3 @@ def described(provenance: Provenance) -> str:
     """One line with the address."""
     url = provenance.source.url
     return provenance.describe() + (f" {url}" if url else "")
-
-
-def facts(title: str, **pairs: str) -> Facts:
-    """Facts whose names are words: underscores become spaces."""
-    return Facts(title=title, pairs=tuple((name.replace("_", " "), value) for name, value in pairs.items()))
