@@ -90,11 +90,12 @@ def predict(case: Case, values: dict[str, float]) -> dict[str, float]:
         values["layer_s"] *= factor
         values["sequence_s"] *= factor
     model = StepModel(case.replica, Coefficients(**values), float(case.memory.capacity_tokens), work=case.work)
+    shape = shape_of(case.load)
     engine = Engine(
         model,
-        shape_of(case.load),
+        shape,
         max_num_seqs=case.replica.settings.max_num_seqs,
-        capacity_tokens=float(case.memory.capacity_tokens),
+        kv_slots=case.memory.room.requests(shape.resident_tokens),
     )
     steady, finite = _steady(engine, case)
     found = {

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
+from llmplan.plan.cache import CacheGroup, CacheLayout, KvRoom
 from llmplan.plan.deployment import (
     STRATEGY_IDS,
     Deployment,
@@ -101,7 +102,7 @@ def model(
     hidden = heads * head_dim
     group = LayerGroup(
         count=layers,
-        attention=mla(heads) if latent else gqa(heads, kv_heads, head_dim, hidden),
+        mixers=(mla(heads) if latent else gqa(heads, kv_heads, head_dim, hidden),),
         feed_forward=feed_forward or dense(intermediate, hidden),
     )
     embed = Tensor(name="embed_tokens", shape=(128256, hidden), role=TensorRole.EMBED, shard=Shard.VOCAB)
@@ -218,6 +219,13 @@ def replica(
     )
 
 
+def kv_room(blocks: int, token_bytes: float) -> KvRoom:
+    """A pool of full-attention blocks of 16 tokens."""
+    groups = (CacheGroup(layers=32, block_tokens=16),)
+    layout = CacheLayout(groups=groups, block_bytes=16 * token_bytes, token_bytes=token_bytes, block_tokens=16)
+    return KvRoom(layout=layout, blocks=blocks)
+
+
 def memory_budget() -> MemoryBudget:
     line = Line(name="weights", amount=15e9, unit="byte", formula="8.03e9 x 2", provenance=(PUBLISHED,))
     return MemoryBudget(
@@ -232,6 +240,7 @@ def memory_budget() -> MemoryBudget:
         kv_bytes_per_token=131072.0,
         block_tokens=16,
         blocks=28610,
+        room=kv_room(28610, 131072.0),
         capacity_tokens=457760,
         max_concurrency=55.9,
         checkpoint_bytes=16_060_522_496,

@@ -373,7 +373,7 @@ def test_later_chips_of_a_built_generation_run() -> None:
 
 
 def test_modules_kept_in_16_bit_need_not_divide_into_groups() -> None:
-    group = LayerGroup(count=80, attention=sample.gqa(64, 8, 128, 8192), feed_forward=sample.dense(29568, 8192))
+    group = LayerGroup(count=80, mixers=(sample.gqa(64, 8, 128, 8192),), feed_forward=sample.dense(29568, 8192))
     kept = sample.model(layers=80)
     kept = replace(kept, layers=(group,), checkpoint_format="awq-int4", unquantized_modules=("mlp.down_proj",))
 

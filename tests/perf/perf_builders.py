@@ -17,11 +17,11 @@ from llmplan.spec.formats import KV_FORMATS, WEIGHT_FORMATS
 from llmplan.spec.gpu import GpuSpec
 from llmplan.spec.host import HostSpec
 from llmplan.spec.model import (
-    Attention,
     DenseFeedForward,
     FeedForward,
     GqaAttention,
     LayerGroup,
+    Mixer,
     MlaAttention,
     ModelSpec,
     MoeFeedForward,
@@ -30,6 +30,7 @@ from llmplan.spec.model import (
     TensorRole,
 )
 from llmplan.spec.workload import Lengths
+from plan_samples import kv_room
 
 FORMATS = {f.id: f for f in WEIGHT_FORMATS}
 KV = {f.id: f for f in KV_FORMATS}
@@ -101,7 +102,7 @@ def moe_ffn(hidden: int, intermediate: int, experts: int, chosen: int) -> MoeFee
 
 
 def build_model(
-    name: str, hidden: int, vocab: int, groups: list[tuple[int, Attention, FeedForward]], *, tied: bool = False
+    name: str, hidden: int, vocab: int, groups: list[tuple[int, Mixer, FeedForward]], *, tied: bool = False
 ) -> ModelSpec:
     norms = tuple(
         Tensor(name=n, shape=(hidden,), role=TensorRole.NORM, shard=Shard.REPLICATED) for n in ("input", "post")
@@ -120,7 +121,7 @@ def build_model(
         vocab_size=vocab,
         max_context_tokens=131072,
         layers=tuple(
-            LayerGroup(count=count, attention=attention, feed_forward=ffn, norms=norms)
+            LayerGroup(count=count, mixers=(attention,), feed_forward=ffn, norms=norms)
             for count, attention, ffn in groups
         ),
         globals=tuple(outside),
@@ -222,6 +223,7 @@ def budget(capacity_tokens: int = 400_000) -> MemoryBudget:
         kv_bytes_per_token=131072.0,
         block_tokens=16,
         blocks=capacity_tokens // 16,
+        room=kv_room(capacity_tokens // 16, 131072.0),
         capacity_tokens=capacity_tokens,
         max_concurrency=10.0,
         checkpoint_bytes=16_060_000_000,

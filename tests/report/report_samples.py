@@ -35,6 +35,7 @@ from llmplan.spec.model import DenseFeedForward, GqaAttention, LayerGroup, Model
 from llmplan.spec.provenance import Provenance, Source
 from llmplan.spec.workload import Lengths, Limits, Question, Slo, Workload
 from llmplan.units import GIB
+from plan_samples import kv_room
 
 DATASHEET = Provenance(
     source=Source(id="datasheet", title="Example data sheet", url="https://example.org/gpu"),
@@ -51,9 +52,11 @@ MODEL = ModelSpec(
     layers=(
         LayerGroup(
             count=2,
-            attention=GqaAttention(
-                query_heads=4, kv_heads=2, head_dim=2, v_head_dim=2,
-                tensors=(Tensor(name="q_proj", shape=(8, 8), role=TensorRole.LINEAR, shard=Shard.COLUMN),),
+            mixers=(
+                GqaAttention(
+                    query_heads=4, kv_heads=2, head_dim=2, v_head_dim=2,
+                    tensors=(Tensor(name="q_proj", shape=(8, 8), role=TensorRole.LINEAR, shard=Shard.COLUMN),),
+                ),
             ),
             feed_forward=DenseFeedForward(
                 intermediate_size=16,
@@ -130,6 +133,7 @@ BUDGET = MemoryBudget(
     kv_bytes_per_token=65536.0,
     block_tokens=16,
     blocks=10240,
+    room=kv_room(10240, 65536.0),
     capacity_tokens=163840,
     max_concurrency=80.0,
     checkpoint_bytes=24 * GIB,

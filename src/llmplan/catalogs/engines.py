@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 
 from pydantic import Field, field_validator, model_validator
 
-from llmplan.catalogs.entity_file import EntityFile, Number, Strict, Text, complain
+from llmplan.catalogs.entity_file import EntityFile, Figures, Number, Strict, Text, complain
 from llmplan.catalogs.gpus import read_capability
 from llmplan.catalogs.library import Library
 from llmplan.catalogs.yaml_file import Key, validate
-from llmplan.spec.engine import EngineSpec, FormatSupport, KvPoolRule, SchedulerDefault
+from llmplan.spec.engine import EngineSpec, FormatSupport, KvPoolRule, SchedulerDefault, StaticReserve
 from llmplan.spec.provenance import FigureKind, Provenance
 from llmplan.units import GIB
 
@@ -33,6 +33,8 @@ class Scheduler(_Sourced):
     max_num_batched_tokens: int = Field(gt=0)
     max_num_seqs: int = Field(gt=0)
     not_architectures: list[Text] = Field(default_factory=list)
+    min_tp: int = Field(default=1, gt=0)
+    whole_prompts_tokens: int = Field(default=0, ge=0)
 
 
 class Support(_Sourced):
@@ -47,7 +49,14 @@ class EngineFile(EntityFile):
     """One version of one engine. `aliases` are other names of the engine (`trtllm`), good with any version."""
 
     REQUIRED_FIGURES: ClassVar[tuple[str, ...]] = ("memory_fraction", "block_tokens")
-    KNOWN_FIGURES: ClassVar[tuple[str, ...]] = (*REQUIRED_FIGURES, "vocab_padding_rows", "start_fixed_s")
+    RESERVE_FIGURES: ClassVar[tuple[str, ...]] = (
+        "reserve_fixed_mib", "reserve_per_prefill_token_mib", "reserve_min_prefill_tokens", "reserve_per_rank_mib",
+        "reserve_per_decode_seq_mib", "reserve_prefill_graphs_mib", "reserve_latent_graphs_mib", "reserve_floor_mib",
+        "reserve_floor_from_gib",
+    )  # fmt: skip
+    KNOWN_FIGURES: ClassVar[tuple[str, ...]] = (
+        *REQUIRED_FIGURES, *RESERVE_FIGURES, "vocab_padding_rows", "start_fixed_s",
+    )  # fmt: skip
 
     engine: Text
     version: Text
@@ -81,6 +90,10 @@ class EngineFile(EntityFile):
         if self.id != f"{self.engine}@{self.version}":
             raise complain(("id",), f"must be {self.engine}@{self.version}")
         read_capability(self.min_compute_capability, ("min_compute_capability",))
+        stated = [name for name in self.RESERVE_FIGURES if name in self.figures]
+        if stated and len(stated) != len(self.RESERVE_FIGURES):
+            missing = next(name for name in self.RESERVE_FIGURES if name not in self.figures)
+            raise complain(("figures",), f"{stated[0]} needs {missing} beside it")
         for index, text in enumerate(self.compute_capabilities):
             read_capability(text, ("compute_capabilities", index))
         for table in ("weight_formats", "kv_formats"):
@@ -126,6 +139,7 @@ def to_engine(data: dict[str, Any], path: Path) -> EngineSpec:
         memory_fraction=figures["memory_fraction"],
         block_tokens=figures.count("block_tokens"),
         cuda_graphs_in_budget=file.cuda_graphs_in_budget,
+        static_reserve=_reserve(figures),
         scheduler_defaults=tuple(_scheduler(entry) for entry in file.scheduler_defaults),
         min_compute_capability=_capability(file.min_compute_capability),
         compute_capabilities=tuple(_capability(text) for text in file.compute_capabilities),
@@ -150,6 +164,24 @@ def _scheduler(entry: Scheduler) -> SchedulerDefault:
         max_num_batched_tokens=entry.max_num_batched_tokens,
         max_num_seqs=entry.max_num_seqs,
         not_architectures=tuple(entry.not_architectures),
+        min_tp=entry.min_tp,
+        whole_prompts_tokens=entry.whole_prompts_tokens,
+    )
+
+
+def _reserve(figures: Figures) -> StaticReserve | None:
+    if "reserve_fixed_bytes" not in figures:
+        return None
+    return StaticReserve(
+        fixed_bytes=figures["reserve_fixed_bytes"],
+        per_prefill_token_bytes=figures["reserve_per_prefill_token_bytes"],
+        min_prefill_tokens=figures.count("reserve_min_prefill_tokens"),
+        per_rank_bytes=figures["reserve_per_rank_bytes"],
+        per_decode_seq_bytes=figures["reserve_per_decode_seq_bytes"],
+        prefill_graphs_bytes=figures["reserve_prefill_graphs_bytes"],
+        latent_graphs_bytes=figures["reserve_latent_graphs_bytes"],
+        floor_bytes=figures["reserve_floor_bytes"],
+        floor_from_bytes=figures["reserve_floor_from_bytes"],
     )
 
 

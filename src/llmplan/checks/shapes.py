@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from llmplan.plan.deployment import Parallelism, Replica
 from llmplan.spec.identity import remembered
 from llmplan.spec.kept import kept_share
-from llmplan.spec.model import GqaAttention, ModelSpec, MoeFeedForward, Shard, TensorRole
+from llmplan.spec.model import GqaAttention, LayerGroup, ModelSpec, MoeFeedForward, Shard, Tensor, TensorRole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +45,7 @@ def _divided(model: ModelSpec) -> tuple[_Dimension, ...]:
     modules = frozenset(model.unquantized_modules)
     found: dict[tuple[str, int, int | None, bool], str] = {}
     for group in model.layers:
-        kv_heads = group.attention.kv_heads if isinstance(group.attention, GqaAttention) else None
-        for tensor in group.tensors():
+        for tensor, kv_heads in _with_heads(group):
             if tensor.role is not TensorRole.LINEAR or len(tensor.shape) != 2:
                 continue
             kept = kept_share(tensor, group, modules) == 1.0
@@ -56,6 +56,14 @@ def _divided(model: ModelSpec) -> tuple[_Dimension, ...]:
             elif tensor.shard is Shard.ROW:
                 found.setdefault(("input", tensor.shape[1], None, kept), tensor.name)
     return tuple((name, *dimension) for dimension, name in found.items())
+
+
+def _with_heads(group: LayerGroup) -> Iterator[tuple[Tensor, int | None]]:
+    """Every tensor of a layer with the KV heads or state groups of its mixer, if it has one."""
+    for mixer in group.mixers:
+        yield from ((tensor, mixer.kv_heads) for tensor in mixer.tensors)
+    feed_forward = group.feed_forward.tensors if group.feed_forward else ()
+    yield from ((tensor, None) for tensor in (*feed_forward, *group.norms))
 
 
 def cuts(replica: Replica) -> tuple[Cut, ...]:
@@ -89,4 +97,4 @@ def expert_sizes(model: ModelSpec) -> frozenset[int]:
 
 def kv_heads(model: ModelSpec) -> frozenset[int]:
     """Numbers of KV heads of the layers that have any; empty for latent attention."""
-    return frozenset(g.attention.kv_heads for g in model.layers if isinstance(g.attention, GqaAttention))
+    return frozenset(mixer.kv_heads for mixer in model.mixers() if isinstance(mixer, GqaAttention))

@@ -21,13 +21,20 @@ CONFIG_HINTS = (
     "use the config.json of the model's own repository, unchanged",
     "llmplan catalog list models names the models that need no file",
 )
+HUB_HINT = "--hub reads a model that the catalogue does not have from the Hugging Face Hub"
+FILE_ENDS = (".json", ".safetensors", ".gguf")
 
 
 def open_catalog(flags: CatalogFlags) -> Catalog:
     """The catalogue in force: packaged profiles under the user's own, with the prices of one day."""
     from llmplan import catalogs
 
-    return catalogs.load_catalog(catalogs.default_layers(os.environ, flags.catalog), price_date=price_date(flags))
+    opened = catalogs.load_catalog(catalogs.default_layers(os.environ, flags.catalog), price_date=price_date(flags))
+    if not getattr(flags, "hub", False):
+        return opened
+    from llmplan.catalogs.checkpoint.hub import with_hub
+
+    return with_hub(opened)
 
 
 def price_date(flags: CatalogFlags) -> date:
@@ -51,19 +58,30 @@ def seller_ids(name: str, prices: PriceBook) -> tuple[str, ...]:
 
 
 def find_model(text: str, catalog: Catalog, weights: Iterable[str] = ()) -> ModelSpec:
-    """A model by its Hub id in any case, or by the path of a config.json or of the folder that holds one.
+    """A model by its Hub id in any case, or by the path of a checkpoint or of a config.json, or of a folder with one.
 
     `weights` are the formats that the user named: a 16- or 32-bit one is the type of a file that states none.
     """
-    path = config_path(text)
+    path = model_path(text)
     if path is None:
-        return catalog.models[text]
-    from llmplan.catalogs import hf_config
+        return _by_id(text, catalog)
+    from llmplan.catalogs import checkpoint, hf_config
 
     try:
+        if checkpoint.is_checkpoint(path):
+            return checkpoint.read_checkpoint(path, dtype=stated_dtype(weights)).model
         return hf_config.read_config_file(path, dtype=stated_dtype(weights))
     except DataError as error:
         raise type(error)(error.message, hints=error.hints or CONFIG_HINTS) from error
+
+
+def _by_id(text: str, catalog: Catalog) -> ModelSpec:
+    try:
+        return catalog.models[text]
+    except UnknownIdError as error:
+        if text.count("/") == 1:
+            error.hints = (*error.hints, HUB_HINT)
+        raise
 
 
 def stated_dtype(weights: Iterable[str]) -> str | None:
@@ -74,22 +92,29 @@ def stated_dtype(weights: Iterable[str]) -> str | None:
     return next((found.id for found in formats if found.family == "float"), None)
 
 
-def config_path(text: str) -> Path | None:
-    """The config file that is meant, or None if the text is an id."""
+def model_path(text: str) -> Path | None:
+    """The file or folder that is meant, or None if the text is an id."""
     if not text.strip():
         raise UsageError("which model? the name is empty", hints=["llmplan catalog list models"])
     path = Path(text).expanduser()
     if path.is_dir():
-        config = path / "config.json"
-        if config.is_file():
-            return config
+        if (path / "config.json").is_file() or _holds_checkpoint(path):
+            return path
         if text.count("/") == 1 and not text.startswith((".", "/", "~")):
             return None
-        raise UsageError(f"{text} is a folder without a config.json", hints=["llmplan catalog list models"])
+        raise UsageError(
+            f"{text} is a folder without a config.json and without a checkpoint", hints=["llmplan catalog list models"]
+        )
     if path.is_file():
         return path
     if path.exists():
         raise UsageError(f"{text} is not a regular file", hints=["llmplan catalog list models"])
-    if text.endswith(".json") or text.startswith(("./", "../", "/", "~")):
+    if text.endswith(FILE_ENDS) or text.startswith(("./", "../", "/", "~")):
         raise UsageError(f"no such file: {text}", hints=["llmplan catalog list models"])
     return None
+
+
+def _holds_checkpoint(path: Path) -> bool:
+    from llmplan.catalogs import checkpoint
+
+    return checkpoint.is_checkpoint(path)

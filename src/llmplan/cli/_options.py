@@ -23,10 +23,10 @@ TERMS = ("on-demand", "spot", "reserved-1y", "reserved-3y")
 """those of spec.price, which --help need not import"""
 FORMATS = ("table", "json", "markdown")
 
-ModelArgument = Annotated[
-    str,
-    typer.Argument(metavar="MODEL", help="Hub id of a catalogue model, or the path of a config.json or its folder."),
-]
+MODEL_HELP = (
+    "Hub id of a catalogue model, or a path: a checkpoint's folder or file (.safetensors, .gguf), a config.json."
+)
+ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help=MODEL_HELP)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +72,18 @@ class CatalogFlags:
     def price_date(self) -> date | None:
         """The day asked for."""
         return cast("date | None", self.as_of)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCatalogFlags(CatalogFlags):
+    """Which figures are used, by a command that takes a model."""
+
+    hub: Annotated[
+        bool,
+        typer.Option(
+            "--hub", help="Read a Hub id that the catalogue does not have from the Hugging Face Hub (network)."
+        ),
+    ] = False
 
 
 def count(flag: str, help_text: str, *, at_least: int = 1, at_most: int = _parse.MAX_TOKENS, envvar: str = "") -> Any:

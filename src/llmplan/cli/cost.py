@@ -15,7 +15,7 @@ import typer
 from llmplan.cli import _console
 from llmplan.cli._catalog import open_catalog, price_date
 from llmplan.cli._flags import takes_flags
-from llmplan.cli._options import CatalogFlags, OutputFlags
+from llmplan.cli._options import ModelCatalogFlags, OutputFlags
 from llmplan.cli._question_flags import HardwareFlags, LimitFlags, PromiseFlags, TrafficFlags
 from llmplan.errors import LimitExceededError, NoFeasiblePlanError, UsageError
 from llmplan.units import format_usd
@@ -55,7 +55,7 @@ def cost(
     limits: LimitFlags,
     hardware: HardwareFlags,
     force: Annotated[bool, typer.Option("--force", help=FORCE_HELP)] = False,
-    catalog: CatalogFlags,
+    catalog: ModelCatalogFlags,
     output: OutputFlags,
 ) -> int:
     """What each strategy costs a month, line by line, and the named GPUs side by side (default: H100 and A10).

@@ -10,7 +10,7 @@ import typer
 from llmplan.cli import _cases, _console
 from llmplan.cli._catalog import open_catalog
 from llmplan.cli._flags import takes_flags
-from llmplan.cli._options import CatalogFlags, OutputFlags, ReplicaFlags
+from llmplan.cli._options import MODEL_HELP, ModelCatalogFlags, OutputFlags, ReplicaFlags
 from llmplan.errors import NoFeasiblePlanError, UsageError
 
 if TYPE_CHECKING:
@@ -30,9 +30,7 @@ def register(app: typer.Typer) -> None:
 def memory(
     model: Annotated[
         str | None,
-        typer.Argument(
-            metavar="MODEL", help="Hub id of a catalogue model, or the path of a config.json or its folder."
-        ),
+        typer.Argument(metavar="MODEL", help=MODEL_HELP),
     ] = None,
     *,
     replica: ReplicaFlags,
@@ -41,11 +39,18 @@ def memory(
         Path | None,
         typer.Option("--against-log", metavar="FILE", help="Compare with what a vLLM start-up log printed."),
     ] = None,
-    catalog: CatalogFlags,
+    fit: Annotated[
+        bool,
+        typer.Option(
+            "--fit", help="What makes it fit: longest context, requests at once, TP, format, GPU; and why not."
+        ),
+    ] = False,
+    catalog: ModelCatalogFlags,
     output: OutputFlags,
 ) -> int:
     """Memory of one GPU of a replica: weights, activations, CUDA graphs, KV pool, and how many requests fit.
 
+    With --fit, the inverse questions, with or without a --gpu.
     Exits 3 when it does not fit, or when the engine refuses such a launch.
     """
     from llmplan.cli._replica import demand_startable
@@ -53,11 +58,17 @@ def memory(
 
     if cases is not None and against_log is not None:
         raise UsageError("--against-log is the log of one replica, and --cases asks about many: give one of them")
+    if fit and (cases is not None or against_log is not None):
+        raise UsageError("--fit tries many replicas of its own: leave --cases and --against-log out")
     bench = Workbench(open_catalog(catalog))
     if cases is not None:
         return run_cases(cases, model, replica, bench)
     if model is None:
         raise UsageError("which model? MODEL is missing", hints=["llmplan catalog list models"])
+    if fit:
+        from llmplan.cli import _fit
+
+        return _fit.answer(model, replica, bench, output)
     built = bench.build(model, replica, None)
     outcome = bench.budget(built.replica)
     _show(built, outcome, bench, output, comparisons(outcome, against_log))

@@ -11,7 +11,7 @@ import typer
 from llmplan.cli import _cases, _console
 from llmplan.cli._catalog import open_catalog
 from llmplan.cli._flags import takes_flags
-from llmplan.cli._options import CatalogFlags, LoadFlags, OutputFlags, ReplicaFlags
+from llmplan.cli._options import MODEL_HELP, LoadFlags, ModelCatalogFlags, OutputFlags, ReplicaFlags
 from llmplan.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,15 +31,13 @@ def register(app: typer.Typer) -> None:
 def predict(
     model: Annotated[
         str | None,
-        typer.Argument(
-            metavar="MODEL", help="Hub id of a catalogue model, or the path of a config.json or its folder."
-        ),
+        typer.Argument(metavar="MODEL", help=MODEL_HELP),
     ] = None,
     *,
     replica: ReplicaFlags,
     load: LoadFlags,
     cases: _cases.CasesOption = None,
-    catalog: CatalogFlags,
+    catalog: ModelCatalogFlags,
     output: OutputFlags,
 ) -> int:
     """Speed of one replica under a load: TTFT, TPOT, throughput, what limits them, and how sure that is.

@@ -10,7 +10,7 @@ import typer
 from llmplan.cli import _console
 from llmplan.cli._catalog import open_catalog
 from llmplan.cli._flags import takes_flags
-from llmplan.cli._options import CatalogFlags, ModelArgument, OutputFlags
+from llmplan.cli._options import ModelArgument, ModelCatalogFlags, OutputFlags
 from llmplan.cli._question_flags import HardwareFlags, LimitFlags, PromiseFlags, TrafficFlags
 from llmplan.errors import LlmplanError, NoFeasiblePlanError, UsageError
 
@@ -35,7 +35,7 @@ def recommend(
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the plan to FILE (plan.yaml).")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing FILE.")] = False,
-    catalog: CatalogFlags,
+    catalog: ModelCatalogFlags,
     output: OutputFlags,
 ) -> int:
     """Compare five ways to serve a model: serverless, dedicated, hybrid CPU/GPU, quantized, multi-tenant.

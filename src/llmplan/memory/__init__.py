@@ -5,8 +5,9 @@ from llmplan.memory.budget import budget
 from llmplan.memory.capacity import kv_pool
 from llmplan.memory.fit import fits_weights, layers_on_gpu
 from llmplan.memory.formats import kv_format, weight_format
-from llmplan.memory.kv_cache import cache_layout, kv_bytes_per_token_per_gpu
+from llmplan.memory.kv_cache import kv_bytes_per_token_per_gpu, state_bytes_per_sequence_per_gpu
 from llmplan.memory.offload import HOST_RESERVE_BYTES
+from llmplan.memory.paging import cache_layout
 from llmplan.memory.shards import resident_weight_bytes_per_gpu
 from llmplan.memory.weights import checkpoint_bytes
 
@@ -22,5 +23,6 @@ __all__ = [
     "kv_pool",
     "layers_on_gpu",
     "resident_weight_bytes_per_gpu",
+    "state_bytes_per_sequence_per_gpu",
     "weight_format",
 ]

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from llmplan.memory import sources
 from llmplan.memory.adapters import adapters_bytes, slot_rank
-from llmplan.memory.capacity import contiguous_bytes, cut_pool
-from llmplan.memory.kv_cache import CacheLayout, cache_layout
+from llmplan.memory.capacity import contiguous_bytes, cut_pool, layout_of
 from llmplan.memory.offload import Placement, host_share_bytes, place_weights
-from llmplan.memory.pool import Pool, pool_of
+from llmplan.memory.pool import Pool, is_unified, pool_of, slack_of, visible_bytes
 from llmplan.memory.rejections import host_too_small, no_room_for_one_request, pool_too_large, weights_do_not_fit
 from llmplan.memory.runtime import RuntimeMemory, RuntimeSetting, runtime_memory, version_of
 from llmplan.memory.shards import weights_on_rank
 from llmplan.memory.weights import checkpoint_bytes
+from llmplan.plan.cache import CacheLayout, KvRoom
 from llmplan.plan.deployment import Replica
 from llmplan.plan.ledger import Ledger, Line
 from llmplan.plan.outcome import MemoryBudget, Rejection
@@ -75,6 +75,10 @@ def _account(replica: Replica) -> Account:
         max_num_seqs=settings.max_num_seqs,
         parallel=parallel,
         graphs=engine.cuda_graphs_in_budget and not settings.enforce_eager,
+        capability=replica.gpu.compute_capability,
+        unified=is_unified(replica.gpu),
+        fast_link=replica.gpu.has_fast_link,
+        vendor=replica.gpu.vendor.lower(),
     )
     runtime = runtime_memory(replica.model, setting)
     placement = place_weights(replica, share)
@@ -85,8 +89,11 @@ def _account(replica: Replica) -> Account:
         placement=placement,
         adapters_bytes=adapters,
         runtime=runtime,
-        pool=pool_of(engine.kv_pool_rule, replica.gpu.memory_bytes, settings.memory_fraction, fixed, runtime),
-        layout=cache_layout(replica.model, replica.kv, parallel.tp, parallel.pp, settings.block_tokens),
+        pool=pool_of(
+            engine.kv_pool_rule, visible_bytes(replica.gpu), settings.memory_fraction, fixed, runtime,
+            slack_of(replica.gpu, fixed, quantized=replica.weights.is_quantized),
+        ),
+        layout=layout_of(replica),
     )
 
 
@@ -94,17 +101,17 @@ def _paged(account: Account) -> MemoryBudget | Rejection:
     """A pool of blocks, known or estimated."""
     replica, known = account.replica, account.replica.settings.kv_cache_memory_bytes
     available = account.pool.size.mid if known is None else float(known)
-    limit = account.pool.usable_bytes if known is None else float(replica.gpu.memory_bytes)
+    limit = account.pool.usable_bytes if known is None else float(visible_bytes(replica.gpu))
     if account.fixed_bytes > limit or available <= 0:
         return weights_do_not_fit(replica, account.fixed_bytes, account.spent_bytes, limit, _ledger(account, 0.0))
     if known is not None and account.fixed_bytes + known > limit:
         return pool_too_large(replica, account.fixed_bytes, float(known), limit, _ledger(account, float(known)))
     cut = cut_pool(replica, account.layout, available)
-    if cut.usable_blocks < cut.per_request:
+    if cut.usable_blocks < cut.per_request or cut.room.state_slots < 1:
         ledger = _ledger(account, max(0.0, available))
-        return no_room_for_one_request(replica, account.layout, cut.ahead_tokens, available, ledger)
+        return no_room_for_one_request(replica, account.layout, cut.room.in_flight_tokens, available, ledger)
     band = Band.exact(available) if known is not None else _positive(account.pool.size)
-    return _result(account, band, cut.blocks, cut.capacity_tokens, cut.blocks / cut.per_request)
+    return _result(account, band, cut.room, cut.capacity_tokens, cut.concurrency)
 
 
 def _contiguous(account: Account) -> MemoryBudget | Rejection:
@@ -115,23 +122,28 @@ def _contiguous(account: Account) -> MemoryBudget | Rejection:
     if account.spent_bytes > limit:
         return weights_do_not_fit(replica, account.fixed_bytes, account.spent_bytes, limit, _ledger(account, 0.0))
     if account.spent_bytes + cache > limit:
-        room = limit - account.spent_bytes
-        return no_room_for_one_request(replica, account.layout, 0, room, _ledger(account, room), needed_bytes=cache)
+        left = limit - account.spent_bytes
+        return no_room_for_one_request(replica, account.layout, 0, left, _ledger(account, left), needed_bytes=cache)
     cells = settings.max_model_len * settings.max_num_seqs
-    blocks = math.ceil(cells / settings.block_tokens)
-    return _result(account, Band.exact(cache), blocks, cells, float(settings.max_num_seqs))
+    room = KvRoom(
+        layout=account.layout,
+        blocks=math.ceil(cells / account.layout.block_tokens),
+        groups=replica.parallel.dp,
+        state_slots=float(settings.max_num_seqs),
+    )
+    return _result(account, Band.exact(cache), room, cells, float(settings.max_num_seqs))
 
 
 def _positive(band: Band) -> Band:
     return Band(low=max(0.0, band.low), mid=band.mid, high=band.high) if band.low < 0 else band
 
 
-def _result(account: Account, pool: Band, blocks: int, capacity: int, concurrency: float) -> MemoryBudget:
+def _result(account: Account, pool: Band, room: KvRoom, capacity: int, concurrency: float) -> MemoryBudget:
     replica, runtime = account.replica, account.runtime
     ledger = _ledger(account, pool.mid)
     groups = replica.parallel.dp
     return MemoryBudget(
-        total_bytes=replica.gpu.memory_bytes,
+        total_bytes=visible_bytes(replica.gpu),
         budget_bytes=round(ledger.total),
         ledger=ledger,
         weights_bytes=account.placement.gpu_weight_bytes,
@@ -140,8 +152,10 @@ def _result(account: Account, pool: Band, blocks: int, capacity: int, concurrenc
         non_torch_bytes=runtime.non_torch.size.mid,
         kv_cache_bytes=pool,
         kv_bytes_per_token=account.layout.token_bytes,
-        block_tokens=replica.settings.block_tokens,
-        blocks=blocks,
+        kv_bytes_per_sequence=account.layout.state_bytes,
+        block_tokens=account.layout.block_tokens,
+        blocks=room.blocks,
+        room=room,
         capacity_tokens=capacity * groups,
         max_concurrency=concurrency * groups,
         checkpoint_bytes=checkpoint_bytes(replica.model, replica.weights),

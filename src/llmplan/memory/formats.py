@@ -15,31 +15,63 @@ WIDENED = {"fp32": "fp16", "float32": "fp16"}
 
 _WEIGHTS = {name: entry for entry in WEIGHT_FORMATS for name in (entry.id, *entry.aliases)}
 _KV = {name: entry for entry in KV_FORMATS for name in (entry.id, *entry.aliases)}
-_GROUPED = re.compile(r"^(?P<base>.+)-g(?P<size>\d+)$")
+_SUFFIX = re.compile(r"^(?P<base>.+)-(?P<suffix>g[1-9]\d{0,4}|channel|asym|actorder)$")
 
 
 def weight_format(name: str, model: ModelSpec | None = None) -> WeightFormat:
     """The weight format called `name`, in any case; `auto` needs the model.
 
-    A suffix `-g<N>` sets another group size for formats that have groups, as checkpoints do.
+    Suffixes say what checkpoints of the format may state: `-g<N>` another group size, `-channel` one scale per output
+    row, `-asym` zeros, `-actorder` reordered inputs.
 
     >>> weight_format("AWQ").id, weight_format("q4_k_m").id, weight_format("w4a16-g32").group_size
     ('awq-int4', 'gguf-q4_k_m', 32)
+    >>> weight_format("w4a16-asym-g64").zero_bits, weight_format("gptq-int4-actorder").loaded().index_bytes_per_input
+    (4, 8)
     """
     folded = name.casefold()
     if folded == AUTO:
         if model is None:
             raise UsageError("weight format 'auto' needs a model", hints=["name a format, for example --weights bf16"])
-        own = weight_format(model.checkpoint_format)
-        return (
-            own if model.checkpoint_group_size is None else replace(own, group_size=model.checkpoint_group_size or None)
-        )
+        return model.checkpoint_weights or weight_format(model.checkpoint_format)
     if folded in _WEIGHTS:
         return _WEIGHTS[folded]
-    grouped = _GROUPED.match(folded)
-    if grouped and (base := _WEIGHTS.get(grouped["base"])) and base.group_size:
-        return replace(base, group_size=int(grouped["size"]))
+    varied = _varied(folded)
+    if varied is not None:
+        return varied
     raise UnknownIdError("weight format", name, [AUTO, *_WEIGHTS], listing=f"one of {', '.join(_ids(WEIGHT_FORMATS))}")
+
+
+def _varied(name: str) -> WeightFormat | None:
+    """A format with suffixes, the last one first; None where there is no such format or the suffix makes no sense."""
+    if name in _WEIGHTS:
+        return _WEIGHTS[name]
+    found = _SUFFIX.match(name)
+    base = _varied(found["base"]) if found else None
+    if found is None or base is None or base.family not in ("int4", "int8") or not base.weight_only:
+        return None
+    return variant(base, found["suffix"])
+
+
+def variant(base: WeightFormat, suffix: str) -> WeightFormat:
+    """A weight-only integer format with a property that its checkpoints may have.
+
+    base: the format; suffix: `g<N>` (inputs per scale), `channel`, `asym` (a zero of as many bits as a weight for each
+    scale) or `actorder` (4 B per input; kernels also keep the inverse order).
+    Valid for GPTQ, AWQ and compressed-tensors. Reference: vLLM 0.33 quantization/utils/marlin_utils.py.
+
+    >>> variant(_WEIGHTS["w8a16"], "asym").zero_bits
+    8
+    """
+    match suffix:
+        case "channel":
+            return replace(base, group_size=None)
+        case "asym":
+            return replace(base, zero_bits=base.bits, loaded_zero_bits=None)
+        case "actorder":
+            return replace(base, index_bytes_per_input=4, loaded_index_bytes_per_input=8)
+        case _:
+            return replace(base, group_size=int(suffix[1:]))
 
 
 def kv_format(name: str, model: ModelSpec | None = None) -> KvFormat:

@@ -1,4 +1,4 @@
-"""The KV cache: bytes per token, how the engine groups layers into blocks, and how many blocks a request takes."""
+"""The KV cache: what each kind of layer keeps of a token and of a sequence, on the GPU that keeps most."""
 
 from __future__ import annotations
 
@@ -9,142 +9,134 @@ from llmplan.memory.stages import layers_in, stage_ranges
 from llmplan.plan.deployment import Parallelism
 from llmplan.spec.formats import KvFormat
 from llmplan.spec.identity import remembered
-from llmplan.spec.model import Attention, GqaAttention, MlaAttention, ModelSpec
+from llmplan.spec.model import Cache, Mixer, ModelSpec, State
+
+FP32_BYTES = 4
+HALF_BYTES = 2
+CELL_STEP = 256
+"""llama.cpp rounds the cells of a window up to this"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheKind:
-    """`layers` layers whose cache is alike: bytes per token on one GPU, and the window (None: whole context)."""
+    """`layers` layers whose cache is alike on one GPU: `entry_bytes` for every `tokens_per_entry` tokens.
+
+    `window_tokens` None: of the whole context. `state`: `entry_bytes` once per sequence.
+    """
 
     layers: int
-    token_bytes: float
-    window_tokens: int | None
+    entry_bytes: float
+    tokens_per_entry: int = 1
+    window_tokens: int | None = None
+    chunked: bool = False
+    latent: bool = False
+    index: bool = False
+    state: bool = False
+
+    @property
+    def token_bytes(self) -> float:
+        """Bytes that one more token inside the window takes in one layer."""
+        return 0.0 if self.state else self.entry_bytes / self.tokens_per_entry
+
+    def held_bytes(self, length_tokens: float) -> float:
+        """Bytes of one layer for a sequence of this length."""
+        if self.state:
+            return self.entry_bytes
+        seen = length_tokens if self.window_tokens is None else min(length_tokens, self.window_tokens)
+        return seen * self.token_bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CacheGroup:
-    """Layers that share one block table: a block holds `block_tokens` tokens of each of them."""
+def entry_bytes(cache: Cache, kv: KvFormat, tp: int) -> float:
+    """Bytes of one entry of one layer's cache on one GPU.
 
-    layers: int
-    block_tokens: int
-    window_tokens: int | None
-
-    def blocks(self, length_tokens: int, in_flight_tokens: int) -> int:
-        """Blocks that a request of this length holds at most.
-
-        length_tokens [tokens]; in_flight_tokens [tokens]: scheduled and not yet computed.
-        Full attention: ceil(len / block). Window W: ceil(min(W - 1 + in flight, len) / block) + 1.
-        Valid for vLLM 0.10 to 0.33. Reference: vLLM 0.33 v1/kv_cache_interface.py.
-
-        >>> CacheGroup(layers=18, block_tokens=16, window_tokens=128).blocks(16384, 2048)
-        137
-        """
-        if self.window_tokens is None:
-            return math.ceil(length_tokens / self.block_tokens)
-        held = min(self.window_tokens - 1 + in_flight_tokens, length_tokens)
-        return math.ceil(held / self.block_tokens) + 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CacheLayout:
-    """How the pool is cut: every block takes `block_bytes`, whichever group it belongs to."""
-
-    groups: tuple[CacheGroup, ...]
-    block_bytes: float
-    token_bytes: float
-    """all layers of the stage, for a token inside every window"""
-    block_tokens: int
-
-    def blocks_per_request(self, length_tokens: int, in_flight_tokens: int) -> int:
-        """Blocks of all groups that one request of this length holds."""
-        return sum(group.blocks(length_tokens, in_flight_tokens) for group in self.groups)
-
-    def blocks_in(self, pool_bytes: float) -> int:
-        """Whole blocks in a pool."""
-        return max(0, int(pool_bytes // self.block_bytes))
-
-
-def layer_token_bytes(attention: Attention, kv: KvFormat, tp: int) -> float:
-    """Bytes of one token in one layer on one GPU.
-
-    attention: its kind; kv: the cache's number format; tp [ranks].
-    GQA: max(1, kv_heads / tp) (d_k + d_v) b. MLA: (r_kv + d_rope) b, the same on every rank.
+    cache: what the layer keeps; kv: the cache's number format; tp [ranks].
+    GQA: max(1, kv_heads / tp) (d_k + d_v) b. A latent: (r_kv + d_rope) b, or its packed bytes where the format packs
+    latents, the same on every rank. An index: its own bytes.
     Valid for all TP; fewer KV heads than ranks are replicated. Reference: vLLM 0.33 v1/kv_cache_interface.py.
 
     >>> from llmplan.memory.formats import kv_format
-    >>> gqa = GqaAttention(query_heads=64, kv_heads=8, head_dim=128, v_head_dim=128, tensors=())
-    >>> [layer_token_bytes(gqa, kv_format("bf16"), tp) for tp in (1, 4, 16)]
+    >>> gqa = Cache(heads=8, elements=256)
+    >>> [entry_bytes(gqa, kv_format("bf16"), tp) for tp in (1, 4, 16)]
     [4096.0, 1024.0, 512.0]
     """
-    match attention:
-        case GqaAttention():
-            heads = math.ceil(attention.kv_heads / tp)
-            return heads * (attention.head_dim + attention.v_head_dim) * kv.bytes_per_element
-        case MlaAttention():
-            return attention.cache_elements_per_token * kv.bytes_per_element
+    if cache.fixed_bytes is not None:
+        return cache.fixed_bytes
+    if cache.packed_bytes is not None and kv.packs_latents:
+        return cache.packed_bytes
+    heads = 1 if cache.latent else math.ceil(cache.heads / tp)
+    return heads * cache.elements * kv.bytes_per_element
+
+
+def state_bytes(state: State, tp: int) -> float:
+    """Bytes of one layer's state of one sequence on one GPU.
+
+    state: heads x elements; tp [ranks]. ceil(heads / tp) x elements x 2 B, or 4 B in 32 bit.
+    Valid for all TP; fewer groups than ranks are replicated. Reference: vLLM 0.33 layers/mamba/mamba_utils.py.
+
+    >>> state_bytes(State(heads=32, elements=128 * 128, dtype="fp32"), 2)
+    1048576.0
+    """
+    width = FP32_BYTES if state.dtype == "fp32" else HALF_BYTES
+    return float(math.ceil(state.heads / tp) * state.elements * width)
 
 
 @remembered
 def cache_kinds(model: ModelSpec, kv: KvFormat, tp: int, pp: int) -> tuple[CacheKind, ...]:
     """The layers of the fullest stage by equal cache, most layers first."""
     stages = (_stage_kinds(model, kv, tp, stage) for stage in stage_ranges(model.layer_count, pp))
-    return max(stages, key=lambda kinds: sum(kind.layers * kind.token_bytes for kind in kinds))
+    return max(stages, key=lambda kinds: sum(kind.layers * (kind.token_bytes or kind.entry_bytes) for kind in kinds))
 
 
 def _stage_kinds(model: ModelSpec, kv: KvFormat, tp: int, stage: range) -> tuple[CacheKind, ...]:
-    counts: dict[tuple[float, int | None], float] = {}
+    counts: dict[CacheKind, float] = {}
     for group in model.layers:
-        key = (layer_token_bytes(group.attention, kv, tp), group.attention.window_tokens)
-        counts[key] = counts.get(key, 0.0) + layers_in(group, model, stage)
+        for kind in (kind for mixer in group.mixers for kind in _kinds_of(mixer, kv, tp)):
+            counts[kind] = counts.get(kind, 0.0) + layers_in(group, model, stage)
     kinds = (
-        CacheKind(layers=math.ceil(count), token_bytes=size, window_tokens=window)
-        for (size, window), count in counts.items()
+        CacheKind(
+            layers=math.ceil(count), entry_bytes=kind.entry_bytes, tokens_per_entry=kind.tokens_per_entry,
+            window_tokens=kind.window_tokens, chunked=kind.chunked, latent=kind.latent, index=kind.index,
+            state=kind.state,
+        )
+        for kind, count in counts.items()
         if count > 0
-    )
+    )  # fmt: skip
     return tuple(sorted(kinds, key=lambda kind: -kind.layers))
 
 
-@remembered
-def cache_layout(model: ModelSpec, kv: KvFormat, tp: int, pp: int, block_tokens: int) -> CacheLayout:
-    """Group the layers as vLLM does.
-
-    model, kv: what is cached; tp, pp [ranks]; block_tokens [tokens]: the engine's block size.
-    One kind, or several that all see the whole context: one group, a block holds every layer's page. Windows mixed
-    with full attention: pages are brought to the largest (more tokens per block where it divides, else padded), layers
-    dealt into groups of g = the smallest kind's layers (or the largest's if under 1.5 times that), a block is g pages.
-    Valid for vLLM 0.10 to 0.33. Reference: vLLM 0.33 v1/core/kv_cache_planning.py.
-    """
-    kinds = cache_kinds(model, kv, tp, pp)
-    token_bytes = math.fsum(kind.layers * kind.token_bytes for kind in kinds)
-    windows = {kind.window_tokens for kind in kinds}
-    if len(windows) == 1:
-        layers = sum(kind.layers for kind in kinds)
-        one = CacheGroup(layers=layers, block_tokens=block_tokens, window_tokens=kinds[0].window_tokens)
-        return CacheLayout(
-            groups=(one,), block_bytes=token_bytes * block_tokens, token_bytes=token_bytes, block_tokens=block_tokens
+def _kinds_of(mixer: Mixer, kv: KvFormat, tp: int) -> list[CacheKind]:
+    """What one layer's mixer keeps; all its states are one."""
+    found = [
+        CacheKind(
+            layers=1, entry_bytes=entry_bytes(cache, kv, tp), tokens_per_entry=cache.tokens_per_entry,
+            window_tokens=cache.window_tokens, chunked=cache.chunked, latent=cache.latent,
+            index=cache.fixed_bytes is not None,
         )
-    page = max(kind.token_bytes for kind in kinds) * block_tokens
-    counts = [kind.layers for kind in kinds]
-    width = max(counts) if max(counts) < 1.5 * min(counts) else min(counts)
-    groups: list[CacheGroup] = []
-    for kind in kinds:
-        fits, rest = divmod(page, kind.token_bytes * block_tokens)
-        tokens = block_tokens * int(fits) if rest == 0 else block_tokens
-        one = CacheGroup(layers=width, block_tokens=tokens, window_tokens=kind.window_tokens)
-        groups += [one] * math.ceil(kind.layers / width)
-    return CacheLayout(
-        groups=tuple(groups), block_bytes=width * page, token_bytes=token_bytes, block_tokens=block_tokens
-    )
+        for cache in mixer.caches
+    ]  # fmt: skip
+    if mixer.states:
+        found.append(CacheKind(layers=1, entry_bytes=sum(state_bytes(s, tp) for s in mixer.states), state=True))
+    return found
 
 
 def kv_bytes_per_token_per_gpu(model: ModelSpec, kv_format: KvFormat, parallel: Parallelism) -> float:
     """Bytes that one token takes in the cache of one GPU, over the layers of the fullest stage.
 
     model, kv_format: what is cached; parallel: ranks (DP does not divide a token's cache).
-    Sum over layers of `layer_token_bytes`; layers with a window count while the token is inside it.
-    Valid for every supported attention kind. Reference: as `layer_token_bytes`.
+    Sum over layers of `entry_bytes` / tokens per entry; layers with a window count while the token is inside it.
+    Valid for every supported attention kind. Reference: as `entry_bytes`.
     """
     return math.fsum(kind.layers * kind.token_bytes for kind in cache_kinds(model, kv_format, parallel.tp, parallel.pp))
+
+
+def state_bytes_per_sequence_per_gpu(model: ModelSpec, kv_format: KvFormat, parallel: Parallelism) -> float:
+    """Bytes of all recurrent states of one sequence on one GPU, over the layers of the fullest stage.
+
+    model, kv_format: what is kept; parallel: ranks. Sum over layers of `state_bytes`; 0 without recurrences.
+    Valid for every supported recurrence. Reference: as `state_bytes`.
+    """
+    kinds = cache_kinds(model, kv_format, parallel.tp, parallel.pp)
+    return math.fsum(kind.layers * kind.entry_bytes for kind in kinds if kind.state)
 
 
 def in_flight_tokens(max_num_batched_tokens: int, pp: int, *, asynchronous: bool = True) -> int:
@@ -168,7 +160,8 @@ def contiguous_cache_bytes(
 
     model, kv_format: what is cached; pp [GPUs] that share the layers; context_tokens [tokens] of one slot;
     slots [-]; step_tokens [tokens]: the physical batch.
-    Full layers: context x slots cells. Window layers: min(that, W x slots + step) cells, rounded up to 256.
+    Full layers: context x slots cells. Window layers: min(that, W x slots + step) cells, rounded up to 256. A
+    recurrence: its states once per slot.
     Valid for llama.cpp since 2025 (split SWA cache). Reference: llama.cpp build 11434 src/llama-kv-cache-iswa.cpp.
     """
     cells = context_tokens * slots
@@ -176,6 +169,6 @@ def contiguous_cache_bytes(
     for kind in cache_kinds(model, kv_format, 1, pp):
         held = cells
         if kind.window_tokens is not None:
-            held = min(cells, math.ceil((kind.window_tokens * slots + step_tokens) / 256) * 256)
-        total += kind.layers * kind.token_bytes * held
+            held = min(cells, math.ceil((kind.window_tokens * slots + step_tokens) / CELL_STEP) * CELL_STEP)
+        total += kind.layers * (kind.entry_bytes * slots if kind.state else kind.token_bytes * held)
     return total

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from llmplan.memory.places import Part, Place
-from llmplan.spec.model import GqaAttention, MlaAttention, ModelSpec, Shard, TensorRole
+from llmplan.spec.model import (
+    CompressedAttention,
+    GqaAttention,
+    Mixer,
+    MlaAttention,
+    ModelSpec,
+    RecurrentMixer,
+    Shard,
+    TensorRole,
+)
 from llmplan.units import MIB
 
 OWN_SEGMENT_BYTES: Final = 10 * MIB
@@ -58,7 +67,7 @@ def _allocation(place: Place) -> str:
     if tensor.role is TensorRole.EXPERT:
         return "w2" if tensor.name.endswith(("down_proj.weight", "w2.weight")) else "w13"
     column = tensor.role is TensorRole.LINEAR and tensor.shard in (Shard.COLUMN, Shard.KV_COLUMN)
-    if column and place.part is Part.ATTENTION and place.group and isinstance(place.group.attention, GqaAttention):
+    if column and isinstance(place.mixer, GqaAttention):
         return "qkv"
     if column and place.part is Part.FEED_FORWARD:
         return "gate_up"
@@ -72,9 +81,18 @@ def rotary_table_bytes(model: ModelSpec) -> float:
     Valid for rotary models under vLLM; partial rotary dimensions are not told apart. Reference: vLLM 0.33
     model_executor/layers/rotary_embedding; Llama-3.1-8B: 131072 x 128 x 2 B = 32 MiB.
     """
-    match model.layers[0].attention:
-        case GqaAttention(head_dim=dimensions):
-            pass
-        case MlaAttention(qk_rope_head_dim=dimensions):
-            pass
+    dimensions = max((rotary_dim(mixer) for mixer in model.mixers()), default=0)
     return float(model.max_context_tokens * dimensions * HALF_BYTES)
+
+
+def rotary_dim(mixer: Mixer) -> int:
+    """Dimensions of a head that carry positions: all of them, or the rotary part of a latent; none of a recurrence."""
+    match mixer:
+        case GqaAttention():
+            return 0 if mixer.cross else mixer.head_dim
+        case MlaAttention():
+            return mixer.qk_rope_head_dim
+        case CompressedAttention():
+            return mixer.rope_dim
+        case RecurrentMixer():
+            return 0

@@ -4,11 +4,69 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 from llmplan.memory.runtime import RuntimeMemory
 from llmplan.spec.band import Band
 from llmplan.spec.engine import KvPoolRule
-from llmplan.units import format_bytes
+from llmplan.spec.gpu import GpuSpec
+from llmplan.units import GIB, format_bytes
+
+UNIFIED_FORMS: Final = ("SoC",)
+DRIVER_FIXED_GIB: Final = 0.42
+DRIVER_SHARE: Final = 0.002
+DRIVER_SLACK_GIB: Final = 0.2
+PLAIN_SHARE: Final = 0.003
+QUANTIZED_SHARE: Final = 0.01
+UNIFIED_SHARE: Final = 0.1
+FULL_SHARE: Final = 0.8
+"""Share of the budget in weights from which the pool is a small difference of large numbers."""
+FULL_WIDENING: Final = 1.5
+
+
+def visible_bytes(gpu: GpuSpec) -> int:
+    """Memory that CUDA reports as a GPU's total: what the driver keeps for itself is missing from it [bytes].
+
+    gpu: its total as NVML reports it.
+    NVIDIA cards: total - 0.42 GiB - 0.2 %; others, and memory shared with the CPU: total.
+    Valid from 24 to 192 GB within 0.3 GiB; it depends on the driver. Reference: totals in start-up logs of 10 kinds of
+    GPU against NVML (L4 22.49 to 22.05, RTX 5090 31.84 to 31.40, H100 79.65 to 79.18, H200 140.40 to 139.72, GB200
+    185.03 to 184.31 GiB).
+    """
+    if not gpu.is_nvidia or is_unified(gpu):
+        return gpu.memory_bytes
+    kept = DRIVER_FIXED_GIB * GIB + DRIVER_SHARE * gpu.memory_bytes
+    return max(0, round(gpu.memory_bytes - kept))
+
+
+def is_unified(gpu: GpuSpec) -> bool:
+    """Whether the GPU's memory is the CPU's as well."""
+    return gpu.form in UNIFIED_FORMS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slack:
+    """How far off the parts of a budget may be that are not runtime memory."""
+
+    weights_bytes: float = 0.0
+    total_bytes: float = 0.0
+    usable_share: float = 0.0
+    """least half-width of the pool's band, as a share of what is shared out"""
+
+
+def slack_of(gpu: GpuSpec, fixed_bytes: float, *, quantized: bool) -> Slack:
+    """How uncertain the GPU's total and the weights are.
+
+    gpu: whose driver keeps a part; fixed_bytes [B]: weights and adapters; quantized: kernels repack such weights.
+    total: 0.2 GiB on NVIDIA cards; weights: 0.3 % in 16 bit, 1 % quantized; at least 10 % of all where GPU and CPU
+    share their memory. Valid as 80 % intervals. Reference: start-up logs, see docs/how-it-works/memory.md.
+    """
+    discrete = gpu.is_nvidia and not is_unified(gpu)
+    return Slack(
+        weights_bytes=fixed_bytes * (QUANTIZED_SHARE if quantized else PLAIN_SHARE),
+        total_bytes=DRIVER_SLACK_GIB * GIB if discrete else 0.0,
+        usable_share=UNIFIED_SHARE if is_unified(gpu) else 0.0,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,39 +77,59 @@ class Pool:
     usable_bytes: float
     """what the rule shares out: everything in the ledger and the pool"""
     formula: str
+    weights_share: float = 0.0
+    """of what the engine may use, filled by weights and adapters"""
 
 
-def pool_of(rule: KvPoolRule, total_bytes: float, fraction: float, fixed_bytes: float, runtime: RuntimeMemory) -> Pool:
+def pool_of(
+    rule: KvPoolRule,
+    total_bytes: float,
+    fraction: float,
+    fixed_bytes: float,
+    runtime: RuntimeMemory,
+    slack: Slack | None = None,
+) -> Pool:
     """Apply one rule.
 
-    rule: the engine's; total_bytes [B] of the GPU; fraction [-]: its memory setting; fixed_bytes [B]: weights and
-    adapters; runtime: activation, non-torch and graphs.
+    rule: the engine's; total_bytes [B] that the engine sees; fraction [-]: its memory setting; fixed_bytes [B]: weights
+    and adapters; runtime: activation, non-torch and graphs; slack: how uncertain total and weights are.
     of total: ceil(total f) - all else. of free: (total - all else) f. static: (total - context) f - weights.
-    Valid for vLLM 0.21 on (older: graphs outside), TensorRT-LLM 1.x, SGLang 0.5. Reference: the engines' source.
+    Valid for all versions of vLLM (graphs are 0 in `runtime` where they lie outside), TensorRT-LLM 1.x, SGLang 0.5.
+    Reference: the engines' source.
     """
     parts = (runtime.activation.size, runtime.non_torch.size, runtime.graphs.size)
     other = math.fsum(part.mid for part in parts)
-    slack_up = math.hypot(*(part.mid - part.low for part in parts))
-    slack_down = math.hypot(*(part.high - part.mid for part in parts))
     words = f"{format_bytes(fixed_bytes)} weights − {format_bytes(other)} runtime"
+    scale, usable = fraction, total_bytes * fraction
     if rule == "fraction_of_free":
         free = total_bytes - fixed_bytes - other
         middle = free * fraction if free > 0 else free
-        scale = fraction
         usable = total_bytes - max(0.0, free) * (1 - fraction)
         formula = f"({format_bytes(total_bytes)} − {words}) × {fraction:g}"
     elif rule == "fraction_static":
-        context = runtime.non_torch.size
-        middle = (total_bytes - context.mid) * fraction - fixed_bytes
-        scale, usable = fraction, middle + fixed_bytes + other
-        slack_up, slack_down = context.mid - context.low, context.high - context.mid
+        parts = (runtime.non_torch.size,)
+        middle = (total_bytes - parts[0].mid) * fraction - fixed_bytes
+        usable = middle + fixed_bytes + other
         formula = (
-            f"({format_bytes(total_bytes)} − {format_bytes(context.mid)} context) × {fraction:g} "
+            f"({format_bytes(total_bytes)} − {format_bytes(parts[0].mid)} context) × {fraction:g} "
             f"− {format_bytes(fixed_bytes)} weights"
         )
     else:
-        usable, scale = math.ceil(total_bytes * fraction), 1.0
+        scale, usable = 1.0, math.ceil(total_bytes * fraction)
         middle = usable - fixed_bytes - other
         formula = f"⌈{format_bytes(total_bytes)} × {fraction:g}⌉ − {words}"
-    band = Band(low=middle - scale * slack_down, mid=middle, high=middle + scale * slack_up)
-    return Pool(size=band, usable_bytes=usable, formula=formula)
+    share = fixed_bytes / (total_bytes * fraction)
+    if share > FULL_SHARE:
+        formula += f"; weights fill {share:.0%} of the budget: read the band, not the middle"
+    band = _band(middle, parts, scale, usable, share, slack or Slack())
+    return Pool(size=band, usable_bytes=usable, formula=formula, weights_share=share)
+
+
+def _band(middle: float, parts: tuple[Band, ...], scale: float, usable: float, share: float, slack: Slack) -> Band:
+    """What may be more or less, added as independent errors."""
+    weights = slack.weights_bytes * (FULL_WIDENING if share > FULL_SHARE else 1.0)
+    common = (weights, slack.total_bytes)
+    up = scale * math.hypot(*(part.mid - part.low for part in parts), *common)
+    down = scale * math.hypot(*(part.high - part.mid for part in parts), *common)
+    least = slack.usable_share * usable
+    return Band(low=middle - max(down, least), mid=middle, high=middle + max(up, least))

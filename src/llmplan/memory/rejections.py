@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from llmplan.memory.kv_cache import CacheLayout
+from llmplan.plan.cache import CacheLayout
 from llmplan.plan.deployment import Replica
 from llmplan.plan.ledger import Ledger
 from llmplan.plan.outcome import Rejection

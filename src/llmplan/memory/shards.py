@@ -115,14 +115,13 @@ def rank_weights(
     Unquantized tensors are held in 16 bit, or 32 if the format is. Valid after loading, before compilation.
     Reference: `rank_part`, `tensor_bytes`, `rounding_of_layer`.
     """
-    bits = 16.0 if weights.is_quantized else weights.bits
     ranges = stage_ranges(model.layer_count, parallel.pp)
     stages = [0.0] * parallel.pp
     outside = dict.fromkeys(TensorRole, 0.0)
     by_group: dict[int, list[LoadedTensor]] = {}
     for place in places(model):
         part = _padded(place, rank_part(place, model, parallel, vocab_padding), model, weights)
-        size = tensor_bytes(place, part, model, weights, bits)
+        size = tensor_bytes(place, part, model, weights)
         if place.group is None:
             outside[place.tensor.role] += size + (allocator_rounding_bytes(size) if pytorch else 0.0)
         else:

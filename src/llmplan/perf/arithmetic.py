@@ -183,7 +183,7 @@ def _host(scene: Scene) -> str:
         weights = f"{read / GB:.4g} GB in host memory / {host} x {times:.4g} tokens"
     else:
         weights = f"{read / GB:.4g} GB / {_rate(place.stream_bytes_per_s)} + {gpu_s * MS_PER_S:.4g} ms of math"
-    cache = off * sum(each.cache_bytes_per_context_token for each in work.attention) / KIB
+    cache = off * work.cache_bytes_per_context_token / KIB
     held = f"{tokens:.4g} x {scene.context:.0f} tokens x {cache:.4g} KiB / {host}"
     return f"({weights} + {held}){scene.stages}"
 
@@ -192,7 +192,7 @@ def _streamed(scene: Scene) -> str:
     place, rate = scene.place, _rate(scene.place.stream_bytes_per_s)
     if place.spilled_tokens_from is None:
         return f"{scene.streamed_bytes / GB:.4g} GB over PCIe / {rate}{scene.stages}"
-    cache = sum(each.cache_bytes_per_context_token for each in scene.work.attention) / KIB
+    cache = scene.work.cache_bytes_per_context_token / KIB
     spilled = max(0.0, scene.batch * scene.context - place.spilled_tokens_from)
     cut = f" / {scene.parallel.dp * scene.parallel.pp} groups and stages" if scene.decodes < scene.batch else ""
     return f"{spilled:.0f} tokens beyond the GPUs' pool x {cache:.4g} KiB / {rate}{cut}{scene.stages}"

@@ -60,14 +60,15 @@ def prepare(replica: Replica, memory: MemoryBudget, load: Load, calibration: Cal
         )
     if load.kind != "saturation" and not (load.value >= 0 and math.isfinite(load.value)):
         raise UsageError(f"a load of {load.value:g} makes no sense for {load.kind}")
-    capacity_tokens = memory.capacity_tokens + _spilled_tokens(replica, memory)
     held = float(memory.capacity_tokens)
     work = work_of(replica.model, replica.weights, replica.kv, replica.parallel)
+    shape = shape_of(load)
+    spilled = _spilled_tokens(replica, memory) / shape.resident_tokens
     engine = Engine(
         StepModel(replica, Coefficients.of(calibration), held, work=work),
-        shape_of(load),
+        shape,
         max_num_seqs=replica.settings.max_num_seqs,
-        capacity_tokens=capacity_tokens,
+        kv_slots=memory.room.requests(shape.resident_tokens) + spilled,
     )
     full = engine.closed(engine.slots)
     return Prepared(engine=engine, full=full, floor=Floor.of(replica, held, work), calibration=calibration)

@@ -65,12 +65,12 @@ class Engine:
 
     __slots__ = ("context", "kv_slots", "model", "sequence_slots", "shape")
 
-    def __init__(self, model: StepModel, shape: Shape, *, max_num_seqs: int, capacity_tokens: float) -> None:
+    def __init__(self, model: StepModel, shape: Shape, *, max_num_seqs: int, kv_slots: float) -> None:
         self.model = model
         self.shape = shape
         self.context = shape.resident_tokens
         self.sequence_slots = float(max_num_seqs * model.groups)
-        self.kv_slots = max(1.0, capacity_tokens / self.context)
+        self.kv_slots = max(1.0, kv_slots)
 
     @property
     def slots(self) -> float:

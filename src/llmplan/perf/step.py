@@ -105,7 +105,7 @@ class StepModel:
             )
             for a in work.attention
         )
-        cache_bytes = sum(a.cache_bytes_per_context_token for a in work.attention)
+        cache_bytes = work.cache_bytes_per_context_token
         self._host_flop_s = 2.0 * work.dense_weights * off_gpu / rates.dense_flop_per_s
         self._host_flop_s += off_gpu * sum(
             2.0 * e.resident_weights * e.chosen / e.experts / rates.expert_flop_per_s for e in work.experts

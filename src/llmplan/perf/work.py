@@ -7,17 +7,16 @@ bandwidth, no efficiency, no seconds: those belong to `step`.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from llmplan.perf.mixing import mixings
 from llmplan.plan.deployment import Parallelism, Replica
 from llmplan.spec.formats import KvFormat, WeightFormat
 from llmplan.spec.identity import remembered
 from llmplan.spec.kept import kept_share
 from llmplan.spec.model import (
-    Attention,
-    GqaAttention,
     LayerGroup,
-    MlaAttention,
     ModelSpec,
     MoeFeedForward,
     Shard,
@@ -45,12 +44,17 @@ class ExpertWork:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttentionWork:
-    """Layers of one stage with equal attention on one rank. `window_tokens` inf: the whole context."""
+    """Mixers of one stage with the same reach on one rank. `window_tokens` inf: the whole context.
+
+    A recurrence reaches one token: its bytes per context token are its state, read and written, and do not grow.
+    """
 
     window_tokens: float
     cache_bytes_per_context_token: float
     decode_flop_per_context_token: float
     prefill_flop_per_context_token: float
+    grows: bool = True
+    """whether the bytes are kept per token of context: not those of a state, nor of a cache that another layer keeps"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +74,11 @@ class Work:
     """hidden vectors sent per token in all MoE layers of the stage (experts per token, summed over layers)"""
     adapter_bytes_per_rank_unit: float
     """bytes of one LoRA adapter of rank 1 over the stage's linear layers"""
+
+    @property
+    def cache_bytes_per_context_token(self) -> float:
+        """Bytes of the cache that one more token of context adds, over all layers inside their windows."""
+        return sum(each.cache_bytes_per_context_token for each in self.attention if each.grows)
 
     @property
     def resident_bytes(self) -> float:
@@ -113,27 +122,6 @@ def bytes_per_weight(weights: WeightFormat, row_inputs: int) -> float:
     else:
         scaled_by = float(weights.group_size or row_inputs)
     return weights.bits / 8 + (weights.scale_bytes + weights.zero_bits / 8) / scaled_by
-
-
-def attention_flop_per_context_token(attention: Attention, *, decode: bool) -> float:
-    """FLOP that one new token spends on one token of its context, all heads of one layer.
-
-    attention: the kind; decode: MLA works on the latent (absorbed) in decode, on expanded heads in prefill.
-    GQA: 2 q (d_k + d_v). MLA decode: 2 q (2 r_kv + d_rope); MLA prefill: 2 q (d_nope + d_rope + d_v).
-    Valid for exact softmax attention. Reference: Kaplan et al. 2020 (arXiv 2001.08361); DeepSeek-V2 (2405.04434).
-
-    >>> gqa = GqaAttention(query_heads=32, kv_heads=8, head_dim=128, v_head_dim=128, tensors=())
-    >>> attention_flop_per_context_token(gqa, decode=True)
-    16384.0
-    """
-    heads = attention.query_heads
-    match attention:
-        case GqaAttention():
-            return 2.0 * heads * (attention.head_dim + attention.v_head_dim)
-        case MlaAttention():
-            if decode:
-                return 2.0 * heads * (2 * attention.kv_lora_rank + attention.qk_rope_head_dim)
-            return 2.0 * heads * (attention.qk_nope_head_dim + attention.qk_rope_head_dim + attention.v_head_dim)
 
 
 def adapter_slot_rank(replica: Replica) -> int:
@@ -217,9 +205,8 @@ def _count_tensors(
 ) -> None:
     """Add one rank's part of `count` layers of a group to the sums."""
     kept = frozenset(model.unquantized_modules) if weights.id == model.checkpoint_format else frozenset()
-    kv_heads = group.attention.kv_heads if isinstance(group.attention, GqaAttention) else 1
     feed_forward = group.feed_forward
-    for tensor in group.tensors():
+    for tensor, kv_heads in _with_heads(group):
         per_rank = count * tensor.elements / _shards(tensor.shard, parallel, kv_heads)
         size_bytes = per_rank * _tensor_bytes_per_weight(tensor, weights, kept_share(tensor, group, kept))
         if tensor.role is TensorRole.EXPERT and isinstance(feed_forward, MoeFeedForward):
@@ -235,6 +222,13 @@ def _count_tensors(
             dense.adapter_bytes += count * ACTIVATION_BYTES * tensor.copies * features
 
 
+def _with_heads(group: LayerGroup) -> Iterator[tuple[Tensor, int]]:
+    """Every tensor of a layer with the KV heads or state groups of its mixer, 1 outside mixers."""
+    for mixer in group.mixers:
+        yield from ((tensor, mixer.kv_heads) for tensor in mixer.tensors)
+    yield from ((tensor, 1) for tensor in (*(group.feed_forward.tensors if group.feed_forward else ()), *group.norms))
+
+
 def _adapter_features(tensor: Tensor, shards: int) -> float:
     """Columns of A and rows of B that a rank holds of one adapter: only the side that the layer is cut on shrinks."""
     outputs, inputs = tensor.shape
@@ -242,25 +236,24 @@ def _adapter_features(tensor: Tensor, shards: int) -> float:
 
 
 def _attention_work(model: ModelSpec, kv: KvFormat, parallel: Parallelism, share: float) -> tuple[AttentionWork, ...]:
-    """Layers with the same window are one entry: their bytes and FLOP add."""
-    sums: dict[float, list[float]] = {}
+    """Mixers with the same reach are one entry: their bytes and FLOP add."""
+    sums: dict[tuple[float, bool], list[float]] = {}
     for group in model.layers:
-        attention = group.attention
         count = group.count * share
-        cuts = min(parallel.tp, attention.kv_heads) if isinstance(attention, GqaAttention) else 1
-        window = float(attention.window_tokens) if attention.window_tokens is not None else math.inf
-        total = sums.setdefault(window, [0.0, 0.0, 0.0])
-        total[0] += count * attention.cache_elements_per_token * kv.bytes_per_element / cuts
-        total[1] += count * attention_flop_per_context_token(attention, decode=True) / parallel.tp
-        total[2] += count * attention_flop_per_context_token(attention, decode=False) / parallel.tp
+        for work in (work for mixer in group.mixers for work in mixings(mixer, kv, parallel.tp)):
+            total = sums.setdefault((work.window_tokens, work.grows), [0.0, 0.0, 0.0])
+            total[0] += count * work.read_bytes
+            total[1] += count * work.decode_flop
+            total[2] += count * work.prefill_flop
     return tuple(
         AttentionWork(
             window_tokens=window,
             cache_bytes_per_context_token=total[0],
             decode_flop_per_context_token=total[1],
             prefill_flop_per_context_token=total[2],
+            grows=grows,
         )
-        for window, total in sums.items()
+        for (window, grows), total in sums.items()
     )
 
 

@@ -150,8 +150,12 @@ def _gpu(gpu: GpuSpec) -> dict[str, Reading]:
 def _model(model: ModelSpec) -> dict[str, Reading]:
     """The architecture in numbers: everything that weights, cache and operations follow from."""
     totals = {
-        "cache_elements_per_token": sum(g.count * g.attention.cache_elements_per_token for g in model.layers),
-        "window_tokens_of_all_layers": sum(g.count * (g.attention.window_tokens or 0) for g in model.layers),
+        "cache_elements_per_token": sum(
+            g.count * mixer.cache_elements_per_token for g in model.layers for mixer in g.mixers
+        ),
+        "window_tokens_of_all_layers": sum(
+            g.count * (mixer.window_tokens or 0) for g in model.layers for mixer in g.mixers
+        ),
     }
     return _read("models", model) | {name: _reading(total, name, model.provenance) for name, total in totals.items()}
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal, TypeAlias
 
+from llmplan.plan.cache import KvRoom
 from llmplan.plan.deployment import Deployment, StrategyId
 from llmplan.plan.ledger import Ledger
 from llmplan.spec.band import Band
@@ -42,8 +43,11 @@ class MemoryBudget:
     non_torch_bytes: float
     kv_cache_bytes: Band
     kv_bytes_per_token: float
+    kv_bytes_per_sequence: float = 0.0
+    """recurrent states, which a sequence of any length has"""
     block_tokens: int
     blocks: int
+    room: KvRoom
     capacity_tokens: int
     max_concurrency: float
     checkpoint_bytes: int

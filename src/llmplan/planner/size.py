@@ -117,7 +117,7 @@ def _speed(replica: Replica, memory: MemoryBudget, context: Context, replicas: i
 
 def _requests_in_pool(memory: MemoryBudget, context: Context) -> float:
     """Requests of the longest length that fit the pool at once: beyond that the engine preempts."""
-    return memory.capacity_tokens / longest_request_tokens(context.workload)
+    return memory.room.requests(longest_request_tokens(context.workload))
 
 
 def slo_misses(estimate: Estimate, slo: Slo, load: Load) -> list[str]:

@@ -14,12 +14,16 @@ from llmplan.report.views import Sources
 from llmplan.spec.engine import EngineSpec
 from llmplan.spec.formats import FormatQuality, WeightFormat
 from llmplan.spec.model import (
+    CompressedAttention,
     DenseFeedForward,
     GqaAttention,
     LayerGroup,
+    Mixer,
     MlaAttention,
     ModelSpec,
     MoeFeedForward,
+    RecurrentKind,
+    RecurrentMixer,
 )
 from llmplan.spec.provenance import Provenance
 from llmplan.spec.workload import Lengths
@@ -133,21 +137,40 @@ def plain_facts(entity: Any, path: str | None) -> Iterator[tuple[str, str]]:
 
 def layer_line(group: LayerGroup) -> str:
     """A group of equal layers: `32 × 32 heads on 8 KV heads of 128, dense 14,336`."""
-    attention, feed_forward = group.attention, group.feed_forward
-    match attention:
-        case GqaAttention():
-            text = f"{attention.query_heads} heads on {attention.kv_heads} KV heads of {attention.head_dim}"
-        case MlaAttention():
-            text = f"{attention.query_heads} heads on a latent of {attention.kv_lora_rank}+{attention.qk_rope_head_dim}"
-    if attention.window_tokens is not None:
-        text += f", window {attention.window_tokens:,}"
-    match feed_forward:
-        case DenseFeedForward():
-            text += f", dense {feed_forward.intermediate_size:,}"
-        case MoeFeedForward():
-            chosen = f"{feed_forward.experts_per_token} of {feed_forward.experts} experts"
-            text += f", {chosen} of {feed_forward.expert_intermediate_size:,}"
+    parts = [_mixer_words(mixer) for mixer in group.mixers]
+    match group.feed_forward:
+        case DenseFeedForward(intermediate_size=size):
+            parts.append(f"dense {size:,}")
+        case MoeFeedForward() as moe:
+            chosen = f"{moe.experts_per_token} of {moe.experts} experts"
+            parts.append(f"{chosen} of {moe.expert_intermediate_size:,}")
+        case None:
+            pass
+    text = ", ".join(parts)
     return f"{group.count} × {text}"
+
+
+def _mixer_words(mixer: Mixer) -> str:
+    match mixer:
+        case GqaAttention():
+            text = f"{mixer.query_heads} heads on {mixer.kv_heads} KV heads of {mixer.head_dim}"
+            if mixer.borrowed_cache:
+                text += " (an earlier layer's cache)"
+            if mixer.cross:
+                text += " (of an encoder)"
+        case MlaAttention():
+            text = f"{mixer.query_heads} heads on a latent of {mixer.kv_lora_rank}+{mixer.qk_rope_head_dim}"
+        case CompressedAttention():
+            text = f"{mixer.query_heads} heads on latents of {mixer.head_dim}"
+            if mixer.compress_tokens:
+                text += f", one more for every {mixer.compress_tokens} tokens"
+        case RecurrentMixer(kind=RecurrentKind.SHORT_CONV):
+            text = f"short convolution of {mixer.conv_width} taps"
+        case RecurrentMixer():
+            text = f"{mixer.heads} states of {mixer.key_dim} × {mixer.value_dim} ({mixer.kind.replace('_', ' ')})"
+    if mixer.window_tokens is not None:
+        text += f", window {mixer.window_tokens:,}"
+    return text
 
 
 def sourced(entity: Any) -> Iterator[tuple[str, str, Provenance]]:

@@ -22,6 +22,39 @@ class SchedulerDefault:
     max_num_batched_tokens: int
     max_num_seqs: int
     not_architectures: tuple[str, ...] = ()
+    min_tp: int = 1
+    """tensor-parallel ranks from which the entry holds"""
+    whole_prompts_tokens: int = 0
+    """contexts up to this length are not prefilled in chunks: a step then holds a whole prompt"""
+
+    def step_tokens(self, max_model_len: int) -> int:
+        """Tokens of a step for a context of `max_model_len` tokens."""
+        whole = max_model_len if max_model_len <= self.whole_prompts_tokens else 0
+        return max(self.max_num_batched_tokens, whole)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaticReserve:
+    """What an engine that shares out a static fraction leaves free by default, for activations and graphs."""
+
+    fixed_bytes: float
+    per_prefill_token_bytes: float
+    min_prefill_tokens: int
+    per_rank_bytes: float
+    per_decode_seq_bytes: float
+    prefill_graphs_bytes: float
+    latent_graphs_bytes: float
+    """instead of the former, for latent attention"""
+    floor_bytes: float
+    floor_from_bytes: float
+    """GPUs above this size leave at least `floor_bytes`"""
+
+    def of(self, memory_bytes: float, *, ranks: int, tokens: int, seqs: int, latent: bool) -> float:
+        """What is left free on a GPU of `memory_bytes` [B]."""
+        left = self.fixed_bytes + self.per_prefill_token_bytes * max(tokens, self.min_prefill_tokens)
+        left += self.per_rank_bytes * ranks + self.per_decode_seq_bytes * seqs
+        left += self.latent_graphs_bytes if latent else self.prefill_graphs_bytes
+        return max(left, self.floor_bytes) if memory_bytes > self.floor_from_bytes else left
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +90,8 @@ class EngineSpec:
     """vLLM gpu_memory_utilization, TensorRT-LLM free_gpu_memory_fraction, 1.0 for llama.cpp"""
     block_tokens: int
     cuda_graphs_in_budget: bool
+    static_reserve: StaticReserve | None = None
+    """None: `memory_fraction` is the default on every GPU"""
     scheduler_defaults: tuple[SchedulerDefault, ...]
     min_compute_capability: tuple[int, int]
     compute_capabilities: tuple[tuple[int, int], ...] = ()
@@ -91,9 +126,18 @@ class EngineSpec:
         built, (generation, step) = self.compute_capabilities, compute_capability
         return not built or any(major == generation and minor <= step for major, minor in built)
 
-    def scheduler_default(self, memory_bytes: int, architecture: str) -> SchedulerDefault:
+    def scheduler_default(self, memory_bytes: int, architecture: str, tp: int = 1) -> SchedulerDefault:
         """The limits that this version chooses for a GPU of this size."""
         for default in self.scheduler_defaults:
-            if memory_bytes >= default.min_memory_bytes and architecture not in default.not_architectures:
+            fits = memory_bytes >= default.min_memory_bytes and tp >= default.min_tp
+            if fits and architecture not in default.not_architectures:
                 return default
         raise ValueError(f"{self.ref} states no scheduler defaults for {memory_bytes} bytes")
+
+    def memory_fraction_on(self, memory_bytes: int, *, ranks: int, tokens: int, seqs: int, latent: bool) -> float:
+        """The memory setting that this version chooses for a GPU of `memory_bytes` [B] as NVML reports them, for
+        `ranks` GPUs, steps of `tokens` and decode batches of `seqs`; `latent` says that attention is."""
+        if self.static_reserve is None:
+            return self.memory_fraction
+        left = self.static_reserve.of(memory_bytes, ranks=ranks, tokens=tokens, seqs=seqs, latent=latent)
+        return max(0.1, round((memory_bytes - left) / memory_bytes, 3))

@@ -1,121 +1,52 @@
 """A model as one tensor inventory: weights, cache, FLOPs and shards all derive from it, so they cannot disagree.
 
-A model is a list of layer groups, each `count` equal layers with one kind of attention and one kind of
-feed-forward, plus the tensors outside the layers. A new model is data; only a new *kind* of attention is code.
+A model is a list of layer groups, each `count` equal layers with their mixers (attention, recurrence) and one kind of
+feed-forward, plus the tensors outside the layers, the encoders of images and sound in front of them, and the layers
+that only draft tokens. A new model is data; only a new *kind* of mixer is code.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
+from llmplan.spec.mixers import (
+    Cache,
+    CompressedAttention,
+    GqaAttention,
+    Indexer,
+    MlaAttention,
+    Mixer,
+    RecurrentKind,
+    RecurrentMixer,
+    State,
+)
 from llmplan.spec.provenance import ProvenanceMap
+from llmplan.spec.tensor import Shard, Tensor, TensorRole
+from llmplan.spec.weight_format import ModuleFormat, WeightFormat
 
-
-class TensorRole(StrEnum):
-    """What a tensor is for: decides whether a weight format may quantize it and when it is read."""
-
-    LINEAR = "linear"
-    EXPERT = "expert"
-    ROUTER = "router"
-    EMBED = "embed"
-    HEAD = "head"
-    NORM = "norm"
-    BIAS = "bias"
-    OTHER = "other"
-
-
-class Shard(StrEnum):
-    """How tensor or expert parallelism divides a tensor among the ranks."""
-
-    COLUMN = "column"
-    """output features divided by TP"""
-    ROW = "row"
-    """input features divided by TP"""
-    KV_COLUMN = "kv_column"
-    """output features divided by TP, replicated where there are fewer KV heads than ranks"""
-    VOCAB = "vocab"
-    """vocabulary rows divided by TP, padded to the engine's multiple"""
-    EXPERT = "expert"
-    """experts divided by EP, or each expert's intermediate size by TP"""
-    REPLICATED = "replicated"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tensor:
-    """`copies` equal tensors of `shape` ([out, in] for a linear) under the checkpoint's module path.
-
-    A layer's tensors have `{i}` in the name for the layer's number, and `{e}` for an expert's where the checkpoint
-    numbers them. A fused projection is one entry per part that is sharded differently (q, and k with v), all under
-    the checkpoint's one name. A one-dimensional tensor (a norm, a bias, an expert's bias) is never quantized.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    role: TensorRole
-    shard: Shard
-    copies: int = 1
-    dtype: str | None = None
-    """format id in which checkpoints keep it whatever their own format (`fp32`); None: as the rest"""
-    buffer: bool = False
-    """stored and loaded like a weight, but not trained and not counted as a parameter (a router's score bias)"""
-
-    @property
-    def elements(self) -> int:
-        """Number of weights in all copies."""
-        return math.prod(self.shape) * self.copies
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GqaAttention:
-    """Multi-head, grouped-query or multi-query attention. `window_tokens` None is full attention.
-
-    Cache: `kv_heads * (head_dim + v_head_dim)` elements per token.
-    """
-
-    query_heads: int
-    kv_heads: int
-    head_dim: int
-    v_head_dim: int
-    window_tokens: int | None = None
-    tensors: tuple[Tensor, ...] = field(repr=False)
-
-    @property
-    def cache_elements_per_token(self) -> int:
-        """K and V elements stored for one token of one layer, over all heads."""
-        return self.kv_heads * (self.head_dim + self.v_head_dim)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MlaAttention:
-    """Multi-head latent attention (DeepSeek V2, V3, Kimi): one compressed latent per token, never divided by TP.
-
-    Cache: `kv_lora_rank + qk_rope_head_dim` elements per token.
-    """
-
-    query_heads: int
-    kv_lora_rank: int
-    qk_rope_head_dim: int
-    qk_nope_head_dim: int
-    v_head_dim: int
-    q_lora_rank: int | None = None
-    tensors: tuple[Tensor, ...] = field(repr=False)
-
-    @property
-    def window_tokens(self) -> int | None:
-        """Latent attention sees the whole context."""
-        return None
-
-    @property
-    def cache_elements_per_token(self) -> int:
-        """Latent elements stored for one token of one layer."""
-        return self.kv_lora_rank + self.qk_rope_head_dim
-
-
-Attention: TypeAlias = GqaAttention | MlaAttention
+__all__ = [
+    "Cache",
+    "CompressedAttention",
+    "DenseFeedForward",
+    "Draft",
+    "FeedForward",
+    "GqaAttention",
+    "Indexer",
+    "LayerGroup",
+    "MlaAttention",
+    "Mixer",
+    "ModelSpec",
+    "MoeFeedForward",
+    "RecurrentKind",
+    "RecurrentMixer",
+    "Shard",
+    "State",
+    "Tensor",
+    "TensorRole",
+    "Tower",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,20 +76,67 @@ FeedForward: TypeAlias = DenseFeedForward | MoeFeedForward
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerGroup:
-    """`count` equal layers; `norms` are one layer's tensors outside attention and feed-forward."""
+    """`count` equal layers; `norms` are one layer's tensors outside its mixers and feed-forward.
+
+    `mixers` are what sees other tokens: one attention mostly; none in a layer that is a feed-forward alone, two where
+    attention and a recurrence stand side by side. `feed_forward` None: the layer has none.
+    """
 
     count: int
-    attention: Attention
-    feed_forward: FeedForward
+    mixers: tuple[Mixer, ...]
+    feed_forward: FeedForward | None
     norms: tuple[Tensor, ...] = field(default=(), repr=False)
     indices: tuple[int, ...] = field(default=(), repr=False)
     """positions of the group's layers in the stack, `count` of them; empty where nobody stated them"""
 
     def tensors(self) -> Iterator[Tensor]:
         """Every tensor of one layer of the group."""
-        yield from self.attention.tensors
-        yield from self.feed_forward.tensors
+        for mixer in self.mixers:
+            yield from mixer.tensors
+        if self.feed_forward is not None:
+            yield from self.feed_forward.tensors
         yield from self.norms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tower:
+    """An encoder of images or sound with its projector: loaded with the model, run once for each item of a prompt.
+
+    `tensors` are pairs of a number of equal layers and one layer's tensor, as `ModelSpec.tensors` yields them.
+    """
+
+    kind: Literal["vision", "audio"]
+    hidden_size: int
+    layer_count: int
+    max_item_tokens: int | None = None
+    """tokens that its largest image or clip becomes in the prompt, where the file states it"""
+    tensors: tuple[tuple[int, Tensor], ...] = field(repr=False)
+
+    @property
+    def parameters(self) -> int:
+        """Its weights."""
+        return sum(count * tensor.elements for count, tensor in self.tensors if not tensor.buffer)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """Layers that predict further tokens (MTP): stored with the model, loaded only where they draft tokens."""
+
+    layers: tuple[LayerGroup, ...]
+    globals: tuple[Tensor, ...] = field(default=(), repr=False)
+
+    def tensors(self) -> Iterator[tuple[int, Tensor]]:
+        """Every tensor with the number of layers that hold it."""
+        for tensor in self.globals:
+            yield 1, tensor
+        for group in self.layers:
+            for tensor in group.tensors():
+                yield group.count, tensor
+
+    @property
+    def parameters(self) -> int:
+        """Its weights, with the copies of embedding and head that the checkpoint stores for it."""
+        return sum(count * tensor.elements for count, tensor in self.tensors() if not tensor.buffer)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,10 +163,16 @@ class ModelSpec:
     dtype: str
     checkpoint_format: str
     unquantized_modules: tuple[str, ...] = ()
-    checkpoint_group_size: int | None = None
-    """inputs per scale, where the checkpoint states another than its format's own; 0: one scale per output row"""
+    module_formats: tuple[ModuleFormat, ...] = field(default=(), repr=False)
+    """modules in another format than most, or of a kind (head, tower) that the checkpoint's format leaves alone"""
+    checkpoint_weights: WeightFormat | None = None
+    """`checkpoint_format` with the group size, scales and zeros of this checkpoint; None: the format's own"""
+    towers: tuple[Tower, ...] = field(default=(), repr=False)
+    """encoders of images and sound: part of the checkpoint and of what is loaded, no part of a token's work"""
+    draft: Draft | None = field(default=None, repr=False)
+    """layers for drafting tokens: part of the checkpoint, not of `total_parameters`"""
     uncounted_parameters: int | None = None
-    """weights of the published model outside this inventory (a vision or audio tower), where their number is known"""
+    """weights of the published model outside this inventory (a tower of a kind that is not read), where known"""
     notes: tuple[str, ...] = field(default=(), repr=False)
     """what a reader of the numbers should know (a vision tower that is not counted)"""
     provenance: ProvenanceMap = field(default_factory=dict, repr=False)
@@ -201,7 +185,7 @@ class ModelSpec:
     @property
     def query_heads(self) -> int:
         """Query heads of the widest layer: what TP must divide."""
-        return max(group.attention.query_heads for group in self.layers)
+        return max((mixer.query_heads for mixer in self.mixers()), default=1)
 
     @property
     def is_moe(self) -> bool:
@@ -211,12 +195,27 @@ class ModelSpec:
     @property
     def is_mla(self) -> bool:
         """Whether the cache is a latent that TP does not divide."""
-        return any(isinstance(group.attention, MlaAttention) for group in self.layers)
+        return any(isinstance(mixer, MlaAttention | CompressedAttention) for mixer in self.mixers())
 
     @property
     def total_parameters(self) -> int:
-        """Every weight, tied ones once."""
+        """Every weight with the towers', tied ones once; layers that only draft are apart."""
+        return self.text_parameters + self.tower_parameters
+
+    @property
+    def text_parameters(self) -> int:
+        """Weights of the decoder, tied ones once."""
         return sum(count * tensor.elements for count, tensor in self.tensors() if not tensor.buffer)
+
+    @property
+    def tower_parameters(self) -> int:
+        """Weights of the encoders of images and sound."""
+        return sum(tower.parameters for tower in self.towers)
+
+    @property
+    def draft_parameters(self) -> int:
+        """Weights of the layers that draft tokens."""
+        return self.draft.parameters if self.draft else 0
 
     @property
     def embedding_parameters(self) -> int:
@@ -225,8 +224,8 @@ class ModelSpec:
 
     @property
     def active_parameters(self) -> int:
-        """Weights that take part in one token: all but the experts that the router leaves out."""
-        return self.total_parameters - self._idle_expert_parameters
+        """The decoder's weights that take part in one token: all but the experts that the router leaves out."""
+        return self.text_parameters - self._idle_expert_parameters
 
     @property
     def _idle_expert_parameters(self) -> int:
@@ -236,12 +235,17 @@ class ModelSpec:
                 case MoeFeedForward(experts=experts, experts_per_token=chosen, tensors=tensors):
                     routed = sum(t.elements for t in tensors if t.role is TensorRole.EXPERT)
                     idle += group.count * routed * (experts - chosen) // experts
-                case DenseFeedForward():
+                case DenseFeedForward() | None:
                     pass
         return idle
 
+    def mixers(self) -> Iterator[Mixer]:
+        """The mixers of every group of layers, once each."""
+        for group in self.layers:
+            yield from group.mixers
+
     def tensors(self) -> Iterator[tuple[int, Tensor]]:
-        """Every tensor with the number of layers that hold it."""
+        """Every tensor of the decoder with the number of layers that hold it."""
         for tensor in self.globals:
             yield 1, tensor
         for group in self.layers:

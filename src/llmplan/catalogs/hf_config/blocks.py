@@ -58,13 +58,17 @@ class Heads:
 def gqa(
     path: str, hidden: int, heads: Heads, *,
     names: QkvNames, qkv_bias: bool = False, out_bias: bool = False, window: int | None = None,
-    extra: tuple[Tensor, ...] = (),
+    chunked: bool = False, query_gate: bool = False, borrowed_cache: bool = False, extra: tuple[Tensor, ...] = (),
 ) -> GqaAttention:  # fmt: skip
-    """Multi-head (kv = query), grouped-query or multi-query (kv = 1) attention; `extra` are norms and sinks."""
+    """Multi-head (kv = query), grouped-query or multi-query (kv = 1) attention; `extra` are norms and sinks.
+
+    `query_gate`: the query projection is twice as wide, its second half gates the output.
+    """
     q_out, kv_out = heads.query * heads.dim, heads.kv * heads.dim
+    q_rows = 2 * q_out if query_gate else q_out
     tensors: list[Tensor] = []
     if names.fused is None:
-        tensors += linear(f"{path}.{names.q}", q_out, hidden, Shard.COLUMN, bias=qkv_bias)
+        tensors += linear(f"{path}.{names.q}", q_rows, hidden, Shard.COLUMN, bias=qkv_bias)
         tensors += linear(f"{path}.{names.k}", kv_out, hidden, Shard.KV_COLUMN, bias=qkv_bias)
         tensors += linear(f"{path}.{names.v}", kv_out, hidden, Shard.KV_COLUMN, bias=qkv_bias)
     elif heads.kv == heads.query:
@@ -75,7 +79,8 @@ def gqa(
     tensors += linear(f"{path}.{names.out}", hidden, q_out, Shard.ROW, bias=out_bias)
     return GqaAttention(
         query_heads=heads.query, kv_heads=heads.kv, head_dim=heads.dim, v_head_dim=heads.dim,
-        window_tokens=window, tensors=(*tensors, *extra),
+        window_tokens=window, chunked=chunked and window is not None, borrowed_cache=borrowed_cache,
+        tensors=(*tensors, *extra),
     )  # fmt: skip
 
 

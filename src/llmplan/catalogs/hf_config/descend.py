@@ -1,4 +1,4 @@
-"""From a whole config.json down to the keys of its text decoder, and the family that reads them."""
+"""From a whole config.json down to the keys of its text decoder, the family that reads them, and the encoders."""
 
 from __future__ import annotations
 
@@ -6,48 +6,81 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from llmplan.catalogs.hf_config.decoder import Family, Names
+from llmplan.catalogs.hf_config.class_defaults import NESTED_DEFAULTS
 from llmplan.catalogs.hf_config.normalize import Config, canonical, show
-from llmplan.catalogs.hf_config.registry import AS_TEXT, BY_TYPE, TEXT_TYPES, WRAPPER_BY_TYPE, known_types
-from llmplan.catalogs.hf_config.uncounted import has_tower
+from llmplan.catalogs.hf_config.registry import BY_TYPE, TEXT_TYPES, known_types
+from llmplan.catalogs.hf_config.style import Family, Names
+from llmplan.catalogs.hf_config.uncounted import described_towers
+from llmplan.catalogs.hf_config.wrappers import AS_TEXT, WRAPPER_BY_TYPE, Wrapper
 from llmplan.errors import DataError, UnsupportedModelError
+from llmplan.spec.model import Tower
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """The decoder's keys in canonical form; `model_type` is the whole file's, `tower` whether it has an encoder."""
+    """The decoder's keys in canonical form; `model_type` is the whole file's.
+
+    `towers` are the encoders that were read, `uncounted` whether the model has one that is not.
+    """
 
     config: Config
     family: Family
     model_type: str
     names: Names
-    tower: bool
+    towers: tuple[Tower, ...]
+    uncounted: bool
+    notes: tuple[str, ...] = ()
 
 
 def descend(data: Mapping[str, Any], where: str) -> Found:
     """The text decoder of a file: the file itself, or the part of a multimodal one."""
     outer = _model_type(data, where)
-    text = _text_config(data, where)
     wrapper = WRAPPER_BY_TYPE.get(outer)
-    names, inner = AS_TEXT, outer
-    tower = has_tower(data)
-    raw: Mapping[str, Any] = data
-    if wrapper is not None and (text is not None or outer not in BY_TYPE):
-        names, tower = wrapper.names, True
-        inner = wrapper.text_type
-        if text is not None:
-            inner = _text_type(text, where) or inner
-            raw = _inherited(data) | dict(text)
-    family = BY_TYPE.get(TEXT_TYPES.get(inner, inner))
+    around = _part(data, wrapper.inside, where) if wrapper is not None and wrapper.inside else data
+    around = data if around is None else around
+    text = _part(around, wrapper.text_key if wrapper else "text_config", where)
+    if wrapper is None or (text is None and outer in BY_TYPE):
+        family = _family(outer, where)
+        return Found(
+            config=_decoder(data, family, where), family=family, model_type=outer, names=AS_TEXT, towers=(),
+            uncounted=bool(described_towers(data)),
+        )  # fmt: skip
+    inner, raw = wrapper.text_type, data
+    if text is not None:
+        inner = _text_type(text, where) or inner
+        raw = NESTED_DEFAULTS.get(inner, {}) | _inherited(data) | _inherited(around) | dict(text)
+    family = _family(inner, where)
+    config = _decoder(raw, family, where)
+    towers = _towers(wrapper, around, config, where)
+    described = described_towers(around)
+    return Found(
+        config=config, family=family, model_type=outer, names=wrapper.names, towers=towers, notes=wrapper.notes,
+        uncounted=not towers or bool(described - wrapper.towers.keys()),
+    )  # fmt: skip
+
+
+def _family(model_type: str, where: str) -> Family:
+    family = BY_TYPE.get(TEXT_TYPES.get(model_type, model_type))
     if family is None:
         raise UnsupportedModelError(
-            f"{where}: model type {show(inner)} is not one that is read",
+            f"{where}: model type {show(model_type)} is not one that is read",
             hints=[f"known model types: {', '.join(known_types())}"],
         )
+    return family
+
+
+def _decoder(raw: Mapping[str, Any], family: Family, where: str) -> Config:
+    """The decoder's keys under canonical names, with what follows from the family's own."""
     config = canonical(raw, where=where, aliases=family.aliases, defaults=family.defaults)
-    if family.derive is not None:
-        config = replace(config, values={**config.values, **family.derive(config)})
-    return Found(config=config, family=family, model_type=outer, names=names, tower=tower)
+    if family.derive is None:
+        return config
+    return replace(config, values={**config.values, **family.derive(config)})
+
+
+def _towers(wrapper: Wrapper, around: Mapping[str, Any], text: Config, where: str) -> tuple[Tower, ...]:
+    """The encoders that the file describes, be it with class defaults only."""
+    config = Config(where=where, values=around)
+    return tuple(read(config, text) for key, read in wrapper.towers.items() if _part(around, key, where) is not None)
 
 
 def _model_type(data: Mapping[str, Any], where: str) -> str:
@@ -59,18 +92,18 @@ def _model_type(data: Mapping[str, Any], where: str) -> str:
     return value
 
 
-def _text_config(data: Mapping[str, Any], where: str) -> Mapping[str, Any] | None:
-    text = data.get("text_config")
-    if text is not None and not isinstance(text, Mapping):
-        raise DataError(f"{where}: key `text_config`: expected an object, got {show(text)}")
-    return text
+def _part(data: Mapping[str, Any], key: str, where: str) -> Mapping[str, Any] | None:
+    part = data.get(key)
+    if part is not None and not isinstance(part, Mapping):
+        raise DataError(f"{where}: key `{key}`: expected an object, got {show(part)}")
+    return part
 
 
 def _text_type(text: Mapping[str, Any], where: str) -> str | None:
     value = text.get("model_type")
     if value is not None and not isinstance(value, str):
         raise DataError(f"{where}: key `text_config.model_type`: expected text, got {show(value)}")
-    return value
+    return value or None
 
 
 def _inherited(data: Mapping[str, Any]) -> dict[str, Any]:

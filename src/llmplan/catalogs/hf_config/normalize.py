@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from llmplan.errors import DataError
 
-NULLABLE: Final = frozenset({"q_lora_rank", "sliding_window", "kv_lora_rank"})
+NULLABLE: Final = frozenset({"q_lora_rank", "sliding_window", "kv_lora_rank", "mamba_d_ssm"})
 """Keys whose `null` is an answer: no query compression, no window."""
 
 MAX_LAYERS: Final = 2_000
@@ -60,6 +60,12 @@ class Config:
             raise self.fail(key, f"expected a whole number, got {show(value)}")
         if not low <= value <= high:
             raise self.fail(key, f"expected a whole number from {low} to {high}, got {show(value)}")
+        return value
+
+    def derived(self, key: str, value: int) -> int:
+        """A width that follows from `key`, within the bounds of a stated one."""
+        if not 1 <= value <= MAX_WIDTH:
+            raise self.fail(key, f"gives a width of {show(value)}, not one from 1 to {MAX_WIDTH}")
         return value
 
     def flag(self, key: str, default: bool = False) -> bool:

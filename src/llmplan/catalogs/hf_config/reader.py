@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from llmplan.catalogs.hf_config.context import max_context_tokens
-from llmplan.catalogs.hf_config.decoder import build
+from llmplan.catalogs.hf_config.decoder import Decoder, build
 from llmplan.catalogs.hf_config.descend import Found, descend
-from llmplan.catalogs.hf_config.ignored import resolve
 from llmplan.catalogs.hf_config.json_file import read_object
 from llmplan.catalogs.hf_config.normalize import Config, show
 from llmplan.catalogs.hf_config.quantization import Quantization, read_quantization
+from llmplan.catalogs.hf_config.stored import Stored, resolve
 from llmplan.catalogs.hf_config.uncounted import draft_note, tower_note
 from llmplan.errors import DataError
-from llmplan.spec.model import ModelSpec
+from llmplan.spec.model import Draft, ModelSpec
 
 _DTYPES: Final = {
     "float16": "fp16", "half": "fp16", "fp16": "fp16",
@@ -52,25 +52,29 @@ def read_config(
     config, family = found.config, found.family
     style = family.variant(config, family.style) if family.variant else family.style
     decoder = build(config, style, found.names)
+    draft = family.draft(config, style, found.names) if family.draft else None
     quantization = _quantization(config)
-    stored, kept = _dtypes(config, quantization, dtype)
+    kept = _dtype(config, quantization, dtype)
+    stored = _stored(quantization, decoder, found, draft, model_id)
     return ModelSpec(
         id=model_id, model_type=found.model_type, architecture=_architecture(data, found.model_type),
         hidden_size=config.hidden, vocab_size=config.integer("vocab_size"),
         max_context_tokens=max_context_tokens(config, found.model_type),
         layers=decoder.layers, globals=decoder.globals, tied_embeddings=decoder.tied,
-        dtype=kept, checkpoint_format=stored, uncounted_parameters=uncounted_parameters,
-        notes=tuple(_notes(found, uncounted_parameters)),
-        unquantized_modules=resolve(quantization, decoder.layers, model_id) if quantization else (),
-        checkpoint_group_size=quantization.group_size if quantization else None,
+        towers=found.towers, draft=draft, dtype=kept, uncounted_parameters=uncounted_parameters,
+        notes=tuple(_notes(found, draft, uncounted_parameters)),
+        checkpoint_format=stored.weights.id if stored else kept,
+        checkpoint_weights=stored.weights if stored else None,
+        unquantized_modules=stored.unquantized if stored else (),
+        module_formats=stored.others if stored else (),
     )  # fmt: skip
 
 
-def _notes(found: Found, uncounted_parameters: int | None) -> Iterator[str]:
+def _notes(found: Found, draft: Draft | None, uncounted_parameters: int | None) -> Iterator[str]:
     """What a reader of the numbers should know."""
-    if found.tower or uncounted_parameters:
+    if found.uncounted or (uncounted_parameters and not found.towers):
         yield tower_note(uncounted_parameters)
-    drafts = draft_note(found.config)
+    drafts = draft_note(found.config, draft)
     if drafts is not None:
         yield drafts
     yield from found.family.notes
@@ -86,17 +90,30 @@ def _architecture(data: Mapping[str, Any], model_type: str) -> str:
 def _quantization(config: Config) -> Quantization | None:
     """What `quantization_config` says, under its present or its former name."""
     key = next((key for key in ("quantization_config", "compression_config") if config.has(key)), None)
-    return None if key is None else read_quantization(config.mapping(key), config.where)
+    if key is None:
+        return None
+    expert_dtype = config.values.get("expert_dtype")
+    stated = expert_dtype if isinstance(expert_dtype, str) else None
+    return read_quantization(config.mapping(key), config.where, stated)
 
 
-def _dtypes(config: Config, quantization: Quantization | None, fallback: str | None) -> tuple[str, str]:
-    """The checkpoint's format and the type of what it does not quantize.
+def _stored(
+    quantization: Quantization | None, decoder: Decoder, found: Found, draft: Draft | None, where: str
+) -> Stored | None:  # fmt: skip
+    """How a quantized checkpoint stores each module."""
+    if quantization is None:
+        return None
+    return resolve(quantization, decoder.layers, decoder.globals, where, draft=draft, towers=found.towers)
+
+
+def _dtype(config: Config, quantization: Quantization | None, fallback: str | None) -> str:
+    """The type of what the checkpoint does not quantize.
 
     A quantized checkpoint that states no type has BF16 for the rest, which these methods write unless told otherwise.
     """
     stated = config.values.get("dtype") or config.values.get("torch_dtype") or fallback
     if stated is None and quantization is not None:
-        return quantization.format, "bf16"
+        return "bf16"
     if stated is None:
         raise DataError(
             f"{config.where}: key `torch_dtype`: missing, so that the size of a weight is unknown",
@@ -108,4 +125,4 @@ def _dtypes(config: Config, quantization: Quantization | None, fallback: str | N
     known = _DTYPES.get(stated.removeprefix("torch.")) if isinstance(stated, str) else None
     if known is None:
         raise config.fail("torch_dtype", f"expected one of float16, bfloat16, float32, got {show(stated)}")
-    return (quantization.format if quantization else known), known
+    return known

@@ -9,9 +9,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from llmplan.catalogs.hf_config.normalize import Config
+from llmplan.spec.model import Draft
 from llmplan.units import GB
 
-_TOWERS: Final = ("vision_config", "audio_config", "visual", "vision_tower", "mm_vision_tower")
+_TOWERS: Final = frozenset({
+    "vision_config", "audio_config", "vit_config", "visual", "vision_tower", "mm_vision_tower", "audio_encoder_config",
+    "encoder_config", "audio_processor", "speech_config", "sound_config", "embd_layer",
+})  # fmt: skip
 """keys under which files describe an encoder of images or sound"""
 _DRAFTS: Final = ("num_nextn_predict_layers", "num_mtp_modules", "mtp_num_hidden_layers")
 """keys under which files count their multi-token-prediction layers"""
@@ -19,9 +23,9 @@ _BYTES_PER_PARAMETER: Final = 2
 """quantized checkpoints, too, keep their encoders in 16 bit"""
 
 
-def has_tower(data: Mapping[str, Any]) -> bool:
-    """Whether a file describes an encoder of images or sound."""
-    return any(data.get(key) for key in _TOWERS)
+def described_towers(data: Mapping[str, Any]) -> frozenset[str]:
+    """The keys under which a file describes an encoder of images or sound."""
+    return frozenset(key for key in _TOWERS if data.get(key))
 
 
 def tower_note(parameters: int | None) -> str:
@@ -39,8 +43,15 @@ def tower_note(parameters: int | None) -> str:
     )
 
 
-def draft_note(config: Config) -> str | None:
+def draft_note(config: Config, draft: Draft | None) -> str | None:
     """What is said of layers that predict further tokens; None where the file states none."""
+    if draft is not None:
+        layers = sum(group.count for group in draft.layers)
+        plural = "layers" if layers > 1 else "layer"
+        return (
+            f"{layers} multi-token-prediction {plural} of {draft.parameters:,} parameters in the checkpoint: "
+            "loaded only to draft tokens, which is not planned here"
+        )
     layers = next((number for key in _DRAFTS if (number := config.optional_integer(key))), 0)
     if not layers:
         return None

@@ -1,7 +1,7 @@
 """Which layers see the whole context and which only a window of it.
 
 A rule gives one window per layer, None for full attention. `layer_types` in the file always wins over a rule's
-pattern. A window at least as wide as the model's context is full attention.
+pattern. A window wider than the context is a window all the same: engines keep such layers as windowed ones.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from llmplan.errors import UnsupportedModelError
 Windows: TypeAlias = tuple[int | None, ...]
 WindowRule: TypeAlias = Callable[[Config], Windows]
 
+_FIRST_WINDOWED: Final = 28
+"""`max_window_layers` of the Qwen classes where a file leaves it out"""
 _FULL: Final = "full_attention"
 _WINDOWED: Final = frozenset({"sliding_attention", "chunked_attention"})
 
@@ -35,21 +37,39 @@ def from_layer(config: Config) -> Windows:
     width = _width(config, "sliding_window") if config.flag("use_sliding_window") else None
     if width is None:
         return full(config)
-    start = config.optional_integer("max_window_layers") or 0
+    start = config.optional_integer("max_window_layers")
+    start = _FIRST_WINDOWED if start is None else start
     return _by_layer_types(config, width) or tuple(None if i < start else width for i in range(config.layers))
 
 
-def every(period: int, *, key: str = "sliding_window", pattern_key: str = "sliding_window_pattern") -> WindowRule:
+def every(
+    period: int, *, key: str = "sliding_window", pattern_key: str = "sliding_window_pattern", beyond: int = 0
+) -> WindowRule:  # fmt: skip
     """Windowed layers with a full one at the end of every `period` (Gemma 2 and 3, OLMo 3, EXAONE 4, gpt-oss, Llama 4).
 
-    The file may state another period under `pattern_key`, as a number or as letters (`LLLG`).
+    The file may state another period under `pattern_key`, as a number or as letters (`LLLG`). `beyond`: tokens that
+    the engine's window has more than the file says (Cohere 2 counts those before a token).
     """
 
     def rule(config: Config) -> Windows:
         width = _width(config, key)
         if width is None:
             return full(config)
+        width += beyond
         return _by_layer_types(config, width) or _periodic(config, width, _period(config, pattern_key, period))
+
+    return rule
+
+
+def first_of_every(period: int) -> WindowRule:
+    """Windowed layers with a full one at the start of every `period` (CWM, Granite with windows)."""
+
+    def rule(config: Config) -> Windows:
+        width = _width(config, "sliding_window")
+        if width is None:
+            return full(config)
+        pattern = tuple(width if i % period else None for i in range(config.layers))
+        return _by_layer_types(config, width) or pattern
 
     return rule
 
@@ -73,19 +93,21 @@ def _periodic(config: Config, width: int, period: str | int) -> Windows:
     return tuple(None if (i + 1) % period == 0 else width for i in range(config.layers))
 
 
-def layer_types(config: Config) -> tuple[str, ...] | None:
-    """What the file says of each layer's attention; a kind other than full or windowed is refused."""
+def layer_types(config: Config, more: frozenset[str] | None = None) -> tuple[str, ...] | None:
+    """What the file says of each layer; with `more`, any kind but full, windowed and these is refused."""
     kinds = config.items("layer_types")
     if kinds is None:
         return None
     if len(kinds) < config.layers:
         raise config.fail("layer_types", f"lists {len(kinds)} layers of {config.layers}")
     for kind in kinds:
-        if not isinstance(kind, str) or kind not in (_WINDOWED | {_FULL}):
-            raise UnsupportedModelError(
-                f"{config.where}: key `layer_types`: attention of kind {show(kind)} is not read",
-                hints=[f"kinds that are read: {', '.join(sorted(_WINDOWED | {_FULL}))}"],
-            )
+        if isinstance(kind, str) and (more is None or kind in (_WINDOWED | {_FULL} | more)):
+            continue
+        known = _WINDOWED | {_FULL} | (more or frozenset())
+        raise UnsupportedModelError(
+            f"{config.where}: key `layer_types`: a layer of kind {show(kind)} is not read",
+            hints=[f"kinds that are read in this family: {', '.join(sorted(known))}"],
+        )
     return kinds[: config.layers]
 
 
@@ -95,8 +117,5 @@ def _by_layer_types(config: Config, width: int) -> Windows | None:
 
 
 def _width(config: Config, key: str) -> int | None:
-    width = config.optional_integer(key, high=MAX_TOKENS)
-    if width is None or width == 0:
-        return None
-    context = config.optional_integer("max_position_embeddings", high=MAX_TOKENS)
-    return None if context is not None and width >= context else width
+    """The window that the file states, however long its context: engines do not compare the two. 0 is none."""
+    return config.optional_integer(key, high=MAX_TOKENS) or None

@@ -7,28 +7,28 @@ from dataclasses import replace
 from typing import Any, Final
 
 from llmplan.catalogs.hf_config.blocks import MlpNames, QkvNames
-from llmplan.catalogs.hf_config.decoder import Family, Style
 from llmplan.catalogs.hf_config.normalize import Config
+from llmplan.catalogs.hf_config.style import Family, Style
 
 _TIED: Final = {"tie_word_embeddings": True}
 _UNTIED: Final = {"tie_word_embeddings": False}
-_GPT2_KEYS: Final = {
+GPT2_KEYS: Final = {
     "hidden_size": "n_embd", "num_hidden_layers": "n_layer", "num_attention_heads": "n_head",
     "intermediate_size": "n_inner", "max_position_embeddings": "n_positions",
 }  # fmt: skip
 
 
-def _four_times(config: Config) -> int:
+def four_times(config: Config) -> int:
     """The MLP is four times as wide as the model unless stated."""
     stated = config.optional_integer("intermediate_size", low=1)
     return 4 * config.hidden if stated is None else stated
 
 
-_GPT2: Final = Style(
+GPT2: Final = Style(
     base="transformer", layers="h.{i}", embed="wte", positions="wpe", final_norm="ln_f", norms=("ln_1", "ln_2"),
     position_rows=lambda config: config.integer("max_position_embeddings"), norm_bias=True,
     attention="attn", qkv=QkvNames(fused="c_attn", out="c_proj"), qkv_bias=True, out_bias=True,
-    mlp_names=MlpNames(gate=None, up="c_fc", down="c_proj"), mlp_bias=True, mlp_size=_four_times,
+    mlp_names=MlpNames(gate=None, up="c_fc", down="c_proj"), mlp_bias=True, mlp_size=four_times,
 )  # fmt: skip
 
 
@@ -59,9 +59,9 @@ def _falcon(config: Config, style: Style) -> Style:
 
 
 FAMILIES: Final = (
-    Family(model_types=("gpt2",), style=_GPT2, defaults=_TIED, aliases=_GPT2_KEYS),
+    Family(model_types=("gpt2", "gpt-sw3"), style=GPT2, defaults=_TIED, aliases=GPT2_KEYS),
     Family(
-        model_types=("gpt_bigcode",), style=_GPT2, aliases=_GPT2_KEYS,
+        model_types=("gpt_bigcode",), style=GPT2, aliases=GPT2_KEYS,
         defaults={**_TIED, "multi_query": True}, derive=_multi_query,
     ),
     Family(
@@ -74,10 +74,10 @@ FAMILIES: Final = (
         ),
     ),
     Family(
-        model_types=("gptj",), defaults=_UNTIED, aliases=_GPT2_KEYS,
+        model_types=("gptj",), defaults=_UNTIED, aliases=GPT2_KEYS,
         style=Style(
             base="transformer", layers="h.{i}", embed="wte", final_norm="ln_f", norms=("ln_1",), norm_bias=True,
-            attention="attn", qkv=QkvNames(out="out_proj"), mlp_bias=True, mlp_size=_four_times,
+            attention="attn", qkv=QkvNames(out="out_proj"), mlp_bias=True, mlp_size=four_times,
             mlp_names=MlpNames(gate=None, up="fc_in", down="fc_out"), head_bias=True,
         ),
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from llmplan.catalogs.hf_config.decoder import Family, Style
+from llmplan.catalogs.hf_config.style import Family, Style
 from llmplan.catalogs.hf_config.windows import every
 
 _FOUR_NORMS: Final = (

@@ -7,12 +7,14 @@ from dataclasses import replace
 from typing import Any, Final
 
 from llmplan.catalogs.hf_config.blocks import MlpNames, QkvNames
-from llmplan.catalogs.hf_config.decoder import Family, Style
 from llmplan.catalogs.hf_config.normalize import Config
+from llmplan.catalogs.hf_config.style import Family, Style
 from llmplan.catalogs.hf_config.windows import every, everywhere, from_layer, full
 
-_PLAIN: Final = Style()
-_LLAMA: Final = Style(qkv_bias="attention_bias", out_bias="attention_bias", mlp_bias="mlp_bias")
+_MISTRAL: Final = Style(windows=everywhere)
+_LLAMA: Final = Style(
+    qkv_bias="attention_bias", out_bias="attention_bias", mlp_bias="mlp_bias", windows=everywhere
+)  # fmt: skip
 _QWEN3: Final = Style(
     qkv_bias="attention_bias", out_bias="attention_bias", qk_norm="per_head", windows=from_layer
 )  # fmt: skip
@@ -32,19 +34,38 @@ def _chatglm_heads(config: Config) -> Mapping[str, Any]:
 
 
 FAMILIES: Final = (
-    Family(model_types=("llama",), style=_LLAMA, defaults=_UNTIED),
     Family(
-        model_types=("mistral", "ministral3"), style=replace(_PLAIN, windows=everywhere),
-        defaults={**_UNTIED, "num_key_value_heads": 8},
+        model_types=("llama", "iquestcoder", "Yi", "aquila", "xverse", "telechat3"), style=_LLAMA,
+        defaults={**_UNTIED, "max_position_embeddings": 2048},
     ),
-    Family(model_types=("qwen2",), style=Style(qkv_bias=True, windows=from_layer), defaults=_UNTIED),
+    Family(
+        model_types=("internlm3",), style=_LLAMA, aliases={"attention_bias": "qkv_bias", "mlp_bias": "bias"},
+        defaults={**_UNTIED, "head_dim": 128, "num_key_value_heads": 2, "max_position_embeddings": 32768},
+    ),
+    Family(
+        model_types=("mistral", "ministral"), style=_MISTRAL,
+        defaults={
+            **_UNTIED, "num_key_value_heads": 8, "sliding_window": 4096, "max_position_embeddings": 131072,
+        },
+    ),
+    Family(
+        model_types=("ministral3",), style=_MISTRAL,
+        defaults={**_UNTIED, "num_key_value_heads": 8, "head_dim": 128, "max_position_embeddings": 262144},
+    ),
+    Family(
+        model_types=("qwen2",), style=Style(qkv_bias=True, windows=from_layer),
+        defaults={**_UNTIED, "num_key_value_heads": 32, "sliding_window": 4096, "max_position_embeddings": 32768},
+    ),
     Family(
         model_types=("mimo",), style=Style(qkv_bias="attention_bias", windows=from_layer),
-        defaults={**_UNTIED, "attention_bias": True},
+        defaults={**_UNTIED, "attention_bias": True, "num_key_value_heads": 32, "sliding_window": 4096},
     ),
     Family(
         model_types=("qwen3", "qwen3_vl_text"), style=_QWEN3,
-        defaults={**_UNTIED, "head_dim": 128, "attention_bias": False},
+        defaults={
+            **_UNTIED, "head_dim": 128, "attention_bias": False, "num_key_value_heads": 32, "sliding_window": 4096,
+            "max_position_embeddings": 32768,
+        },
     ),
     Family(model_types=("smollm3",), style=_LLAMA, defaults={**_TIED, "num_key_value_heads": 4}),
     Family(

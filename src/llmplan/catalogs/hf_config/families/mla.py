@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from llmplan.catalogs.hf_config.decoder import Family, Moe, Style
+from llmplan.catalogs.hf_config.drafts import after_the_layers
 from llmplan.catalogs.hf_config.families.moe import first_dense, shared_experts
+from llmplan.catalogs.hf_config.style import Family, Moe, Style
 
 _MOE: Final = Moe(
     count_key="n_routed_experts", is_moe=first_dense, shared_path="shared_experts", shared_size=shared_experts
@@ -17,6 +18,6 @@ _DEFAULTS: Final = {"tie_word_embeddings": False, "attention_bias": False, "q_lo
 
 FAMILIES: Final = (
     Family(model_types=("deepseek_v2",), style=_STYLE, defaults=_DEFAULTS),
-    Family(model_types=("deepseek_v3", "kimi_k2"), style=_BALANCED, defaults=_DEFAULTS),
-    Family(model_types=("glm4_moe_lite",), style=_BALANCED, defaults=_DEFAULTS),
+    Family(model_types=("deepseek_v3", "kimi_k2"), style=_BALANCED, defaults=_DEFAULTS, draft=after_the_layers),
+    Family(model_types=("glm4_moe_lite",), style=_BALANCED, defaults=_DEFAULTS, draft=after_the_layers),
 )

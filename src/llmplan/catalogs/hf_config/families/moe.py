@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Final
 
 from llmplan.catalogs.hf_config.blocks import MlpNames
-from llmplan.catalogs.hf_config.decoder import Family, Moe, Style
 from llmplan.catalogs.hf_config.normalize import Config
+from llmplan.catalogs.hf_config.style import Family, Moe, Style
 from llmplan.catalogs.hf_config.windows import every, everywhere, from_layer
 
 _UNTIED: Final = {"tie_word_embeddings": False}

@@ -1,0 +1,66 @@
+"""What a file says of each layer in a list: which layers route to experts, how many heads a layer has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+from llmplan.catalogs.hf_config.normalize import MAX_HEADS, MAX_LAYERS, Config, show
+
+Routed: TypeAlias = tuple[bool, ...]
+
+_SPARSE: Final = {"sparse": True, "moe": True, "hash_moe": True, "dense": False}
+
+
+def listed(config: Config, key: str, *, more: int = 0) -> tuple[object, ...] | None:
+    """One entry per layer, and up to `more` behind them; None where the file has no such list."""
+    entries = config.items(key)
+    if entries is None:
+        return None
+    if len(entries) < config.layers:
+        raise config.fail(key, f"lists {len(entries)} layers of {config.layers}")
+    return entries[: config.layers + more]
+
+
+def by_mlp_layer_types(fallback: Callable[[Config], Routed]) -> Callable[[Config], Routed]:
+    """`mlp_layer_types` says dense or sparse; without it the fallback decides."""
+
+    def rule(config: Config) -> Routed:
+        entries = listed(config, "mlp_layer_types")
+        if entries is None:
+            return fallback(config)
+        return tuple(_kind(config, entry) for entry in entries)
+
+    return rule
+
+
+def _kind(config: Config, entry: object) -> bool:
+    if not isinstance(entry, str) or entry not in _SPARSE:
+        raise config.fail("mlp_layer_types", f"a layer of kind {show(entry)} is not read; known: {', '.join(_SPARSE)}")
+    return _SPARSE[entry]
+
+
+def ones_of(key: str, fallback: Callable[[Config], Routed]) -> Callable[[Config], Routed]:
+    """A list of 0 and 1 under `key` (`moe_layer_freq`); without it, or with a number there, the fallback decides."""
+
+    def rule(config: Config) -> Routed:
+        if not isinstance(config.values.get(key), list | tuple):
+            return fallback(config)
+        entries = listed(config, key) or ()
+        for entry in entries:
+            if entry not in (0, 1):
+                raise config.fail(key, f"expected 0 or 1 for each layer, got {show(entry)}")
+        return tuple(entry == 1 for entry in entries)
+
+    return rule
+
+
+def heads_of(config: Config, key: str, layer: int) -> int | None:
+    """The heads of one layer from a list of one number per layer; None where the file has no such list."""
+    entries = listed(config, key, more=MAX_LAYERS)
+    if entries is None:
+        return None
+    heads = entries[layer]
+    if isinstance(heads, bool) or not isinstance(heads, int) or not 1 <= heads <= MAX_HEADS:
+        raise config.fail(key, f"expected a number of heads from 1 to {MAX_HEADS}, got {show(heads)}")
+    return heads

@@ -1,0 +1,1 @@
+"""Encoders of images and sound with their projectors, one small file per kind of encoder."""

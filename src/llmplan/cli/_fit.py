@@ -1,0 +1,101 @@
+"""`llmplan memory --fit`: the memory budget asked backwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from llmplan.cli import _console
+from llmplan.errors import LlmplanError, NoFeasiblePlanError
+
+if TYPE_CHECKING:
+    from llmplan.cli._options import OutputFlags, ReplicaFlags
+    from llmplan.cli._workbench import Workbench
+    from llmplan.plan.deployment import Replica
+    from llmplan.plan.inverse import Inverse
+    from llmplan.spec.model import ModelSpec
+
+
+USEFUL_TOKENS = 8192
+"""context that counts as fitting where none is asked for"""
+
+
+def answer(model: str, flags: ReplicaFlags, bench: Workbench, output: OutputFlags) -> int:
+    """Try everything that can be varied and print what fits; exits 3 where nothing does."""
+    from llmplan.report import inverse as view
+
+    spec = bench.model(model, flags.weights)
+    useful = flags
+    if flags.max_model_len is None:
+        useful = replace(flags, max_model_len=min(spec.max_context_tokens, USEFUL_TOKENS))
+    found = inverse(model, flags, useful, bench)
+    assumed: dict[str, str] = {}
+    if flags.gpu is not None:
+        assumed |= bench.build(model, useful, None).assumed
+    if useful is not flags:
+        assumed["max_model_len"] = f"at least {useful.max_model_len}"
+    _console.answer(
+        output.chosen,
+        record=lambda: view.record(spec, found, assumed),
+        document=lambda: view.document(spec, found, assumed),
+    )
+    tried = (found.longest, *found.ranks, *found.formats, *found.gpus)
+    return 0 if any(each is not None and each.fits for each in tried) else NoFeasiblePlanError.exit_code
+
+
+def inverse(model: str, flags: ReplicaFlags, useful: ReplicaFlags, bench: Workbench) -> Inverse:
+    """The answers for a model: about the GPU that was named, and about every other in the catalogue.
+
+    `useful` are the flags with the shortest context that counts as fitting.
+    """
+    from llmplan.plan.inverse import Inverse
+    from llmplan.planner import inverse as search
+
+    def on_gpu(gpu: str, tp: int) -> Replica:
+        other = useful if gpu == flags.gpu else replace(useful, host=None)
+        return bench.build(model, replace(other, gpu=gpu, gpus=None, tp=tp), None).replica
+
+    gpus = search.by_gpu(on_gpu, sizes(bench, bench.model(model, flags.weights)))
+    if flags.gpu is None:
+        return Inverse(longest=None, gpus=gpus)
+
+    def with_ranks(tp: int) -> Replica:
+        return bench.build(model, replace(useful, gpus=None, tp=tp), None).replica
+
+    def with_format(name: str) -> Replica:
+        return bench.build(model, replace(useful, weights=name), None).replica
+
+    # the longest context counts from the shortest there is, whatever is useful
+    shortest = flags if flags.max_model_len is not None else replace(flags, max_model_len=search.LENGTH_STEP_TOKENS)
+    replica = bench.build(model, shortest, None).replica
+    longest = search.attempt("as asked", lambda: replica)
+    pairs: Sequence[tuple[int, float]] = ()
+    if longest.longest_tokens:
+        pairs = tuple(search.at_once(replica, longest.longest_tokens))
+    return Inverse(
+        longest=longest, concurrency=tuple(pairs), gpus=gpus,
+        ranks=search.by_ranks(with_ranks, replica.host.gpus), formats=search.by_format(with_format, formats(replica)),
+    )  # fmt: skip
+
+
+def sizes(bench: Workbench, model: ModelSpec) -> Mapping[str, Sequence[int]]:
+    """Tensor-parallel sizes that one machine of each kind of GPU offers, smallest first."""
+    from llmplan.planner.hosts import host_for
+    from llmplan.planner.inverse import RANKS
+
+    found: dict[str, Sequence[int]] = {}
+    for gpu_id in sorted(bench.catalog.gpus):
+        try:
+            host = host_for(bench.catalog.gpus[gpu_id], bench.catalog.hosts)
+        except LlmplanError:
+            found[gpu_id] = ()
+            continue
+        found[gpu_id] = [tp for tp in RANKS if tp <= host.gpus and model.query_heads % tp == 0]
+    return found
+
+
+def formats(replica: Replica) -> Sequence[str]:
+    """The checkpoint's own format and those that the engine's profile lists."""
+    others = [name for name in replica.engine.weight_formats if name != replica.weights.id]
+    return ("auto", *others)

@@ -1,0 +1,121 @@
+"""The question turned round: the largest batch and the longest sequence of a GPU, the smallest GPU, what would help."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Final
+
+from llmplan.memory.finetune.budget import finetune_memory
+from llmplan.memory.finetune.options import optimizer, stack
+from llmplan.plan.finetune import FinetuneFit, FinetuneMemory, FinetuneSetup, FittingGpu, Remedy
+from llmplan.plan.outcome import Rejection
+from llmplan.spec.band import Band
+from llmplan.spec.gpu import GpuSpec
+from llmplan.spec.weight_format import WeightFormat
+from llmplan.units import format_bytes
+
+MAX_BATCH: Final = 65_536
+SHOWN_GPUS: Final = 5
+MAX_SHARDS: Final = 8
+
+
+def fit(memory: FinetuneMemory, gpu: GpuSpec) -> FinetuneFit:
+    """Whether the run fits one GPU of the kind, and how far batch and length could go on it."""
+    setup, size = memory.setup, gpu.memory_bytes
+    needed = memory.needed_bytes
+
+    def holds(changed: FinetuneSetup) -> bool:
+        return finetune_memory(changed).needed_bytes.mid <= size
+
+    return FinetuneFit(
+        gpu=gpu.id, memory_bytes=size, fits=needed.mid <= size, safe=needed.high <= size,
+        margin_bytes=Band(low=size - needed.high, mid=size - needed.mid, high=size - needed.low),
+        largest_batch=largest(lambda count: holds(replace(setup, batch=count)), MAX_BATCH),
+        longest_seq_tokens=largest(
+            lambda tokens: holds(replace(setup, seq_tokens=tokens)), setup.model.max_context_tokens
+        ),
+    )  # fmt: skip
+
+
+def largest(holds: Callable[[int], bool], limit: int) -> int | None:
+    """The largest number from 1 to `limit` for which `holds`, which holds for all smaller ones; None where for none.
+
+    holds: whether a number is small enough; limit [-]: the largest tried. Bisection. Valid for monotone conditions.
+    Reference: none needed.
+
+    >>> largest(lambda count: count * count <= 50, 100)
+    7
+    """
+    if not holds(1):
+        return None
+    low, high = 1, limit
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if holds(middle) else (low, middle - 1)
+    return low
+
+
+def smallest_gpus(memory: FinetuneMemory, gpus: Iterable[GpuSpec]) -> tuple[FittingGpu, ...]:
+    """The smallest GPUs that hold the run, smallest first."""
+    needed = memory.needed_bytes
+    ordered = sorted((gpu.memory_bytes, gpu.id) for gpu in gpus)
+    held = [(size, name) for size, name in ordered if needed.mid <= size]
+    return tuple(
+        FittingGpu(gpu=name, memory_bytes=size, safe=needed.high <= size) for size, name in held[:SHOWN_GPUS]
+    )
+
+
+def refuse(memory: FinetuneMemory, name: str, size_bytes: int, remedies: Iterable[Remedy]) -> Rejection:
+    """Why a GPU does not hold the run, and the first change after which it would."""
+    line = max(memory.ledger.lines, key=lambda each: each.amount or 0.0)
+    needed = memory.needed_bytes
+    fix = next((f"{each.change} ({each.flags})" for each in remedies if each.needed_bytes.mid <= size_bytes), "")
+    return Rejection(
+        reason=f"{memory.setup.method} fine-tuning does not fit {name}: most goes to {line.name}",
+        needed=f"{format_bytes(needed.mid)} ({format_bytes(needed.low)} to {format_bytes(needed.high)})",
+        available=format_bytes(size_bytes), fix=fix, code="does_not_fit", ledger=memory.ledger,
+        closeness=min(1.0, size_bytes / needed.mid),
+    )  # fmt: skip
+
+
+def remedies(setup: FinetuneSetup, quantized: WeightFormat) -> tuple[Remedy, ...]:
+    """Changes that lower what the run needs, in the order in which the field tries them; `quantized` is for QLoRA."""
+    before = finetune_memory(setup).needed_bytes.mid
+    found = []
+    for change, flags, changed in _changes(setup, quantized):
+        needed = finetune_memory(changed).needed_bytes
+        if needed.mid < before:
+            found.append(Remedy(change=change, flags=flags, needed_bytes=needed))
+    return tuple(found)
+
+
+def _changes(setup: FinetuneSetup, quantized: WeightFormat) -> Iterator[tuple[str, str, FinetuneSetup]]:
+    if setup.checkpointing in ("off", "unknown"):
+        on = replace(setup, checkpointing="on")
+        yield "recompute the layers", "--grad-checkpointing on", on
+    if setup.attention == "eager":
+        yield "flash attention", "--attention flash", replace(setup, attention="flash")
+    if setup.batch > 1:
+        yield "one sequence at a time, with gradient accumulation", "--batch 1", replace(setup, batch=1)
+    if setup.seq_tokens > 1024:
+        yield "half the length", f"--seq {setup.seq_tokens // 2}", replace(setup, seq_tokens=setup.seq_tokens // 2)
+    if setup.stack.id != "unsloth" and setup.gpus == 1:
+        fused = replace(setup, stack=stack("unsloth"), checkpointing="offloaded")
+        yield "fused kernels and loss, layer inputs on the host", "--stack unsloth", fused
+    if setup.method == "full":
+        eight = replace(setup, optimizer=optimizer("adamw-8bit"))
+        yield "8-bit optimizer states", "--optimizer adamw-8bit", eight
+        if setup.precision == "mixed":
+            yield "16-bit weights, gradients and states", "--precision bf16", replace(setup, precision="bf16")
+        yield "LoRA", "--method lora", _adapted(setup, setup.weights, "lora")
+    if setup.method != "qlora":
+        yield "QLoRA", "--method qlora", _adapted(setup, quantized, "qlora")
+    for gpus in (2, 4, MAX_SHARDS):
+        if gpus > setup.gpus:
+            spread = replace(setup, gpus=gpus, sharding="fsdp")
+            yield f"weights and states over {gpus} GPUs", f"--gpus {gpus} --sharding fsdp", spread
+
+
+def _adapted(setup: FinetuneSetup, weights: WeightFormat, method: str) -> FinetuneSetup:
+    return replace(setup, method=method, weights=weights, rank=setup.rank or 16, precision="bf16")  # type: ignore[arg-type]

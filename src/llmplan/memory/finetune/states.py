@@ -1,0 +1,99 @@
+"""What a run holds all the time: base weights, adapters, gradients and optimizer states."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Final
+
+from llmplan.memory.finetune.adapters import trained_parameters, trained_shapes
+from llmplan.plan.finetune import FinetuneSetup
+from llmplan.spec.model import Tensor, TensorRole
+from llmplan.spec.storage import linear_bytes
+from llmplan.spec.weight_format import WeightFormat
+
+HALF_BYTES: Final = 2
+FULL_BYTES: Final = 4
+GLOBAL_ROLES = (TensorRole.EMBED, TensorRole.HEAD)
+BITSANDBYTES = ("nf4", "bnb-fp4", "bnb-int8")
+SINGLE_SCALE_BYTES: Final = 4.0
+SINGLE_TABLE_BYTES: Final = 64
+"""of a layer's code book, without the second one of nested scales"""
+
+
+def single_quantized(weights: WeightFormat) -> WeightFormat:
+    """NF4 without double quantization: one fp32 scale per block instead of an 8-bit one."""
+    return replace(weights, scale_bytes=SINGLE_SCALE_BYTES, per_linear_bytes=SINGLE_TABLE_BYTES)
+
+
+def base_weight_bytes(setup: FinetuneSetup) -> float:
+    """Bytes of the model's weights as they are held for training.
+
+    setup: its model, weight format, precision and stack.
+    Quantized: `linear_bytes` of every matrix of the layers, the rest in 16 bit (embedding and head of a
+    bitsandbytes base in 32 bit where the stack casts them). Full: 2 or 4 B per weight. Valid for one copy, before
+    sharding. Reference: bitsandbytes 0.45 functional.py; PEFT prepare_model_for_kbit_training.
+    """
+    model = setup.model
+    decoder = math.fsum(count * _stored_bytes(tensor, setup) for count, tensor in model.tensors())
+    if setup.stack.unties and model.tied_embeddings:
+        decoder += model.embedding_parameters * (FULL_BYTES if _wide(setup) else HALF_BYTES)
+    encoders = sum(tower.parameters for tower in model.towers) * HALF_BYTES
+    return decoder + encoders
+
+
+def _stored_bytes(tensor: Tensor, setup: FinetuneSetup) -> float:
+    weights = setup.weights
+    if not weights.is_quantized:
+        return tensor.elements * (FULL_BYTES if _wide(setup) else HALF_BYTES)
+    if len(tensor.shape) == 2 and tensor.role in (TensorRole.LINEAR, TensorRole.EXPERT):
+        return tensor.copies * linear_bytes(tensor.shape[0], tensor.shape[1], weights)
+    upcast = setup.stack.upcasts_globals and weights.id in BITSANDBYTES
+    return tensor.elements * (FULL_BYTES if upcast and tensor.role in GLOBAL_ROLES else HALF_BYTES)
+
+
+def _wide(setup: FinetuneSetup) -> bool:
+    return setup.weights.bits > 16 or (setup.method == "full" and setup.precision == "mixed")
+
+
+def trained_width_bytes(setup: FinetuneSetup) -> int:
+    """Bytes per trained number [B]: 4 with 32-bit masters, 2 in pure 16-bit training; adapters as the stack keeps them.
+
+    setup: method, precision and stack. Valid for weight and gradient alike. Reference: PEFT
+    autocast_adapter_dtype; Rajbhandari et al. 2020 (arXiv 1910.02054), table of mixed-precision states.
+    """
+    if setup.method == "full":
+        return FULL_BYTES if _wide(setup) else HALF_BYTES
+    return FULL_BYTES if setup.precision == "mixed" else setup.stack.adapter_bytes
+
+
+def adapter_weight_bytes(setup: FinetuneSetup) -> float:
+    """Bytes of the adapters' A and B.
+
+    setup: method, rank, targets and stack. `trained_parameters` x `trained_width_bytes`; 0 for full fine-tuning.
+    Valid for LoRA and QLoRA. Reference: Hu et al. 2021 (arXiv 2106.09685).
+    """
+    return 0.0 if setup.method == "full" else float(trained_parameters(setup) * trained_width_bytes(setup))
+
+
+def gradient_bytes(setup: FinetuneSetup) -> float:
+    """Bytes of the gradients, one per trained number and as wide as it.
+
+    setup: method, precision and stack. `trained_parameters` x `trained_width_bytes`. Valid while gradients are
+    accumulated or kept until the optimizer's step. Reference: torch.autograd.
+    """
+    return float(trained_parameters(setup) * trained_width_bytes(setup))
+
+
+def optimizer_bytes(setup: FinetuneSetup) -> float:
+    """Bytes of the optimizer's states.
+
+    setup: its optimizer, and what it trains.
+    trained x states x state width; Adafactor 4 B x (out + in) per matrix. Valid for the optimizers of the registry.
+    Reference: torch.optim, bitsandbytes.optim (8-bit states: Dettmers et al. 2022), Shazeer & Stern 2018 (Adafactor).
+    """
+    chosen = setup.optimizer
+    if chosen.factored:
+        return float(sum(count * FULL_BYTES * sum(shape) for count, shape in trained_shapes(setup)))
+    width = trained_width_bytes(setup) if chosen.state_bytes is None else chosen.state_bytes
+    return trained_parameters(setup) * chosen.states * width
