@@ -33,6 +33,7 @@ check-slow: $(VENV)/.test-installed
 generate: $(VENV)/.test-installed
 	$(BIN)/python scripts/make_schemas.py
 	$(BIN)/python scripts/make_cli_reference.py
+	$(BIN)/python scripts/make_architectures.py
 	$(BIN)/python scripts/make_readme_example.py
 
 # Need the measurement tables: LLMPLAN_DATA, ../shared/data if unset.

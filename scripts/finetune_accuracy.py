@@ -1,254 +1,22 @@
-"""How far predicted fine-tuning memory is from published peaks; `table` is the Markdown for docs/accuracy.md.
-
-A row of finetune_memory.csv becomes a run by what its columns say; nothing is looked up by source but the training
-library that it names. Models come from the catalogue, from config.json files beside the table, or from the public
-sizes below.
-"""
+"""How far predicted fine-tuning memory is from published peaks; `table` is the Markdown for docs/accuracy.md."""
 
 from __future__ import annotations
 
-import csv
-import re
 import statistics
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
-from functools import cache
 from pathlib import Path
-from typing import Any
 
-from measured_rows import data_folder
+import numpy as np
+from finetune_rows import FILE, Row, data_folder, read_rows
 
-from llmplan.catalogs import load_catalog, packaged_profiles
-from llmplan.catalogs.hf_config import read_config, read_config_file
-from llmplan.errors import LlmplanError
 from llmplan.memory import finetune
-from llmplan.memory.formats import weight_format
-from llmplan.plan.finetune import Checkpointing, FinetuneMemory, FinetuneSetup, Lengths, Scope, Sharding
+from llmplan.plan.finetune import FinetuneMemory
 from llmplan.spec.band import Band
-from llmplan.spec.catalog import Catalog
-from llmplan.spec.model import ModelSpec
 from llmplan.units import GIB
 
-FILE = "finetune_memory.csv"
-RANK_UNSTATED = 16
 METHODS = ("full", "lora", "qlora")
-NAMES = (
-    "model_type", "hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads",
-    "intermediate_size", "vocab_size",
-)  # fmt: skip
-SIZES: dict[str, tuple[Any, ...]] = {
-    "phi-1.5": ("phi", 2048, 24, 32, 32, 8192, 51200),
-    "phi-2": ("phi", 2560, 32, 32, 32, 10240, 51200),
-    "falcon-7b": ("falcon", 4544, 32, 71, 1, 18176, 65024),
-    "gemma-2b": ("gemma", 2048, 18, 8, 1, 16384, 256000),
-    "gemma-7b": ("gemma", 3072, 28, 16, 16, 24576, 256000),
-    "llama-2-7b": ("llama", 4096, 32, 32, 32, 11008, 32000),
-    "llama-2-13b": ("llama", 5120, 40, 40, 40, 13824, 32000),
-    "llama-30b": ("llama", 6656, 60, 52, 52, 17920, 32000),
-    "llama-3-8b": ("llama", 4096, 32, 32, 8, 14336, 128256),
-    "llama-3-70b": ("llama", 8192, 80, 64, 8, 28672, 128256),
-    "llama-3.1-8b": ("llama", 4096, 32, 32, 8, 14336, 128256),
-    "llama-3.1-70b": ("llama", 8192, 80, 64, 8, 28672, 128256),
-    "llama-3.1-405b": ("llama", 16384, 126, 128, 8, 53248, 128256),
-    "mistral-7b": ("mistral", 4096, 32, 32, 8, 14336, 32000),
-    "mistral-7b-v0.2": ("mistral", 4096, 32, 32, 8, 14336, 32000),
-    "zephyr-7b": ("mistral", 4096, 32, 32, 8, 14336, 36608),
-    "phi-3-mini": ("phi3", 3072, 32, 32, 32, 8192, 32064),
-    "stablelm-alpha-3b": ("gpt_neox", 4096, 16, 32, 32, 16384, 50688),
-    "tinyllama-1.1b": ("llama", 2048, 22, 32, 4, 5632, 32000),
-    "qwen-1.8b": ("qwen", 2048, 24, 16, 16, 11008, 151936),
-    "qwen-7b": ("qwen", 4096, 32, 32, 32, 22016, 151936),
-    "qwen-14b": ("qwen", 5120, 40, 40, 40, 27392, 152064),
-    "qwen-72b": ("qwen", 8192, 80, 64, 64, 49152, 152064),
-    "yi-6b": ("llama", 4096, 32, 32, 4, 11008, 64000),
-    "yi-34b": ("llama", 7168, 60, 56, 8, 20480, 64000),
-    "internlm-7b": ("internlm", 4096, 32, 32, 32, 11008, 103168),
-    "baichuan2-7b": ("baichuan", 4096, 32, 32, 32, 11008, 125696),
-    "baichuan2-13b": ("baichuan", 5120, 40, 40, 40, 13696, 125696),
-}
-TIED = ("gemma", "falcon")
-NO_SUFFIX = re.compile(r"(-chat|-instruct|-it|-base|-hf)$|\(.*\)")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One published peak per GPU; None where the run ran out of memory."""
-
-    number: int
-    record: dict[str, str]
-    setup: FinetuneSetup
-    scope: Scope
-    peak_bytes: float | None
-    gpu_bytes: int | None
-
-    @property
-    def model(self) -> str:
-        """The model as the record calls it."""
-        return self.record["model"]
-
-    @property
-    def source(self) -> str:
-        """Where the record was published."""
-        return self.record["source"]
-
-    @property
-    def is_single(self) -> bool:
-        """Whether one GPU did it all, without help from the host."""
-        return self.setup.gpus == 1 and self.setup.offload == "none" and self.record["measured"].startswith("yes")
-
-    @property
-    def label(self) -> str:
-        """The run in a few words."""
-        record = self.record
-        return f"{record['model']} {record['method']}, batch {record['batch']} × {record['seq_len']}"
-
-
-def config(name: str) -> dict[str, Any]:
-    """The keys of a config.json of the public sizes."""
-    kind = SIZES[name][0]
-    fixed = {"torch_dtype": "bfloat16", "max_position_embeddings": 32768, "rms_norm_eps": 1e-6}
-    head = {"head_dim": 256} if kind == "gemma" else {}
-    return {**fixed, **dict(zip(NAMES, SIZES[name], strict=True)), **head, "tie_word_embeddings": kind in TIED}
-
-
-def plain(name: str) -> str:
-    """A model's name without its variant: `Qwen-72B-chat` is as large as `Qwen-72B`.
-
-    >>> plain("Zephyr-7B(openbuddy)"), plain("Qwen/Qwen-72B-Chat")
-    ('zephyr-7b', 'qwen-72b')
-    """
-    return NO_SUFFIX.sub("", NO_SUFFIX.sub("", name.rpartition("/")[2].casefold()))
-
-
-@cache
-def find_model(name: str, folder: Path) -> ModelSpec | None:
-    """The model that a row names, or None where nobody here knows its sizes."""
-    wanted = plain(name)
-    if wanted in SIZES:
-        return read_config(config(wanted), model_id=name)
-    catalog = the_catalog()
-    for known in catalog.models:
-        if plain(known) == wanted:
-            return catalog.models[known]
-    for path in sorted((folder / "configs").glob("*.json")):
-        if plain(path.stem.partition("__")[2]) == wanted:
-            try:
-                return read_config_file(path)
-            except LlmplanError:
-                continue
-    return None
-
-
-def read_rows(folder: Path) -> tuple[list[Row], list[str]]:
-    """The rows that state a run completely, and the names of models that could not be read."""
-    rows: list[Row] = []
-    unknown: list[str] = []
-    with (folder / FILE).open(encoding="utf-8", newline="") as file:
-        for number, record in enumerate(csv.DictReader(file), start=2):
-            if not record["batch"] or not record["seq_len"]:
-                continue
-            model = find_model(record["model"], folder)
-            if model is None:
-                unknown.append(record["model"])
-                continue
-            rows.append(_row(number, record, model))
-    return rows, unknown
-
-
-def _row(number: int, record: dict[str, str], model: ModelSpec) -> Row:
-    setup = setup_of(record, model)
-    scope = scope_of(record["scope"])
-    peak = None
-    if record["peak_gib"] != "OOM":
-        whole = "total" in record["scope"].casefold() or "summed" in record["scope"].casefold()
-        peak = float(record["peak_gib"]) * GIB / (setup.gpus if whole else 1)
-    return Row(number=number, record=record, setup=setup, scope=scope, peak_bytes=peak, gpu_bytes=gpu_bytes(record["gpu"]))
-
-
-def gpu_bytes(name: str) -> int | None:
-    """Memory of the GPU that a row names, where the catalogue knows it."""
-    gpus = the_catalog().gpus
-    try:
-        return gpus[name.rstrip("?")].memory_bytes
-    except LlmplanError:
-        return None
-
-
-@cache
-def the_catalog() -> Catalog:
-    """The packaged catalogue."""
-    return load_catalog([packaged_profiles()], price_date=date(2026, 11, 25))
-
-
-def scope_of(text: str) -> Scope:
-    """How the record was read: PyTorch's peak of allocations where it says peak or allocated."""
-    return "allocated" if "peak" in text.casefold() or "allocated" in text.casefold() else "device"
-
-
-def setup_of(record: dict[str, str], model: ModelSpec) -> FinetuneSetup:
-    """The run that a record describes; what it leaves out is the library's default."""
-    text = record["method"].casefold()
-    method = "qlora" if text.startswith("qlora") else "lora" if text.startswith("lora") else "full"
-    stack = finetune.stack(library_of(record))
-    said = record["grad_checkpointing"].casefold()
-    checkpointing: Checkpointing = (
-        "offloaded" if "offload" in said else "on" if said == "true" else "off" if said == "false"
-        else stack.checkpointing
-    )  # fmt: skip
-    gpus = int(record["n_gpus"])
-    return FinetuneSetup(
-        model=model, method=method, weights=_base(text), optimizer=finetune.optimizer("adamw"), stack=stack,  # type: ignore[arg-type]
-        batch=int(record["batch"]), seq_tokens=int(record["seq_len"]), checkpointing=checkpointing,
-        rank=0 if method == "full" else int(record["rank"] or RANK_UNSTATED),
-        targets=(targets_of(record["lora_targets"].casefold()),),
-        lengths=lengths_of(record), gpus=gpus, sharding=_sharding(text, record, gpus),
-        offload="all" if "cpu offload" in (text + record["notes"].casefold()) else "none",
-    )  # fmt: skip
-
-
-def targets_of(text: str) -> str:
-    """The group of modules that a record names."""
-    return "q,v" if text.startswith(("q,v", "default")) else "all-linear" if text.startswith("all") else "unknown"
-
-
-def library_of(record: dict[str, str]) -> str:
-    """The training library that the record names."""
-    notes, source = record["notes"].casefold(), record["source"].casefold()
-    if notes.startswith("unsloth") or "with unsloth" in notes:
-        return "unsloth"
-    return next((each.id for each in finetune.STACKS if each.id in source and each.id != "unsloth"), "hf")
-
-
-def lengths_of(record: dict[str, str]) -> Lengths:
-    """Whether batches have one shape: profiles of given lengths do, texts of a data set do not."""
-    text = (record["source"] + record["notes"]).casefold()
-    if "profiling" in text or "long-sequence" in text or "packed" in text:
-        return "fixed"
-    return "varied" if re.search(r"alpaca|cls-|data ?set|shorter", text) else "unknown"
-
-
-def _base(text: str) -> Any:
-    if not text.startswith("qlora"):
-        return weight_format("bf16")
-    named = re.search(r"gptq-int4|gptq-int8|awq|int8|nf4-dq", text)
-    if named is None and "nf4" in text:
-        return finetune.single_quantized(weight_format("nf4"))
-    wanted = named.group() if named else "nf4-dq"
-    return weight_format({"nf4-dq": "nf4", "awq": "awq-int4", "int8": "bnb-int8"}.get(wanted, wanted))
-
-
-def _sharding(text: str, record: dict[str, str], gpus: int) -> Sharding:
-    if gpus == 1:
-        return "none"
-    whole = text + record["notes"].casefold() + record["source"].casefold()
-    if "zero3" in text:
-        return "zero3"
-    return "fsdp" if "fsdp" in whole or "torchtune" in whole else "layers"
-
-
-# --- the figures -----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,3 +65,114 @@ def by_method(results: Sequence[Outcome]) -> Iterator[tuple[str, list[Outcome]]]
     for method in METHODS:
         if chosen := [each for each in results if each.row.setup.method == method]:
             yield method, chosen
+
+
+# --- left out --------------------------------------------------------------------------------------------------
+
+HELD = ("base weights", "adapters", "gradients", "optimizer states")
+PERCENTILES = (10, 50, 90)
+"""edges and middle of an 80 % band"""
+FEWEST = 10
+HELD_SPREAD = 0.02
+DEVICE_HELD_SPREAD = 0.06
+CONTEXT_SPREAD_BYTES = 0.25 * GIB
+LEFTOVER_BYTES = 0.75 * GIB
+"""as in memory.finetune.budget"""
+
+
+def constant_bytes(outcome: Outcome) -> float:
+    """What does not pass: weights, adapters, gradients, states, and the context where the reading has it."""
+    wanted = (*HELD, "CUDA context") if outcome.row.scope == "device" else HELD
+    return sum(line.amount or 0.0 for line in outcome.memory.ledger.lines if line.name in wanted)
+
+
+def passing_ratio(outcome: Outcome) -> float:
+    """Measured over predicted passing memory."""
+    assert outcome.row.peak_bytes is not None
+    constant = constant_bytes(outcome)
+    return (outcome.row.peak_bytes - constant) / (outcome.band.mid - constant)
+
+
+def kind(outcome: Outcome) -> str:
+    """Rows that share a band: PyTorch's allocations, or a device under batches of one shape or of several."""
+    return "allocated" if outcome.row.scope == "allocated" else outcome.row.setup.lengths
+
+
+def left_out(results: Sequence[Outcome], unit: Callable[[Row], str]) -> list[tuple[Outcome, float, bool]]:
+    """Every row by a middle and a band fitted without its unit: the error, and whether the band holds it.
+
+    Where fewer than ten rows of the kind are left, all rows that are left make the band.
+    """
+    found = []
+    for outcome in results:
+        others = [each for each in results if unit(each.row) != unit(outcome.row)]
+        alike = [each for each in others if kind(each) == kind(outcome)]
+        ratios = [passing_ratio(each) for each in (alike if len(alike) >= FEWEST else others)]
+        low, middle, high = (float(value) for value in np.percentile(ratios, PERCENTILES))
+        peak, constant = outcome.row.peak_bytes, constant_bytes(outcome)
+        passing = outcome.band.mid - constant
+        assert peak is not None
+        device = outcome.row.scope == "device"
+        least = (1 - HELD_SPREAD) * constant + low * passing - (CONTEXT_SPREAD_BYTES if device else 0.0)
+        most = (1 + (DEVICE_HELD_SPREAD if device else HELD_SPREAD)) * constant + high * passing
+        inside = least <= peak <= most + (CONTEXT_SPREAD_BYTES + LEFTOVER_BYTES if device else 0.0)
+        found.append((outcome, (constant + middle * passing) / peak - 1, inside))
+    return found
+
+
+def table(folder: Path) -> list[str]:
+    """Markdown for docs/accuracy.md: by method as shipped and left out, then the worst rows."""
+    rows, _ = read_rows(folder)
+    results = [each for each in outcomes(rows) if each.row.is_single]
+    by_source, by_model = left_out(results, lambda row: row.source), left_out(results, lambda row: row.model)
+    lines = [
+        "| method | rows | median error | in the band | without its source | without its model |",
+        "|---|---|---|---|---|---|",
+    ]
+    for method, chosen in (*by_method(results), ("all", results)):
+        cells = [_cell([each for each in found if each[0] in chosen]) for found in (by_source, by_model)]
+        shipped = f"{median_error(chosen):.1%} | {inside_share(chosen):.0%}"
+        lines.append(f"| {method} | {len(chosen)} | {shipped} | {' | '.join(cells)} |")
+    return [*lines, "", "Rows outside the band:", "", *_misses(results)]
+
+
+def _cell(found: Sequence[tuple[Outcome, float, bool]]) -> str:
+    """`8.1 %, 85 %`: median error, and share in the band."""
+    error = statistics.median(abs(each[1]) for each in found)
+    return f"{error:.1%}, {sum(each[2] for each in found) / len(found):.0%}"
+
+
+def _misses(results: Sequence[Outcome]) -> list[str]:
+    worst = sorted((each for each in results if not each.inside), key=lambda each: -abs(each.error))
+    return [f"- {each.row.label}: {each.error:+.0%}. {guess(each)}" for each in worst]
+
+
+def guess(outcome: Outcome) -> str:
+    """Why a row may lie outside: what its numbers suggest."""
+    assert outcome.row.peak_bytes is not None
+    ratio, held = passing_ratio(outcome), constant_bytes(outcome)
+    if outcome.row.peak_bytes < held:
+        return "Less than weights, gradients and the optimizer's states: not the run that the row describes."
+    if ratio > 2 and outcome.row.setup.seq_tokens >= 4096:
+        return "More than twice the activations at a great length: attention scores were kept, or blocks did not fit."
+    if outcome.row.setup.weights.is_quantized and ratio > 2:
+        return "Blocks that loading and quantizing the weights left in the cache."
+    if ratio > 1:
+        return "Batches of many lengths left more in the cache than usual." if kind(outcome) == "varied" else (
+            "More than counted; the reading is rounded to whole GB." if held < 5 * GIB else "More than counted."
+        )  # fmt: skip
+    return "Samples shorter than the stated length."
+
+
+def main() -> int:
+    """Print the table."""
+    folder = data_folder()
+    if folder is None:
+        print(f"no {FILE}: set LLMPLAN_DATA to the folder that has it", file=sys.stderr)
+        return 1
+    print("\n".join(table(folder)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -20,10 +20,15 @@ import yaml
 from profile_yaml import COLLECTED, DATA, ROOT, write_profile
 
 from llmplan.catalogs.hf_config import read_config
-from llmplan.catalogs.models import UNCOUNTED, ModelFile, load_models
+from llmplan.catalogs.models import ENCODERS, UNCOUNTED, ModelFile, load_models
+from llmplan.errors import LlmplanError
+from llmplan.spec.model import Tower
 
 MODELS = ROOT / "profiles" / "models"
 IGNORED_FACTS = ("sliding_window_pattern", "layer_types", "hidden_act")
+SAME = (
+    "layers", "globals", "towers", "max_context_tokens", "checkpoint_format", "dtype", "unquantized_modules",
+)  # fmt: skip
 TOWER_NOTE = "the model class instantiated from the config, less its text decoder"
 QUANTIZATION_KEYS = (
     "quant_method", "quant_algo", "weight_block_size", "modules_to_not_convert", "config_groups", "ignore", "bits",
@@ -53,14 +58,15 @@ def write(entry: dict[str, Any], origins: dict[str, str], towers: dict[str, int]
     facts, figures = split(config)
     if entry.get("unquantized"):
         facts.pop("quantization_config", None)
+    facts |= encoders(config)
     for name, value in entry.get("facts", {}).items():
         facts[name] = {"value": value, "kind": "assumed", "note": note}
         figures.pop(name, None)
     for name, value in entry.get("figures", {}).items():
         figures[name] = {"value": value, "kind": "derived", "note": note}
-    tower = entry.get("tower", towers.get(f"{stem}.json"))
-    if tower:
-        figures[UNCOUNTED] = {"value": tower, "kind": "derived", "note": entry.get("tower_note", TOWER_NOTE)}
+    tower = towers.get(f"{stem}.json")
+    if tower and not counted(config):
+        figures[UNCOUNTED] = {"value": tower, "kind": "derived", "note": TOWER_NOTE}
     profile = {
         "id": entry["id"],
         "aliases": entry.get("aliases", []),
@@ -91,7 +97,7 @@ def split(config: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     for name, value in flat.items():
         if isinstance(value, int | float) and not isinstance(value, bool) and name in ModelFile.KNOWN_FIGURES:
             figures[name] = value
-        elif name in ModelFile.KNOWN_FACTS and name not in IGNORED_FACTS and value not in (None, [], {}):
+        elif name in ModelFile.KNOWN_FACTS and name not in (*IGNORED_FACTS, *ENCODERS) and value not in (None, [], {}):
             facts[name] = value
     for name in ("q_lora_rank", "sliding_window"):
         if name in flat and flat[name] is None:
@@ -109,6 +115,41 @@ def split(config: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     if "quantization_config" in facts:
         facts["quantization_config"] = trimmed(facts["quantization_config"])
     return {name: value for name, value in facts.items() if value is not None or name in flat}, figures
+
+
+def counted(config: dict[str, Any]) -> tuple[Tower, ...]:
+    """The encoders that the reader makes of a config."""
+    return read_config(config, model_id="", dtype="bf16").towers
+
+
+def encoders(config: dict[str, Any]) -> dict[str, Any]:
+    """The parts that describe encoders, each with the keys that count: another value would give other encoders."""
+    wanted, found = counted(config), {}
+    for part in ENCODERS:
+        if wanted and isinstance(config.get(part), dict):
+            found[part] = {
+                name: value
+                for name, value in config[part].items()
+                if name == "model_type" or differs(config | {part: config[part] | {name: other(value)}}, wanted)
+            }
+    return found
+
+
+def differs(config: dict[str, Any], wanted: tuple[Tower, ...]) -> bool:
+    """Whether a config gives other encoders, or none."""
+    try:
+        return counted(config) != wanted
+    except LlmplanError:
+        return True
+
+
+def other(value: Any) -> Any:
+    """Another value of the same type."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int | float):
+        return 2 * value
+    return value[:-1] if isinstance(value, list | str) else None
 
 
 def trimmed(quantization: dict[str, Any]) -> dict[str, Any]:
@@ -167,7 +208,7 @@ def check(entries: list[dict[str, Any]]) -> None:
         if entry.get("unquantized"):
             config.pop("quantization_config", None)
         wanted = read_config(config, model_id=entry["id"])
-        for name in ("layers", "globals", "max_context_tokens", "checkpoint_format", "dtype", "unquantized_modules"):
+        for name in SAME:
             if getattr(spec, name) != getattr(wanted, name):
                 raise SystemExit(f"{entry['id']}: {name} differs: {getattr(spec, name)} {getattr(wanted, name)}")
 

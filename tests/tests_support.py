@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from llmplan.catalogs import packaged_profiles
 from llmplan.plan.deployment import Deployment, Replica
 from llmplan.plan.outcome import Option
 from llmplan.plan.plan import Plan
@@ -50,3 +51,13 @@ def with_gpus(
             ),
         )
     )
+
+
+def write_uncounted(folder: Path) -> None:
+    """A catalogue folder with `acme/sees`: Llama 3.1 8B with an encoder of which only the size is known."""
+    name = LLAMA_8B.replace("/", "--")
+    own = (packaged_profiles() / "models" / f"{name}.yaml").read_text(encoding="utf-8")
+    kept = [line for line in own.splitlines() if not line.startswith(("id:", "aliases:"))]
+    text = "\n".join(["id: acme/sees", *kept]).replace("figures:", "figures:\n  uncounted_parameters: 676550144", 1)
+    (folder / "models").mkdir()
+    (folder / "models" / "acme--sees.yaml").write_text(text, encoding="utf-8")

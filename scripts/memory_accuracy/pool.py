@@ -17,11 +17,13 @@ from memory_accuracy.startup_logs import StartupLog, read_logs
 
 from llmplan import memory
 from llmplan.memory.capacity import cut_pool, layout_of
+from llmplan.memory.kv_cache import contiguous_cache_bytes
+from llmplan.memory.runtime import compute_buffer, micro_batch_tokens
 from llmplan.plan.deployment import Replica
 from llmplan.plan.ledger import Ledger
 from llmplan.plan.outcome import MemoryBudget
 from llmplan.spec.band import Band
-from llmplan.units import GIB
+from llmplan.units import GIB, MIB
 
 SHORT_TOKENS = 512
 """Context of a prediction: some logs are of engines that refused to start for want of one whole request."""
@@ -93,12 +95,23 @@ def _rows(log: StartupLog, replica: Replica) -> Iterator[Row]:
     if outcome.ledger is not None and replica.engine.paged:
         for quantity, line, keys in PARTS:
             seen = next((log.observed[key] for key in keys if log.observed.get(key) is not None), None)
-            if seen is not None and (quantity != "weights" or replica.parallel.pp == 1):
+            comparable = quantity != "weights" or (replica.parallel.pp == 1 and "unquantized" not in log.unknown)
+            if seen is not None and comparable:
                 yield row(quantity, _amount(outcome.ledger, line), float(seen))
     pool = observed_pool_gib(log, replica)
     if pool is not None and pool > 0 and replica.engine.paged and not _capped(log):
         band = outcome.kv_cache_bytes.scaled(1 / GIB) if isinstance(outcome, MemoryBudget) else Band.exact(0.0)
         yield row("KV pool", band.mid, pool, band)
+    if not replica.engine.paged:
+        buffers = log.observed.get("compute_buffer_mib") or ()
+        if buffers and "flash_attn=1" in str(log.record["other_flags"]):
+            part = compute_buffer(replica.model, replica.settings.max_model_len).size.scaled(1 / GIB)
+            yield row("compute buffer", part.mid, max(buffers) * MIB / GIB, part)
+        cells = log.observed.get("kv_buffer_mib") or ()
+        if cells:
+            length, batch = replica.settings.max_model_len, micro_batch_tokens(replica.settings.max_num_batched_tokens)
+            size = contiguous_cache_bytes(replica.model, replica.kv, 1, length, 1, batch)
+            yield row("KV cells", size / GIB, sum(cells) * MIB / GIB)
     printed, tokens = printed_pool_gib(log), observed_tokens(log)
     if printed and tokens and replica.engine.paged:
         known = replace(replica.settings, kv_cache_memory_bytes=round(printed * GIB))

@@ -128,8 +128,8 @@ def test_a_broken_profile_is_an_error_that_names_file_and_key(
 
 
 def test_an_unknown_model_type_stays_unsupported(tmp_path: Path) -> None:
-    models = load_models([layer(tmp_path, GOOD.replace("llama", "mamba"))])
-    with pytest.raises(UnsupportedModelError, match="mamba"):
+    models = load_models([layer(tmp_path, GOOD.replace("llama", "nonesuch"))])
+    with pytest.raises(UnsupportedModelError, match="nonesuch"):
         models["acme/tiny"]
 
 
@@ -141,16 +141,23 @@ def test_facts_are_only_what_the_reader_knows() -> None:
 
 
 def test_what_is_not_counted_is_noted() -> None:
-    """A tower with its number where somebody counted it; draft layers wherever the file states them."""
-    whole = 8_292_166_656  # Qwen2.5-VL-7B as instantiated, tower and all
-    model = MODELS["qwen2.5-vl-7b"]
-    assert model.uncounted_parameters == whole - model.total_parameters
-    assert "676,550,144 parameters" in model.notes[0]
-    assert model.provenance["uncounted_parameters"].kind == "derived"
+    """Encoders of a kind that is read are counted, so that no note is left; draft layers are said wherever stated."""
+    assert MODELS["qwen2.5-vl-7b"].notes == ()
+    assert MODELS["qwen2.5-vl-7b"].uncounted_parameters is None
     for name in ("deepseek-r1", "deepseek-v3", "zai-org/GLM-4.5", "zai-org/GLM-4.7", "minimax-m2.5"):
         assert any("multi-token-prediction" in note for note in MODELS[name].notes), name
     assert MODELS["llama-3.1-8b"].notes == ()
     assert MODELS["llama-3.1-8b"].uncounted_parameters is None
+
+
+def test_an_encoder_in_a_profile_is_counted() -> None:
+    """Qwen2.5-VL-7B, Gemma 3 27B and Qwen3-VL-8B as the Hub counts them, their encoders included."""
+    assert MODELS["qwen2.5-vl-7b"].total_parameters == 8_292_166_656
+    assert MODELS["gemma-3-27b"].total_parameters == 27_432_406_640
+    assert MODELS["qwen3-vl-8b"].total_parameters == 8_767_123_696
+    assert MODELS["qwen2.5-vl-7b"].tower_parameters == 676_550_144
+    assert MODELS["gemma-3-12b"].towers[0].max_item_tokens == 256
+    assert MODELS["qwen2.5-vl-7b"].provenance["vision_config"].source
 
 
 def test_the_uncounted_figure_must_be_a_number_of_parameters(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from llmplan.catalogs.hf_config import known_types, read_config
-from llmplan.catalogs.hf_config.registry import FAMILIES, WRAPPERS
+from llmplan.catalogs.hf_config.registry import FAMILIES, TEXT_TYPES
+from llmplan.catalogs.hf_config.wrappers import WRAPPERS
 from llmplan.spec.model import DenseFeedForward, MlaAttention, ModelSpec, MoeFeedForward, Shard, TensorRole
 
 TINY: dict[str, Any] = {
@@ -74,8 +75,8 @@ def test_dense_layers_before_routed_ones_are_a_group_of_their_own() -> None:
     dense, routed = model.layers
     assert (dense.indices, routed.indices) == ((0,), (1, 2, 3))
     assert isinstance(dense.feed_forward, DenseFeedForward)
-    assert isinstance(routed.attention, MlaAttention)
-    assert routed.attention.cache_elements_per_token == 24 + 4
+    assert isinstance(routed.mixers[0], MlaAttention)
+    assert routed.mixers[0].cache_elements_per_token == 24 + 4
     shapes = tensors(model)
     assert shapes["model.layers.{i}.self_attn.q_proj.weight"] == (8 * 16, 64)
     assert shapes["model.layers.{i}.self_attn.kv_b_proj.weight"] == (8 * (12 + 8), 24)
@@ -98,7 +99,8 @@ def test_absent_is_not_null() -> None:
     [
         ({"model_type": "mistral", "sliding_window": 512}, [(512, 4)]),
         ({"model_type": "mistral", "sliding_window": None}, [(None, 4)]),
-        ({"model_type": "mistral", "sliding_window": 4096}, [(None, 4)]),
+        ({"model_type": "mistral", "sliding_window": 4096}, [(4096, 4)]),
+        ({"model_type": "mistral", "sliding_window": 0}, [(None, 4)]),
         ({"model_type": "qwen2", "sliding_window": 512, "use_sliding_window": False}, [(None, 4)]),
         ({"model_type": "qwen2", "sliding_window": 512, "use_sliding_window": True, "max_window_layers": 3},
          [(None, 3), (512, 1)]),
@@ -111,7 +113,7 @@ def test_absent_is_not_null() -> None:
     ],
 )  # fmt: skip
 def test_windows(changes: dict[str, Any], windows: list[tuple[int | None, int]]) -> None:
-    assert [(group.attention.window_tokens, group.count) for group in read(**changes).layers] == windows
+    assert [(group.mixers[0].window_tokens, group.count) for group in read(**changes).layers] == windows
 
 
 @pytest.mark.parametrize(
@@ -121,7 +123,7 @@ def test_windows(changes: dict[str, Any], windows: list[tuple[int | None, int]])
         ({"rope_type": "llama3", "factor": 8.0, "original_max_position_embeddings": 512}, 2048),
         ({"type": "linear", "factor": 4}, 8192),
         ({"type": "dynamic", "factor": 2.0}, 4096),
-        ({"type": "yarn", "factor": 40, "original_max_position_embeddings": 4096}, 163840),
+        ({"type": "yarn", "factor": 40, "original_max_position_embeddings": 4096}, 2048),
         ({"type": "longrope", "short_factor": [1.0]}, 2048),
         ({"type": "mrope", "mrope_section": [16, 24, 24]}, 2048),
     ],
@@ -134,7 +136,7 @@ def test_the_smallest_stated_length_counts() -> None:
     assert read(seq_length=1024).max_context_tokens == 1024
 
 
-def test_a_multimodal_config_is_read_as_its_text_decoder_and_says_so() -> None:
+def test_a_multimodal_config_is_read_with_its_encoder() -> None:
     text = {key: value for key, value in TINY.items() if key not in ("architectures", "model_type")}
     model = read_config(
         {"model_type": "gemma3", "architectures": ["Gemma3ForConditionalGeneration"], "text_config": text,
@@ -143,13 +145,21 @@ def test_a_multimodal_config_is_read_as_its_text_decoder_and_says_so() -> None:
     )  # fmt: skip
     assert model.architecture == "Gemma3ForConditionalGeneration"
     assert "language_model.model.layers.{i}.self_attn.q_proj.weight" in tensors(model)
+    assert model.tower_parameters > 0
+    assert not any("vision" in note for note in model.notes)
+
+
+def test_a_multimodal_config_without_its_encoder_says_so() -> None:
+    text = {key: value for key, value in TINY.items() if key not in ("architectures", "model_type")}
+    model = read_config({"model_type": "gemma3", "text_config": text, "torch_dtype": "bfloat16"}, model_id="tiny")
     assert any("vision" in note for note in model.notes)
+    assert not model.towers
 
 
 def test_every_model_type_belongs_to_one_family() -> None:
     types = [name for family in FAMILIES for name in family.model_types]
     assert len(types) == len(set(types))
-    assert {wrapper.text_type for wrapper in WRAPPERS} <= set(types)
+    assert {TEXT_TYPES.get(wrapper.text_type, wrapper.text_type) for wrapper in WRAPPERS} <= set(types)
     assert set(known_types()) == set(types) | {wrapper.model_type for wrapper in WRAPPERS}
 
 

@@ -72,6 +72,20 @@ CASES: tuple[Case, ...] = (
     Case(rule="V-TP2", severity="advice", bad=tiny_kv(4), good=tiny_kv(8), says="stored 2 times"),
     Case(rule="V-TP3", severity="advice", bad=R(model=MLA, parallel=TP8), good=R(parallel=TP8), says="latent KV cache"),
     Case(
+        rule="V-P5",
+        severity="error",
+        bad=R(parallel=Parallelism(tp=8, dcp=2)),
+        good=R(model=MLA, parallel=Parallelism(tp=8, dcp=8)),
+        says="8 KV heads over tensor parallel size 8 have 1, not 2",
+    ),
+    Case(
+        rule="L-DCP",
+        severity="error",
+        bad=R(engine=sample.engine("sglang"), parallel=Parallelism(tp=8, dcp=2)),
+        good=R(engine=sample.engine("sglang"), parallel=TP8),
+        says="not known to share a KV cache",
+    ),
+    Case(
         rule="V-TP5",
         severity="error",
         bad=R(model=sample.model(intermediate=14338), parallel=TP4),
@@ -398,4 +412,4 @@ def test_ids_are_those_of_the_rule_table() -> None:
         pytest.skip(f"no table of engine rules at {RULES_FILE} (set LLMPLAN_DATA)")
     with RULES_FILE.open(encoding="utf-8", newline="") as stream:
         table = {row["id"] for row in csv.DictReader(stream)}
-    assert {rule.id for rule in checks.RULES} - table <= {"GPU-1", "L-TP", "O-1", "model-note"}
+    assert {rule.id for rule in checks.RULES} - table <= {"GPU-1", "L-DCP", "L-TP", "O-1", "model-note"}

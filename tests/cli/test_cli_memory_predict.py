@@ -10,6 +10,7 @@ import pytest
 
 from llmplan.cli import main
 from llmplan.units import GIB
+from tests_support import write_uncounted
 
 LLAMA = "meta-llama/Llama-3.1-8B-Instruct"
 GROUPED = 2 * 32 * 8 * 128 * 2
@@ -253,11 +254,18 @@ MULTIMODAL = ("Qwen/Qwen2.5-VL-7B-Instruct", "qwen3-vl-8b", "llama-4-scout", "ge
 
 
 @pytest.mark.parametrize("model", MULTIMODAL)
-def test_a_tower_that_is_not_counted_is_warned_of(capsys: pytest.CaptureFixture[str], model: str) -> None:
-    where = ("--gpu", "h200", "--tp", "8", "--max-model-len", "4096")
+def test_an_encoder_that_is_counted_needs_no_warning(capsys: pytest.CaptureFixture[str], model: str) -> None:
+    where = ("--gpu", "h200", "--max-model-len", "4096", *(() if "7B" in model or "12b" in model else ("--tp", "8")))
+    found = ask(capsys, "memory", model, *where)
+    assert found["parameters"]["total"] > found["parameters"]["active"]
+    assert not [check for check in found["checks"] if check["id"] == "model-note" and "tower" in check["message"]]
+
+
+def test_a_tower_that_is_not_counted_is_warned_of(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    write_uncounted(tmp_path)
+    where = ("--gpu", "h200", "--max-model-len", "4096", "--catalog", str(tmp_path))
     load = ("--isl", "1000", "--osl", "100", "--concurrency", "2")
-    where = ("--gpu", "h200", "--max-model-len", "4096") if "7B" in model or "12b" in model else where
-    for argv in (("memory", model, *where), ("predict", model, *where, *load)):
+    for argv in (("memory", "acme/sees", *where), ("predict", "acme/sees", *where, *load)):
         notes = [check for check in ask(capsys, *argv)["checks"] if check["id"] == "model-note"]
         assert [note["severity"] for note in notes] == ["warning"]
         assert "parameters of the vision or audio tower" in notes[0]["message"]

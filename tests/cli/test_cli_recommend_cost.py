@@ -15,6 +15,7 @@ from llmplan.cli.cost import is_plan
 from llmplan.cli.recommend import next_step
 from llmplan.plan.deployment import STRATEGY_IDS
 from llmplan.plan.outcome import Option
+from tests_support import write_uncounted
 
 LLAMA = "meta-llama/Llama-3.1-8B-Instruct"
 TRAFFIC = ("--requests-per-second", "2", "--isl", "1000", "--osl", "300", "--as-of", "2026-11-22")
@@ -197,8 +198,12 @@ def test_prices_of_a_day_to_come_are_refused(capsys: pytest.CaptureFixture[str])
 
 
 @pytest.mark.parametrize("command", ["recommend", "cost"])
-def test_what_is_not_counted_of_a_model_is_said_and_kept(capsys: pytest.CaptureFixture[str], command: str) -> None:
-    argv = (command, "qwen2.5-vl-7b", "--requests-per-second", "2", "--isl", "1000", "--osl", "200", "--gpu", "l40s")
+def test_what_is_not_counted_of_a_model_is_said_and_kept(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, command: str
+) -> None:
+    write_uncounted(tmp_path)
+    seen = (command, "acme/sees", "--catalog", str(tmp_path))
+    argv = (*seen, "--requests-per-second", "2", "--isl", "1000", "--osl", "200", "--gpu", "l40s")
     assert main([*argv]) == 0
     out = " ".join(capsys.readouterr().out.split())
     assert "676,550,144 parameters of the vision or audio tower" in out

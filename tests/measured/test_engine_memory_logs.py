@@ -9,29 +9,34 @@ the folder named by LLMPLAN_DATA where that exists.
 
 from __future__ import annotations
 
-import json
+import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from llmplan import memory
-from llmplan.catalogs.hf_config import read_config, read_config_file
-from llmplan.errors import LlmplanError
+from llmplan.catalogs.hf_config import read_config
+from llmplan.memory.pool import DRIVER_FIXED_GIB, DRIVER_SHARE
 from llmplan.plan.deployment import EngineSettings, Parallelism, Replica
 from llmplan.plan.outcome import MemoryBudget
 from llmplan.spec.engine import EngineSpec, SchedulerDefault
 from llmplan.spec.gpu import GpuSpec
 from llmplan.spec.host import HostSpec
-from llmplan.spec.model import ModelSpec
 from llmplan.units import GIB
 from tests_support import DATA
 
 REPOSITORY = Path(__file__).parents[2]
 BENCHMARK = "https://github.com/llm-d/llm-d-benchmark config_explorer/empirical-vllm-memory-results.md"
 RUNS = "https://github.com/dennislee22/vLLM-benchmarking log/"
+
+
+def reported(visible_gib: float) -> int:
+    """The driver's total [B] of an NVIDIA card of which CUDA shows `visible_gib`."""
+    return round((visible_gib + DRIVER_FIXED_GIB) / (1 - DRIVER_SHARE) * GIB)
 
 
 def dense(model_type: str, sizes: tuple[int, ...], **more: Any) -> dict[str, Any]:
@@ -106,7 +111,8 @@ class Log:
         )  # fmt: skip
         gpu = GpuSpec(
             id="gpu", name="GPU", vendor="nvidia", architecture="any", segment="any", form="any",
-            memory_bytes=round((self.total_gib or 1000) * GIB), memory_bandwidth_bytes_per_s=1e12,
+            memory_bytes=reported(self.total_gib or 1000), memory_bandwidth_bytes_per_s=1e12,
+            link_bytes_per_s=1e11,
         )  # fmt: skip
         host = HostSpec(
             id="host", name="host", gpus=8, memory_bytes=2**40, memory_bandwidth_bytes_per_s=1e11, cpu_cores=8,
@@ -127,8 +133,9 @@ H100 = {"version": "0.14.0", "total_gib": 79.18, "max_model_len": 16000, "max_nu
         "max_num_batched_tokens": 8192, "block_tokens": 128}  # fmt: skip
 LOGS = {
     "qwen2.5-7b-a10g": Log(
-        source="https://github.com/vllm-project/vllm/issues/15360", config=QWEN2_7B, version="0.8.1", total_gib=21.99,
+        source="https://github.com/vllm-project/vllm/issues/15360", config=QWEN2_7B, version="0.7.3", total_gib=21.99,
         max_model_len=6600, max_num_batched_tokens=8192, pool_gib=4.05, tokens=4741 * 16, weights_gib=14.2487,
+        notes="0.8.1 with its first engine, whose lines it prints",
     ),
     "qwen2-7b-v100": Log(
         source="log of a 7B model on a V100 32 GB, vLLM 0.7", config=QWEN2_7B | {"max_position_embeddings": 131072},
@@ -218,9 +225,9 @@ def test_loaded_weights(name: str) -> None:
 
 PREDICTED = {
     # how far the predicted pool lies from the printed one [GiB]: most within the target of 1 GiB
-    "qwen2.5-7b-a10g": 0.3, "qwen2-7b-v100": 0.3, "qwen2.5-math-1.5b": 0.3, "qwen2-7b-a100": 1.2,
-    "qwen2-7b-a100-tp2": 1.5, "gpt-oss-20b-h100": 0.7, "llama-3.3-70b-fp8-tp2": 0.3, "qwen3-0.6b-h100": 0.4,
-    "qwen3-32b-h100": 0.4, "qwen3-32b-h100-tp2": 0.4, "llama-2-70b-trtllm": 3.0,
+    "qwen2.5-7b-a10g": 0.3, "qwen2-7b-v100": 0.3, "qwen2.5-math-1.5b": 0.3, "qwen2-7b-a100": 0.6,
+    "qwen2-7b-a100-tp2": 0.9, "gpt-oss-20b-h100": 0.5, "llama-3.3-70b-fp8-tp2": 0.3, "qwen3-0.6b-h100": 0.3,
+    "qwen3-32b-h100": 0.3, "qwen3-32b-h100-tp2": 0.3, "llama-2-70b-trtllm": 1.5,
 }  # fmt: skip
 
 
@@ -234,73 +241,82 @@ def test_predicted_pool(name: str, within_gib: float) -> None:
 
 
 def test_most_pools_lie_in_their_band() -> None:
-    """An 80 % interval: at least eight of eleven (in sample, as above)."""
+    """An 80 % interval: at least nine of eleven (in sample, as above)."""
     inside = 0
     for name in PREDICTED:
         band = budget_of(replace(LOGS[name], max_model_len=2048), None).kv_cache_bytes
         inside += band.low <= LOGS[name].pool_gib * GIB <= band.high
-    assert inside >= 8
+    assert inside >= 9
 
 
 # --- the whole table -------------------------------------------------------------------------------------------
 
-SAME_SHAPE = {
-    "Qwen/Qwen2.5-7B-Instruct": "Qwen/Qwen2-7B-Instruct", "intfloat/e5-mistral-7b-instruct": None,
-    "meta-llama/Meta-Llama-3.1-70B-Instruct": "meta-llama/Llama-3.1-70B-Instruct",
-    "deepseek-ai/DeepSeek-V3-0324": "deepseek-ai/DeepSeek-R1", "Qwen/Qwen3-32B": "Qwen/Qwen3-32B-FP8",
-    "NousResearch/Hermes-3-Llama-3.1-8B": "meta-llama/Llama-3.1-8B-Instruct",
-    "Qwen/Qwen2.5-Math-1.5B": "Qwen/Qwen2.5-1.5B", "MiniMax-M2.7-AWQ": "MiniMaxAI/MiniMax-M2.7",
-    "Qwen/Qwen2-VL-7B-Instruct-AWQ": "Qwen/Qwen2-VL-7B-Instruct",
-    "gaunernst/gemma-3-12b-it-int4-awq": "google/gemma-3-12b-it",
-    "Qwen/Qwen3-30B-A3B-Instruct-2507": "Qwen/Qwen3-30B-A3B", "7B model": "Qwen/Qwen2-7B-Instruct",
-    "0.5B bnb model": "Qwen/Qwen2.5-0.5B", "Llama-2-70B": "meta-llama/Llama-2-70b-hf",
-}  # fmt: skip
-NOT_PRINTED = {"mlperf51-coreweave-70b": "fp8"}
-"""Cache formats that the log leaves out and its own numbers give away (one byte per element)."""
+needs_data = pytest.mark.skipif(
+    not (DATA / "engine_memory_logs.jsonl").exists(), reason="no measured data: set LLMPLAN_DATA"
+)
 
 
-def whole_table() -> Iterator[tuple[dict[str, Any], ModelSpec]]:
-    """Records whose model has a config.json in the corpus and is read."""
-    with (DATA / "engine_memory_logs.jsonl").open(encoding="utf-8") as lines:
-        for line in lines:
-            record = json.loads(line)
-            name = record["model"].split(" (")[0]
-            name = SAME_SHAPE.get(name, name) or name
-            path = DATA / "configs" / f"{name.replace('/', '__')}.json"
-            if not path.exists():
-                continue
-            try:
-                yield record, read_config_file(path)
-            except LlmplanError:
-                continue
+@pytest.fixture(scope="module")
+def accuracy() -> Iterator[ModuleType]:
+    """scripts/memory_accuracy/pool.py, which reads the table with the catalogue's defaults of each version."""
+    folder = REPOSITORY / "scripts"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LLMPLAN_DATA", str(DATA))
+        patch.syspath_prepend(str(folder))
+        yield importlib.import_module("memory_accuracy.pool")
 
 
-def printed_tokens(observed: dict[str, Any]) -> float | None:
-    blocks = observed.get("num_gpu_blocks")
-    return observed.get("kv_tokens") or observed.get("max_total_num_tokens") or (blocks and blocks * 16)
+@needs_data
+def test_pools_of_the_whole_table(accuracy: ModuleType) -> None:
+    """Of the logs with known settings on cards with memory of their own: 80 % within 1 GiB, and few to which more than
+    they had is promised; an 80 % interval holds four of five."""
+    rows = [row for row in accuracy.rows() if row.quantity == "KV pool" and row.known]
+    near = [row for row in rows if abs(row.error) <= 1.0]
+    inside = [row for row in rows if row.band.low <= row.observed <= row.band.high]
+    assert len(rows) >= 35
+    assert len(near) >= 0.85 * len(rows)
+    assert len(inside) >= 0.8 * len(rows)
+    assert len(accuracy.too_optimistic(rows)) <= 2, accuracy.too_optimistic(rows)
 
 
-def printed_pool_gib(observed: dict[str, Any]) -> float:
-    halves = observed.get("kv_k_gb", 0.0) + observed.get("kv_v_gb", 0.0)
-    return observed.get("kv_cache_gib") or observed.get("kv_gb") or halves
+OTHER_CAUSES = {
+    # each with a reason in the log itself, none of which is a rule of the cache
+    "vllm-10702": "prints one rank's pool and the smallest rank's blocks",
+    "vllm-21348": "prints one rank's pool and the smallest rank's blocks",
+    "spark-minimax-m27-0.85": "prints one rank's pool and the smallest rank's blocks",
+    "file-qwen38-27b-3090": "does not print the format of its cache and states",
+    "recipes-kimi-k2-thinking-dcp8": "splits each request's tokens over eight ranks, which its flags say",
+}
 
 
-@pytest.mark.skipif(not (DATA / "engine_memory_logs.jsonl").exists(), reason="no measured data: set LLMPLAN_DATA")
-def test_tokens_of_every_log_that_states_a_pool() -> None:
-    """All but rank imbalance: those logs print one rank's GiB and the smallest rank's blocks, and say so."""
-    errors: dict[str, float] = {}
-    for record, model in whole_table():
-        observed = record["observed"]
-        tokens, pool = printed_tokens(observed), printed_pool_gib(observed)
-        if not tokens or pool <= 0 or "minimum over ranks" in (record["note"] or ""):
-            continue
-        if "decode_context_parallel" in (record["other_flags"] or ""):
-            continue
-        stated = NOT_PRINTED.get(record["id"]) or record["kv_cache_dtype"] or "auto"
-        kv = memory.kv_format("fp8" if stated.startswith("fp8") else "auto", model)
-        block = record["block_size"] or 16
-        layout = memory.cache_layout(model, kv, record["tp"] or 1, record["pp"] or 1, block)
-        predicted = layout.blocks_in(pool * GIB) // len(layout.groups) * block
-        errors[record["id"]] = predicted / tokens - 1
-    assert len(errors) >= 20
-    assert {name: error for name, error in errors.items() if abs(error) > 2e-3} == {}
+@needs_data
+def test_tokens_of_every_log_that_states_a_pool(accuracy: ModuleType) -> None:
+    errors = {row.log_id: row.relative for row in accuracy.rows() if row.quantity == "KV tokens of a known pool"}
+    assert len(errors) >= 25
+    beyond = {name: error for name, error in errors.items() if abs(error) > 2e-3 and name not in OTHER_CAUSES}
+    assert beyond == {}
+
+
+@needs_data
+def test_activation_peaks_of_the_whole_table(accuracy: ModuleType) -> None:
+    """Four of five within 5 % up to vLLM 0.14, where the sampler sorts."""
+    rows = [row for row in accuracy.rows() if row.quantity == "activation peak"]
+    assert len(rows) >= 20
+    assert sum(abs(row.relative) <= 0.05 for row in rows) >= 0.7 * len(rows)
+
+
+@needs_data
+def test_every_row_left_out_has_a_reason(accuracy: ModuleType) -> None:
+    logs = accuracy.read_logs()
+    reasons = accuracy.left_out(logs)
+    assert len(logs) - len(reasons) >= 40
+    assert all(reasons.values())
+
+
+@needs_data
+def test_coefficients_hold_for_models_and_gpus_left_out(accuracy: ModuleType) -> None:
+    """Refitted without each model or kind of GPU, each coefficient predicts those left out: half within 0.1 GiB."""
+    lines = importlib.import_module("memory_accuracy.left_out").tables()
+    assert {line.groups >= 5 for line in lines} == {True}
+    assert {line.name: line.median_absolute_gib for line in lines if line.median_absolute_gib > 0.1} == {}
+    assert {line.name: line.worst_gib for line in lines if abs(line.worst_gib) > 0.6} == {}

@@ -11,10 +11,11 @@ import pytest
 from llmplan import memory
 from llmplan.memory.capacity import contiguous_bytes
 from llmplan.memory.offload import host_cache_bytes
+from llmplan.memory.pool import visible_bytes
 from llmplan.plan.deployment import Offload, Replica, Tenancy
 from llmplan.plan.outcome import MemoryBudget, Rejection
 from llmplan.spec.engine import FormatSupport
-from llmplan.units import GIB
+from llmplan.units import GIB, MIB
 
 Make = Callable[..., Replica]
 
@@ -60,6 +61,38 @@ def test_data_parallel_groups_add_capacity_but_no_blocks(make: Make) -> None:
     one, two = fits(make(max_num_seqs=64)), fits(make(max_num_seqs=64, dp=2))
     assert two.capacity_tokens == pytest.approx(2 * one.capacity_tokens, rel=0.05)
     assert two.blocks == pytest.approx(one.blocks, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("nvml_mib", "printed_gib"),
+    # NVML totals, and the total that CUDA reported in a start-up log of the same kind of GPU
+    [
+        (23034, 22.05), (23028, 21.99), (24576, 23.56), (32607, 31.40), (81559, 79.18), (81920, 79.15),
+        (143771, 139.72), (183359, 178.36), (189471, 184.31),
+    ],
+)  # fmt: skip
+def test_the_driver_keeps_a_part_of_the_memory(make: Make, nvml_mib: int, printed_gib: float) -> None:
+    gpu = replace(make().gpu, memory_bytes=nvml_mib * MIB)
+    assert visible_bytes(gpu) / GIB == pytest.approx(printed_gib, abs=0.3)
+    assert visible_bytes(replace(gpu, vendor="amd")) == gpu.memory_bytes
+
+
+def test_weights_that_fill_the_budget_widen_the_band_and_say_so(make: Make) -> None:
+    """Qwen3-32B class on an 80 GB GPU: 61 GiB of weights, 4.5 of cache."""
+    roomy, full = fits(make(max_num_seqs=64)), fits(make(gpu_gib=19.8, max_model_len=1024, max_num_seqs=16))
+    assert "weights fill" not in roomy.ledger["KV pool"].formula
+    assert "weights fill" in full.ledger["KV pool"].formula
+    assert "read the band" in full.ledger["KV pool"].formula
+
+
+def test_unified_memory_has_a_tenth_either_way(make: Make) -> None:
+    replica = make(max_num_seqs=64)
+    mapped = fits(replace(replica, gpu=replace(replica.gpu, form="superchip")))
+    shared = fits(replace(replica, gpu=replace(replica.gpu, form="SoC")))
+    assert mapped.kv_cache_bytes.mid - mapped.kv_cache_bytes.low >= 0.0999 * mapped.budget_bytes
+    assert shared.total_bytes == replica.gpu.memory_bytes
+    assert shared.kv_cache_bytes.mid - shared.kv_cache_bytes.low >= 0.0999 * shared.budget_bytes
+    assert shared.kv_cache_bytes.high - shared.kv_cache_bytes.mid >= 0.0999 * shared.budget_bytes
 
 
 def test_tensorrt_llm_takes_a_fraction_of_what_is_free(make: Make) -> None:

@@ -9,7 +9,7 @@ import pytest
 from llmplan import memory
 from llmplan.plan.deployment import Parallelism
 from llmplan.spec.engine import EngineSpec
-from llmplan.spec.model import ModelSpec
+from llmplan.spec.model import ModelSpec, TensorRole
 from llmplan.units import GB, GIB, MIB
 
 
@@ -152,3 +152,44 @@ def test_loaded_weights_as_vllm_logs_them(
         model, memory.weight_format(weights, model), Parallelism(tp=tp), engines["vllm"]
     )
     assert share / GIB == pytest.approx(logged_gib, rel=5e-4)
+
+
+@pytest.mark.parametrize(
+    ("shape", "changes", "weights", "tp", "logged_gib"),
+    [
+        # vllm#16141, Qwen2.5-0.5B-Instruct-AWQ through Marlin
+        ("qwen2.5-0.5b", {}, "awq-int4", 1, 0.4315),
+        # vllm#12323, DeepSeek-R1-Distill-Qwen-7B in GPTQ through Marlin, which leaves out zeros and order
+        ("qwen2-7b", {"max_context_tokens": 131072}, "gptq-int4", 1, 5.2045),
+        # vllm#8009, Meta-Llama-3-8B-Instruct-FP8
+        ("llama-3.1-8b", {"max_context_tokens": 8192}, "fp8", 1, 8.4596),
+        # llm-d benchmark, Llama-3.3-70B-Instruct-FP8-dynamic
+        ("llama-3.3-70b", {}, "fp8", 1, 67.72),
+        ("llama-3.3-70b", {}, "fp8", 2, 33.88),
+        # vllm#16692, DeepSeek-R1: 0.12 GiB are 16-bit copies of the latent's up-projections
+        ("deepseek-v3", {}, "auto", 16, 40.3174),
+    ],
+)
+def test_quantized_weights_as_vllm_logs_them(
+    models: dict[str, ModelSpec], engines: dict[str, EngineSpec], shape: str, changes: dict[str, int], weights: str,
+    tp: int, logged_gib: float,
+) -> None:  # fmt: skip
+    """Within 0.2 %: kernels' workspaces are not counted."""
+    model = replace(models[shape], **changes)  # type: ignore[arg-type]
+    share = memory.resident_weight_bytes_per_gpu(
+        model, memory.weight_format(weights, model), Parallelism(tp=tp), engines["vllm"]
+    )
+    assert share / GIB == pytest.approx(logged_gib, rel=2e-3)
+
+
+def test_nf4_scales_are_widened_once_loaded(models: dict[str, ModelSpec], engines: dict[str, EngineSpec]) -> None:
+    """vllm#19964, e5-mistral-7b (no head, 32,768 positions): the doubly quantized scales are held in 32 bit."""
+    llama = models["llama-3.1-8b"]
+    encoder = tuple(
+        replace(tensor, shape=(32000, *tensor.shape[1:])) if tensor.role is TensorRole.EMBED else tensor
+        for tensor in llama.globals
+        if tensor.role is not TensorRole.HEAD
+    )
+    model = replace(llama, globals=encoder, tied_embeddings=True, max_context_tokens=32768)
+    share = memory.resident_weight_bytes_per_gpu(model, memory.weight_format("nf4"), Parallelism(tp=1), engines["vllm"])
+    assert share / GIB == pytest.approx(3.9099, rel=1e-3)

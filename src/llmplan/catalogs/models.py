@@ -36,7 +36,10 @@ from llmplan.spec.provenance import FigureKind, Provenance
 _HUB_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
 _ROPE: Final = ("rope_scaling.factor", "rope_scaling.original_max_position_embeddings")
 UNCOUNTED: Final = "uncounted_parameters"
-"""The one figure that no config.json has: parameters of a vision or audio tower, which the inventory leaves out."""
+"""The one figure that no config.json has: parameters of an encoder of a kind that is not read."""
+
+ENCODERS: Final = ("vision_config", "audio_config", "img_processor", "perceiver_config", "projector_config")
+"""parts of a file that describe an encoder of images or sound, kept as they are nested"""
 
 Plain: TypeAlias = str | bool | int | list[Any] | dict[str, Any] | None
 
@@ -66,13 +69,17 @@ class ModelFile(EntityFile):
         "moe_layer_freq", "decoder_sparse_step", "interleave_moe_layer_step", "num_nextn_predict_layers",
         "num_mtp_modules", UNCOUNTED,
         "kv_lora_rank", "q_lora_rank", "qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim",
+        "mm_tokens_per_image", "vision_soft_tokens_per_image", "audio_soft_tokens_per_image", "image_seq_length",
+        "max_image_tokens", "spatial_merge_size", "downsample_factor", "downsample_ratio", "scale_factor",
+        "projector_hidden_size", "alignment_intermediate_size", "out_hidden_size",
     )  # fmt: skip
     KNOWN_FACTS: ClassVar[tuple[str, ...]] = (
         "model_type", "architectures", "torch_dtype", "tie_word_embeddings", "hidden_act", "attention_bias",
         "mlp_bias", "bias", "use_qk_norm", "use_qkv_bias", "lm_head_bias", "add_qkv_bias", "add_bias_linear",
         "multi_query", "multi_query_attention", "new_decoder_architecture", "parallel_attn", "use_parallel_residual",
         "use_sliding_window", "sliding_window", "sliding_window_pattern", "q_lora_rank", "layer_types",
-        "rope_scaling", "quantization_config",
+        "rope_scaling", "quantization_config", *ENCODERS, "multimodal_projector_bias", "projector_bias",
+        "projector_use_layernorm", "vision_feature_layer", "vision_feature_layers",
     )  # fmt: skip
 
     architecture: dict[str, Fact | Plain]

@@ -40,13 +40,36 @@ def kv_heads_divide(replica: Replica) -> Finding | None:
 
 def latent_cache_is_copied(replica: Replica) -> Finding | None:
     """Latent attention has one head: every TP rank holds the whole cache."""
-    if replica.parallel.tp == 1 or not replica.model.is_mla:
+    if replica.parallel.tp == 1 or replica.parallel.dcp > 1 or not replica.model.is_mla:
         return None
     return advice(
         f"The latent KV cache of {replica.model.id} is not divided by TP: each of the {replica.parallel.tp} ranks "
         "holds all of it.",
         f"--tp 1 --dp {replica.parallel.gpus} --ep gives each rank its own requests",
     )
+
+
+def context_ranks_divide(replica: Replica) -> Finding | None:
+    """Ranks that share a copy of the cache are among those that would hold the same heads."""
+    tp, dcp = replica.parallel.tp, replica.parallel.dcp
+    if dcp == 1:
+        return None
+    if tp % dcp:
+        return error(f"tp_size={tp} must be divisible by dcp_size={dcp}.", f"use --dcp {divisors_text(tp)}")
+    for heads in kv_heads(replica.model):
+        copies, shared = tp // heads, replica.model.query_heads // heads
+        if dcp > copies:
+            return error(
+                f"Decode context parallelism for GQA/MQA requires as many copies of a KV head as ranks that share it: "
+                f"{heads} KV heads over tensor parallel size {tp} have {copies or 1}, not {dcp}.",
+                f"use --dcp {copies}" if copies > 1 else "leave --dcp out",
+            )
+        if shared % dcp:
+            return error(
+                f"{shared} query heads on each KV head cannot be divided by --dcp {dcp}.",
+                f"use --dcp {divisors_text(shared)}",
+            )
+    return None
 
 
 def linears_divide(replica: Replica) -> Finding | None:
@@ -128,6 +151,13 @@ def tensor_parallel_is_known(replica: Replica) -> Finding | None:
     )
 
 
+def context_ranks_are_known(replica: Replica) -> Finding | None:
+    """Engines that share no copy of the cache among their ranks, as far as their profiles tell."""
+    if replica.parallel.dcp == 1:
+        return None
+    return error(f"{replica.engine.name} is not known to share a KV cache among TP ranks.", "leave --dcp out")
+
+
 RULES: tuple[Rule, ...] = (
     Rule(
         id="V-TP1", engines=("vllm",), find=heads_divide,
@@ -161,6 +191,14 @@ RULES: tuple[Rule, ...] = (
     Rule(
         id="V-P4", engines=GPU_SERVERS, find=experts_exist,
         source="vLLM 0.33.0 vllm/config/model.py:1498-1503, config/parallel.py:562-585",
+    ),
+    Rule(
+        id="V-P5", engines=("vllm",), find=context_ranks_divide,
+        source="vLLM 0.33.0 vllm/config/parallel.py:596-600, config/model.py:1578-1606",
+    ),
+    Rule(
+        id="L-DCP", engines=("sglang", "tensorrt-llm", "llama-cpp"), find=context_ranks_are_known,
+        source="the engine's option list",
     ),
     Rule(id="L-TP", engines=(), find=tensor_parallel_is_known, source="the engine's profile, tensor_parallel"),
 )  # fmt: skip

@@ -10,7 +10,19 @@ from typing import Annotated, Any
 import typer
 
 from llmplan import __version__
-from llmplan.cli import _console, catalog, cost, doctor, emit_config, hardware, memory, predict, prices, recommend
+from llmplan.cli import (
+    _console,
+    catalog,
+    cost,
+    doctor,
+    emit_config,
+    finetune,
+    hardware,
+    memory,
+    predict,
+    prices,
+    recommend,
+)
 from llmplan.errors import LlmplanError, UsageError, nearest
 
 EXIT_BUG = 70
@@ -23,6 +35,7 @@ REGISTER: tuple[Callable[[typer.Typer], None], ...] = (
     predict.register,
     recommend.register,
     cost.register,
+    finetune.register,
     emit_config.register,
     catalog.register,
     prices.register,

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llmplan.cli import _console
 from llmplan.errors import DataError, UnknownIdError, UsageError
 
 if TYPE_CHECKING:
@@ -63,14 +64,20 @@ def find_model(text: str, catalog: Catalog, weights: Iterable[str] = ()) -> Mode
     `weights` are the formats that the user named: a 16- or 32-bit one is the type of a file that states none.
     """
     path = model_path(text)
-    if path is None:
-        return _by_id(text, catalog)
+    found = _by_id(text, catalog) if path is None else _at(path, stated_dtype(weights))
+    if (origin := found.provenance.get("checkpoint_bytes")) is not None:
+        _console.say(f"{found.id}: sizes as stored, from the {origin.source.title} ({origin.note})")
+    return found
+
+
+def _at(path: Path, dtype: str | None) -> ModelSpec:
+    """The model of a checkpoint or of a config."""
     from llmplan.catalogs import checkpoint, hf_config
 
     try:
         if checkpoint.is_checkpoint(path):
-            return checkpoint.read_checkpoint(path, dtype=stated_dtype(weights)).model
-        return hf_config.read_config_file(path, dtype=stated_dtype(weights))
+            return checkpoint.read_checkpoint(path, dtype=dtype).model
+        return hf_config.read_config_file(path, dtype=dtype)
     except DataError as error:
         raise type(error)(error.message, hints=error.hints or CONFIG_HINTS) from error
 

@@ -96,6 +96,9 @@ def sizes(bench: Workbench, model: ModelSpec) -> Mapping[str, Sequence[int]]:
 
 
 def formats(replica: Replica) -> Sequence[str]:
-    """The checkpoint's own format and those that the engine's profile lists."""
-    others = [name for name in replica.engine.weight_formats if name != replica.weights.id]
+    """The checkpoint's own format and those that the engine's profile lists; of experts alone only where there are."""
+    from llmplan.spec.formats import WEIGHT_FORMATS
+
+    known = {each.id for each in WEIGHT_FORMATS if not each.experts_only or replica.model.is_moe}
+    others = [name for name in replica.engine.weight_formats if name != replica.weights.id and name in known]
     return ("auto", *others)

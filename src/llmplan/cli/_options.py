@@ -127,6 +127,10 @@ class ReplicaFlags:
     pp: Annotated[int | None, count("--pp", "Pipeline stages.", at_most=1024)] = None
     dp: Annotated[int | None, count("--dp", "Data parallel attention groups.", at_most=1024)] = None
     ep: Annotated[int | None, count("--ep", "Expert parallel ranks: 1, or all TP x DP ranks.", at_most=1024)] = None
+    dcp: Annotated[
+        int | None,
+        count("--dcp", "Decode context parallel: TP ranks that share one copy of the KV cache.", at_most=1024),
+    ] = None
     host: Annotated[
         str | None, typer.Option("--host", metavar="ID", help="Host around the GPUs (default: the usual one).")
     ] = None

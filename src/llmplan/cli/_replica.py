@@ -100,7 +100,7 @@ def parallelism(flags: ReplicaFlags) -> Parallelism:
         )
     if flags.ep not in (None, 1, tp * dp):
         raise UsageError(f"--ep is 1 or TP x DP = {tp * dp}, not {flags.ep}: experts spread over all ranks of a stage")
-    return Parallelism(tp=tp, pp=pp, dp=dp, ep=flags.ep is not None and flags.ep > 1)
+    return Parallelism(tp=tp, pp=pp, dp=dp, ep=flags.ep is not None and flags.ep > 1, dcp=flags.dcp or 1)
 
 
 def formats(model: ModelSpec, flags: ReplicaFlags, gpu: GpuSpec) -> tuple[WeightFormat, KvFormat]:

@@ -95,6 +95,8 @@ def _parallel(replica: Replica) -> Options:
     found: Options = {"--tensor-parallel-size": parallel.tp, "--pipeline-parallel-size": parallel.pp}
     if parallel.dp > 1:
         found["--data-parallel-size"] = parallel.dp
+    if parallel.dcp > 1:
+        found["--decode-context-parallel-size"] = parallel.dcp
     if parallel.ep:
         found["--enable-expert-parallel"] = True
     return found

@@ -31,6 +31,7 @@ VLLM_FLAGS: Mapping[str, Flag] = {
     "--headless": Flag(type="switch"),
     "--tensor-parallel-size": Flag(type="int"),
     "--pipeline-parallel-size": Flag(type="int"),
+    "--decode-context-parallel-size": Flag(type="int"),
     "--data-parallel-size": Flag(type="int"),
     "--data-parallel-size-local": Flag(type="int"),
     "--data-parallel-start-rank": Flag(type="int"),

@@ -73,6 +73,7 @@ def _account(replica: Replica) -> Account:
         version=version_of(engine.version),
         max_num_batched_tokens=settings.max_num_batched_tokens,
         max_num_seqs=settings.max_num_seqs,
+        max_model_len=settings.max_model_len,
         parallel=parallel,
         graphs=engine.cuda_graphs_in_budget and not settings.enforce_eager,
         capability=replica.gpu.compute_capability,
@@ -84,15 +85,13 @@ def _account(replica: Replica) -> Account:
     placement = place_weights(replica, share)
     adapters = adapters_bytes(replica)
     fixed = placement.gpu_weight_bytes + adapters
+    slack = slack_of(replica.gpu, fixed, quantized=replica.weights.is_quantized)
     return Account(
         replica=replica,
         placement=placement,
         adapters_bytes=adapters,
         runtime=runtime,
-        pool=pool_of(
-            engine.kv_pool_rule, visible_bytes(replica.gpu), settings.memory_fraction, fixed, runtime,
-            slack_of(replica.gpu, fixed, quantized=replica.weights.is_quantized),
-        ),
+        pool=pool_of(engine.kv_pool_rule, visible_bytes(replica.gpu), settings.memory_fraction, fixed, runtime, slack),
         layout=layout_of(replica),
     )
 

@@ -54,7 +54,7 @@ def layout_of(replica: Replica) -> CacheLayout:
     if engine.kv_pool_rule == "fraction_of_total":
         early = version < LENGTH_SINCE
         paging = Paging(
-            grouped=version >= GROUPED_SINCE,
+            grouped=version >= GROUPED_SINCE, dcp=parallel.dcp,
             state_blocks=2 if replica.settings.prefix_caching and not early else 1,
         )  # fmt: skip
     elif engine.kv_pool_rule == "explicit_context":
@@ -141,6 +141,7 @@ def kv_pool(replica: Replica, pool_bytes: float) -> KvPool:
         concurrency = min(cut.usable_blocks / cut.per_request, cut.room.state_slots)
     return KvPool(
         kv_bytes_per_token=layout.token_bytes,
+        kv_bytes_per_sequence=layout.state_bytes,
         block_tokens=layout.block_tokens,
         blocks=blocks,
         capacity_tokens=capacity * parallel.dp,

@@ -123,10 +123,11 @@ def kv_bytes_per_token_per_gpu(model: ModelSpec, kv_format: KvFormat, parallel: 
     """Bytes that one token takes in the cache of one GPU, over the layers of the fullest stage.
 
     model, kv_format: what is cached; parallel: ranks (DP does not divide a token's cache).
-    Sum over layers of `entry_bytes` / tokens per entry; layers with a window count while the token is inside it.
+    Sum over layers of `entry_bytes` / tokens per entry / dcp; layers with a window count while the token is inside it.
     Valid for every supported attention kind. Reference: as `entry_bytes`.
     """
-    return math.fsum(kind.layers * kind.token_bytes for kind in cache_kinds(model, kv_format, parallel.tp, parallel.pp))
+    kinds = cache_kinds(model, kv_format, parallel.tp, parallel.pp)
+    return math.fsum(kind.layers * kind.token_bytes for kind in kinds) / parallel.dcp
 
 
 def state_bytes_per_sequence_per_gpu(model: ModelSpec, kv_format: KvFormat, parallel: Parallelism) -> float:

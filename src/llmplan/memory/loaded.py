@@ -27,10 +27,12 @@ HALF_BYTES: Final = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedTensor:
-    """A rank's part of a tensor [bytes] and its place."""
+    """A rank's part of a tensor [bytes] and its place. `matrix_bytes`: the weights without scales, which are tensors of
+    their own."""
 
     place: Place
     size_bytes: float
+    matrix_bytes: float
 
 
 def allocator_rounding_bytes(size_bytes: float) -> float:
@@ -55,11 +57,13 @@ def rounding_of_layer(tensors: Iterable[LoadedTensor]) -> float:
     tensors: one rank's parts. Query, key and value are one allocation, gate and up are one, and the experts' matrices
     are two. Valid for vLLM's fused layers. Reference: vLLM 0.33 model_executor/layers/linear.py.
     """
-    joined: dict[str, float] = {}
+    matrices: dict[str, float] = {}
+    scales: dict[str, float] = {}
     for tensor in tensors:
         name = _allocation(tensor.place)
-        joined[name] = joined.get(name, 0.0) + tensor.size_bytes
-    return sum(allocator_rounding_bytes(size) for size in joined.values())
+        matrices[name] = matrices.get(name, 0.0) + tensor.matrix_bytes
+        scales[name] = scales.get(name, 0.0) + tensor.size_bytes - tensor.matrix_bytes
+    return sum(allocator_rounding_bytes(size) for size in (*matrices.values(), *scales.values()))
 
 
 def _allocation(place: Place) -> str:
@@ -86,7 +90,11 @@ def rotary_table_bytes(model: ModelSpec) -> float:
 
 
 def rotary_dim(mixer: Mixer) -> int:
-    """Dimensions of a head that carry positions: all of them, or the rotary part of a latent; none of a recurrence."""
+    """Dimensions of a head that carry positions: all of them, or the rotary part of a latent; none of a recurrence.
+
+    mixer: the attention or recurrence. Valid for rotary positions; partial rotary dimensions are not told apart.
+    Reference: as `rotary_table_bytes`.
+    """
     match mixer:
         case GqaAttention():
             return 0 if mixer.cross else mixer.head_dim

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from llmplan.memory.kv_cache import CacheKind, cache_kinds
@@ -27,10 +27,12 @@ class Paging:
 
     `grouped`: layers of different reach have block tables of their own; else every layer keeps every token.
     `state_blocks`: blocks that a recurrent group holds of a request: two where prefixes of states are cached.
+    `dcp`: ranks that share one copy of what attention keeps of the whole context.
     """
 
     grouped: bool = True
     state_blocks: int = 2
+    dcp: int = 1
 
 
 NEWEST: Final = Paging()
@@ -47,7 +49,8 @@ def cache_layout(
     the block of attention grows until a page holds a state, and states are padded to it. Mixed reaches: pages are
     brought to the largest (more tokens per block where it divides, else padded), layers dealt into groups of g = the
     smallest kind's layers (or the largest's if under 1.5 times that), a block is g pages. With an index of latents the
-    pages of a group lie side by side instead, and a block is as wide as the widest group.
+    pages of a group lie side by side instead, and a block is as wide as the widest group. Decode context parallel: a
+    block of full attention covers dcp times its tokens.
     Valid for vLLM 0.10 to 0.33. Reference: vLLM 0.33 v1/core/kv_cache_planning.py, platforms/interface.py.
     """
     kinds = cache_kinds(model, kv, tp, pp)
@@ -62,10 +65,16 @@ def cache_layout(
         groups, block_bytes = _side_by_side(attention, max(block_tokens, PACKED_BLOCK_TOKENS))
     else:
         groups, block_bytes = _dealt(attention, states, block_tokens, paging)
+    groups = [
+        replace(group, block_tokens=group.block_tokens * paging.dcp)
+        if group.window_tokens is None and not group.state_blocks
+        else group
+        for group in groups
+    ]
     full = [group.block_tokens for group in groups if not group.state_blocks and group.window_tokens is None]
     return CacheLayout(
         groups=tuple(groups), block_bytes=block_bytes,
-        token_bytes=math.fsum(kind.layers * kind.token_bytes for kind in kinds),
+        token_bytes=math.fsum(kind.layers * kind.token_bytes for kind in kinds) / paging.dcp,
         state_bytes=math.fsum(kind.layers * kind.entry_bytes for kind in states),
         block_tokens=min(full, default=groups[0].block_tokens),
     )  # fmt: skip

@@ -12,7 +12,9 @@ from llmplan.spec.engine import KvPoolRule
 from llmplan.spec.gpu import GpuSpec
 from llmplan.units import GIB, format_bytes
 
-UNIFIED_FORMS: Final = ("SoC",)
+UNIFIED_FORMS: Final = ("SoC", "APU")
+COHERENT_FORMS: Final = (*UNIFIED_FORMS, "superchip")
+"""GPUs whose free memory engines read from the operating system, page cache and other processes included."""
 DRIVER_FIXED_GIB: Final = 0.42
 DRIVER_SHARE: Final = 0.002
 DRIVER_SLACK_GIB: Final = 0.2
@@ -59,13 +61,13 @@ def slack_of(gpu: GpuSpec, fixed_bytes: float, *, quantized: bool) -> Slack:
 
     gpu: whose driver keeps a part; fixed_bytes [B]: weights and adapters; quantized: kernels repack such weights.
     total: 0.2 GiB on NVIDIA cards; weights: 0.3 % in 16 bit, 1 % quantized; at least 10 % of all where GPU and CPU
-    share their memory. Valid as 80 % intervals. Reference: start-up logs, see docs/how-it-works/memory.md.
+    share or map each other's memory. Valid as 80 % intervals. Reference: start-up logs, docs/how-it-works/memory.md.
     """
     discrete = gpu.is_nvidia and not is_unified(gpu)
     return Slack(
         weights_bytes=fixed_bytes * (QUANTIZED_SHARE if quantized else PLAIN_SHARE),
         total_bytes=DRIVER_SLACK_GIB * GIB if discrete else 0.0,
-        usable_share=UNIFIED_SHARE if is_unified(gpu) else 0.0,
+        usable_share=UNIFIED_SHARE if gpu.form in COHERENT_FORMS else 0.0,
     )
 
 
@@ -97,7 +99,7 @@ def pool_of(
     Valid for all versions of vLLM (graphs are 0 in `runtime` where they lie outside), TensorRT-LLM 1.x, SGLang 0.5.
     Reference: the engines' source.
     """
-    parts = (runtime.activation.size, runtime.non_torch.size, runtime.graphs.size)
+    parts: tuple[Band, ...] = (runtime.activation.size, runtime.non_torch.size, runtime.graphs.size)
     other = math.fsum(part.mid for part in parts)
     words = f"{format_bytes(fixed_bytes)} weights − {format_bytes(other)} runtime"
     scale, usable = fraction, total_bytes * fraction

@@ -14,6 +14,7 @@ from llmplan.spec.engine import EngineSpec
 from llmplan.spec.formats import WeightFormat
 from llmplan.spec.identity import remembered
 from llmplan.spec.model import ModelSpec, Shard, Tensor, TensorRole
+from llmplan.spec.storage import matrix_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,9 +124,12 @@ def rank_weights(
         part = _padded(place, rank_part(place, model, parallel, vocab_padding), model, weights)
         size = tensor_bytes(place, part, model, weights)
         if place.group is None:
-            outside[place.tensor.role] += size + (allocator_rounding_bytes(size) if pytorch else 0.0)
+            rounding = allocator_rounding_bytes(size) if pytorch else 0.0
+            outside[place.tensor.role] += place.layers * (size + rounding)
         else:
-            by_group.setdefault(id(place.group), []).append(LoadedTensor(place=place, size_bytes=size))
+            matrix = matrix_bytes(place, part, model, weights)
+            loaded = LoadedTensor(place=place, size_bytes=size, matrix_bytes=min(matrix, size))
+            by_group.setdefault(id(place.group), []).append(loaded)
     for group in model.layers:
         tensors = by_group.get(id(group), [])
         layer = math.fsum(tensor.size_bytes for tensor in tensors)

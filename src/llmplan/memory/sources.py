@@ -46,10 +46,10 @@ def _figure(source: Source, kind: FigureKind, note: str) -> Provenance:
 
 CUT: Final = (_figure(_VLLM, "derived", "tensor inventory cut over ranks"),)
 GGUF: Final = (_figure(_LLAMA_CPP, "derived", "block type per tensor"),)
-ACTIVATION: Final = (_figure(_LOGS, "measured", "sampler law on 20 logs; forward pass from the layer shapes"),)
+ACTIVATION: Final = (_figure(_LOGS, "measured", "sampler law by version on 20 logs; the rest from the shapes"),)
 COMPUTE_BUFFER: Final = (_figure(_LLAMA_CPP, "measured", "compute buffer sizes of 3 logs with flash attention"),)
-NON_TORCH: Final = (_figure(_LOGS, "measured", "by number of ranks"),)
-GRAPHS: Final = (_figure(_LOGS, "measured", "13 logs, most within 0.35 to 2.2 times"),)
+NON_TORCH: Final = (_figure(_LOGS, "measured", "by number of ranks, link, maker and version"),)
+GRAPHS: Final = (_figure(_LOGS, "measured", "15 logs, most within 0.3 to 2.5 times"),)
 ADAPTERS: Final = (_figure(_VLLM, "derived", "16-bit A and B of every linear layer, lora/layers"),)
 POOL: Final = {
     "fraction_of_total": (_figure(_VLLM, "derived", "determine_available_memory"),),

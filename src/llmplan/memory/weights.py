@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Final
 
 from llmplan.spec import storage
 from llmplan.spec.formats import WeightFormat
@@ -12,15 +13,23 @@ from llmplan.spec.identity import remembered
 from llmplan.spec.model import GqaAttention, MlaAttention, ModelSpec, Tensor
 from llmplan.spec.places import Part, Place, draft_places, places
 
+COPY_BYTES: Final = 2
+
 
 def tensor_bytes(place: Place, tensor: Tensor, model: ModelSpec, weights: WeightFormat) -> float:
     """Bytes on a GPU of `tensor`, one layer's or a rank's part of it, averaged over the layers that hold it.
 
     place: where it sits; tensor: the shape to hold; model: for its own type and lists; weights: the format.
     As stored, without what kernels drop (zeros and input order of GPTQ that say nothing) and with what engines widen
-    (bitsandbytes' doubly quantized scales). Valid for the formats of the registry. Reference: `spec.storage`.
+    (bitsandbytes' doubly quantized scales), and with the 16-bit copy of a quantized latent up-projection that decoding
+    multiplies into the queries. Valid for the formats of the registry. Reference: `spec.storage`; vLLM 0.33
+    model_executor/layers/attention/mla_attention.py, process_weights_after_loading.
     """
-    return storage.tensor_bytes(place, tensor, model, weights, loaded=True)
+    size = storage.tensor_bytes(place, tensor, model, weights, loaded=True)
+    if weights.family == "gguf" or not place.expands_latent:
+        return size
+    quantized = math.fsum(share for how, share in storage.shares(place, model, weights) if how is not None)
+    return size + quantized * COPY_BYTES * tensor.elements
 
 
 @remembered

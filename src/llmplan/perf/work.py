@@ -242,7 +242,7 @@ def _attention_work(model: ModelSpec, kv: KvFormat, parallel: Parallelism, share
         count = group.count * share
         for work in (work for mixer in group.mixers for work in mixings(mixer, kv, parallel.tp)):
             total = sums.setdefault((work.window_tokens, work.grows), [0.0, 0.0, 0.0])
-            total[0] += count * work.read_bytes
+            total[0] += count * work.read_bytes / (parallel.dcp if work.grows else 1)
             total[1] += count * work.decode_flop
             total[2] += count * work.prefill_flop
     return tuple(

@@ -21,15 +21,17 @@ STRATEGY_IDS: tuple[StrategyId, ...] = (
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parallelism:
     """Ranks of one replica. Attention runs on `dp` groups of `tp` ranks; with `ep` the experts spread over
-    all tp*dp ranks instead of being cut by TP."""
+    all tp*dp ranks instead of being cut by TP. `dcp` (decode context parallel) of the `tp` ranks share one copy of the
+    KV cache, each holding every dcp-th token, where they would otherwise all hold the same heads."""
 
     tp: int = 1
     pp: int = 1
     dp: int = 1
     ep: bool = False
+    dcp: int = 1
 
     def __post_init__(self) -> None:
-        if min(self.tp, self.pp, self.dp) < 1:
+        if min(self.tp, self.pp, self.dp, self.dcp) < 1:
             raise ValueError(f"parallel sizes must be at least 1, not {self.describe()}")
 
     @property
@@ -43,6 +45,7 @@ class Parallelism:
         parts += [f"PP{self.pp}"] if self.pp > 1 else []
         parts += [f"DP{self.dp}"] if self.dp > 1 else []
         parts += ["EP"] if self.ep else []
+        parts += [f"DCP{self.dcp}"] if self.dcp > 1 else []
         return " ".join(parts)
 
 

@@ -28,7 +28,7 @@ Scope: TypeAlias = Literal["allocated", "reserved", "device"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Optimizer:
-    """State that an optimizer keeps: `states` numbers per trained weight, of `state_bytes` or of the weight's own width.
+    """What an optimizer keeps: `states` numbers per trained weight, of `state_bytes` or of the weight's own width.
 
     `factored` keeps a row and a column of second moments per matrix in 32 bit; `paged` lives in unified memory, which
     the driver moves to the host when the GPU is full.
@@ -40,6 +40,8 @@ class Optimizer:
     state_bytes: float | None = None
     factored: bool = False
     paged: bool = False
+    step_copies: int = 0
+    """copies of all trained weights that a step makes for a moment (PyTorch's `foreach` implementation: one)"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +95,7 @@ class FinetuneSetup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinetuneMemory:
-    """One GPU's peak. The ledger's total is the middle of `allocated_bytes`, plus context and cache for the others.
+    """One GPU's peak. The ledger's total is the middle of `device_bytes`, unless that is capped by the GPU's size.
 
     `needed_bytes` is the least memory in which the run goes through: what is allocated, the context, and the holes
     that the allocator cannot close. `device_bytes` is what nvidia-smi shows on a GPU with room to spare, where the
@@ -148,11 +150,12 @@ class Remedy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FittingGpu:
-    """A GPU that holds the run; `safe` by the band's upper edge."""
+    """A GPU that holds the run; `safe` by the band's upper edge. `bf16`: whether it has that arithmetic."""
 
     gpu: str
     memory_bytes: int
     safe: bool
+    bf16: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,6 +59,7 @@ class KvPool:
     """What a pool of KV cache would hold where the replica cannot start; in the terms of `MemoryBudget`."""
 
     kv_bytes_per_token: float
+    kv_bytes_per_sequence: float = 0.0
     block_tokens: int
     blocks: int
     capacity_tokens: int

@@ -59,11 +59,14 @@ def memory(
 
 
 def parameters(model: ModelSpec) -> Record:
-    """How many weights, how many of them work on a token, how many are the embedding."""
+    """How many weights, how many of them work on a token, how many are the embedding and the encoders; layers that only
+    draft tokens are not in the total."""
     return {
         "total": model.total_parameters,
         "active": model.active_parameters,
         "embedding": model.embedding_parameters,
+        "encoders": model.tower_parameters,
+        "draft": model.draft_parameters,
     }
 
 
@@ -106,6 +109,7 @@ def kv(budget: MemoryBudget | KvPool | None) -> Record:
     """The paged cache."""
     return {
         "bytes_per_token_per_gpu": budget.kv_bytes_per_token if budget else None,
+        "bytes_per_sequence_per_gpu": budget.kv_bytes_per_sequence if budget else None,
         "block_tokens": budget.block_tokens if budget else None,
         "blocks": budget.blocks if budget else None,
         "capacity_tokens": budget.capacity_tokens if budget else None,
@@ -167,6 +171,7 @@ def deployment(replica: Replica) -> Record:
         "pp": parallel.pp,
         "dp": parallel.dp,
         "ep": parallel.tp * parallel.dp if parallel.ep else 1,
+        "dcp": parallel.dcp,
         "weights": replica.weights.id,
         "kv_cache": replica.kv.id,
         "max_model_len": settings.max_model_len,

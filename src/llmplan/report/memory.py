@@ -57,9 +57,11 @@ def _blocks(
 
 def _model_facts(replica: Replica, checkpoint_bytes: int) -> Iterator[tuple[str, str]]:
     model = replica.model
-    active = "" if model.active_parameters == model.total_parameters else f", {count(model.active_parameters)} active"
+    active = "" if model.active_parameters == model.text_parameters else f", {count(model.active_parameters)} active"
+    encoders = f", {count(model.tower_parameters)} of them encoders" if model.towers else ""
+    drafting = f", and {count(model.draft_parameters)} that only draft tokens" if model.draft else ""
     beside = "" if model.uncounted_parameters is None else f", and {count(model.uncounted_parameters)} not counted"
-    yield "parameters", f"{count(model.total_parameters)}{active}{beside}"
+    yield "parameters", f"{count(model.total_parameters)}{active}{encoders}{drafting}{beside}"
     yield "checkpoint", f"{format_bytes(checkpoint_bytes)} as {replica.weights.id}"
     yield "context", f"{replica.settings.max_model_len:,} tokens of {model.max_context_tokens:,}"
 
@@ -78,6 +80,8 @@ def _budget(replica: Replica, budget: MemoryBudget) -> Iterator[Block]:
 def _kv_facts(replica: Replica, budget: MemoryBudget) -> Iterator[tuple[str, str]]:
     yield "pool", f"{size(budget.kv_cache_bytes)} per GPU"
     yield "per token", f"{format_bytes(budget.kv_bytes_per_token)} per GPU"
+    if budget.kv_bytes_per_sequence:
+        yield "per sequence", f"{format_bytes(budget.kv_bytes_per_sequence)} per GPU, whatever its length"
     yield "blocks", f"{budget.blocks:,} of {budget.block_tokens} tokens"
     yield "capacity", f"{budget.capacity_tokens:,} tokens"
     full = f"{budget.max_concurrency:,.2f} requests of {replica.settings.max_model_len:,} tokens at once"

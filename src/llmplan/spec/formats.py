@@ -39,7 +39,7 @@ def _hqq(bits: int) -> WeightFormat:
 def _mlx(bits: int) -> WeightFormat:
     """MLX affine: a 16-bit scale and bias per group of 64, embedding and head too, routers in 8 bit."""
     return WeightFormat(
-        id=f"mlx-int{bits}", aliases=(f"mlx-{bits}bit",), bits=bits, compute="fp16", weight_only=True, group_size=64,
+        id=f"mlx-{bits}bit", aliases=(f"mlx-int{bits}",), bits=bits, compute="fp16", weight_only=True, group_size=64,
         scale_bytes=4, everything=True, router_bits=8, head_bits=bits + 0.5, family="int8" if bits == 8 else "int4",
     )  # fmt: skip
 
@@ -150,9 +150,7 @@ KV_FORMATS: tuple[KvFormat, ...] = (
     KvFormat(id="bf16", aliases=("bfloat16",), bytes_per_element=2.0, compute="bf16"),
     KvFormat(id="fp16", aliases=("float16",), bytes_per_element=2.0, compute="fp16"),
     KvFormat(id="fp8", aliases=("fp8_e4m3",), bytes_per_element=1.0, compute="fp8"),
-    KvFormat(
-        id="fp8-ds-mla", aliases=("fp8_ds_mla",), bytes_per_element=1.0, compute="fp8", packs_latents=True
-    ),
+    KvFormat(id="fp8-ds-mla", aliases=("fp8_ds_mla",), bytes_per_element=1.0, compute="fp8", packs_latents=True),
     KvFormat(id="int8", aliases=("int8_per_token_head",), bytes_per_element=1.0, compute="int8"),
     KvFormat(id="gguf-q8_0", aliases=("q8_0",), bytes_per_element=34 / 32, compute="fp16"),
     KvFormat(id="gguf-q4_0", aliases=("q4_0",), bytes_per_element=18 / 32, compute="fp16"),

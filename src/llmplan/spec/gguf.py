@@ -18,11 +18,13 @@ from llmplan.spec.weight_format import WeightFormat
 
 Kind: TypeAlias = Literal["value", "query_key", "output", "down", "gate_up"]
 
-_MATRICES: Final = (TensorRole.LINEAR, TensorRole.EXPERT, TensorRole.EMBED, TensorRole.HEAD)
+_MATRICES: Final = (TensorRole.LINEAR, TensorRole.EXPERT, TensorRole.HEAD)
+_AS_CONVERTED: Final = ("per_layer_model_projection", "altup", "laurel")
+"""small matrices that llama.cpp leaves in the 16 bit of the converted file"""
 _VALUES: Final = ("v_proj", "value", "qkv", "c_attn", "W_pack")
 _QUERIES_AND_KEYS: Final = ("q_proj", "k_proj", "query", "wq", "wk")
 _SPM_TOKENS: Final = 64_000
-_SPM_TOKEN_BYTES, _BPE_TOKEN_BYTES = 23, 46
+_SPM_TOKEN_BYTES, _BPE_TOKEN_BYTES = 23, 38
 
 
 def block_bytes(block_type: str, elements: float, row_elements: int) -> float:
@@ -86,10 +88,11 @@ def upgraded_share(layers: Layers, indices: Sequence[int], model_layers: int) ->
 def gguf_header_bytes(vocabulary: int) -> int:
     """Bytes of a file's metadata, nearly all of it the tokenizer.
 
-    vocabulary [tokens]. 23 B per token of a SentencePiece vocabulary (text, score, type), 46 B of a larger one, which
-    lists merges instead of scores.
-    Valid within a factor of 1.5 (measured 23 for 32,000 tokens, 39 for 152,000, 61 for 128,000), which is 0.1 % of a
-    4 GB file. Reference: GGUF specification; headers of Llama 2, Qwen 2.5 and Llama 3.
+    vocabulary [tokens]. 23 B per token of a small vocabulary (text, score, type), 38 B of a larger one, which mostly
+    lists merges, too.
+    Valid within a factor of 1.6 (measured 23 for 32,000 and for 256,000 tokens of SentencePiece, 39 for 152,000 and 61
+    for 128,000 of byte pairs), which is 0.1 % of a 4 GB file. Reference: GGUF specification; headers of Llama 2, Gemma,
+    Qwen 2.5 and Llama 3.
 
     >>> gguf_header_bytes(32_000)
     736000
@@ -102,21 +105,24 @@ def gguf_bytes(place: Place, tensor: Tensor, model: ModelSpec, weights: WeightFo
 
     place: where it sits; tensor: the shape to store; model: for the rules by depth and heads; weights: the type.
     Matrices follow the mix, everything else stays F32. llama.cpp stores the up-projection of latent attention as two.
-    Valid for files made by llama-quantize without per-tensor overrides. Reference: llama.cpp build 11434.
+    Valid for files made by llama-quantize without per-tensor overrides; some converters store a
+    tied head again (GPT-2).
+    Reference: llama.cpp build 11434.
     """
     mix = MIXES[weights.id]
     elements, row = float(tensor.elements), tensor.shape[-1]
-    if len(tensor.shape) < 2 or tensor.role not in _MATRICES:
+    table = place.tensor.is_token_table
+    if len(tensor.shape) < 2 or (tensor.role not in _MATRICES and not table):
         return 4.0 * elements
-    if place.part is Part.TOWER:
+    if place.part is Part.TOWER or any(part in place.tensor.name for part in _AS_CONVERTED):
         return 2.0 * elements
-    if tensor.role is TensorRole.HEAD or (tensor.role is TensorRole.EMBED and model.tied_embeddings):
+    if tensor.role is TensorRole.HEAD or (table and model.tied_embeddings):
         return block_bytes("Q8_0" if row % BLOCKS[mix.base][1] else mix.head, elements, row)
-    if tensor.role is TensorRole.EMBED:
+    if table:
         return block_bytes(mix.embedding or mix.base, elements, row)
     if tensor.role is TensorRole.EXPERT and mix.experts:
         return block_bytes(mix.experts, elements, row)
-    if isinstance(place.mixer, MlaAttention) and "kv_b_proj" in place.tensor.name:
+    if place.expands_latent and isinstance(place.mixer, MlaAttention):
         keys = place.mixer.qk_nope_head_dim / (place.mixer.qk_nope_head_dim + place.mixer.v_head_dim)
         return block_bytes(mix.base, keys * elements, place.mixer.qk_nope_head_dim) + block_bytes(
             mix.base, (1 - keys) * elements, row

@@ -60,9 +60,12 @@ class Indexer:
     head_dim: int
     key_bytes: int = 1
     """of one number of a key"""
+    pool_tokens: int = 1
+    """tokens behind one key: of a pool of them where keys are compressed"""
 
-    def cache(self, tokens_per_entry: int = 1) -> Cache:
-        """The index keys."""
+    def cache(self, tokens_per_entry: int | None = None) -> Cache:
+        """The index keys, one for every `tokens_per_entry` tokens; None: as many as the indexer pools."""
+        tokens_per_entry = self.pool_tokens if tokens_per_entry is None else tokens_per_entry
         scales = SCALE_BYTES * self.head_dim / INDEX_KEYS_PER_SCALE if self.key_bytes == 1 else 0.0
         size_bytes = self.head_dim * self.key_bytes + scales
         return Cache(
@@ -88,6 +91,8 @@ class GqaAttention:
     """reads the cache of an earlier layer and keeps none (Gemma 3n)"""
     cross: bool = False
     """keys and values come from an encoder's output, none from the tokens (Llama 3.2 Vision)"""
+    encoder: bool = False
+    """every token sees all others, so that an input is processed at once and nothing kept (BERT)"""
     selected_tokens: int | None = None
     """tokens that sparse attention attends to, out of those that it sees; None: all"""
     indexer: Indexer | None = None
@@ -101,7 +106,7 @@ class GqaAttention:
     @property
     def caches(self) -> tuple[Cache, ...]:
         """Keys and values, and the index where there is one."""
-        if self.borrowed_cache or self.cross:
+        if self.borrowed_cache or self.cross or self.encoder:
             return ()
         own = Cache(
             heads=self.kv_heads, elements=self.head_dim + self.v_head_dim,

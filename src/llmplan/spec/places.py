@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from llmplan.spec.model import LayerGroup, Mixer, ModelSpec, MoeFeedForward, Tensor
+from llmplan.spec.model import LayerGroup, Mixer, MlaAttention, ModelSpec, MoeFeedForward, Tensor
 
 
 class Part(Enum):
@@ -42,6 +42,14 @@ class Place:
         """Width of one expert, None where there are none."""
         feed_forward = self.group.feed_forward if self.group else None
         return feed_forward.expert_intermediate_size if isinstance(feed_forward, MoeFeedForward) else None
+
+    @property
+    def expands_latent(self) -> bool:
+        """Whether it is the up-projection of a latent to the keys and values of all heads."""
+        if not isinstance(self.mixer, MlaAttention):
+            return False
+        rows = self.mixer.query_heads * (self.mixer.qk_nope_head_dim + self.mixer.v_head_dim)
+        return self.tensor.shape == (rows, self.mixer.kv_lora_rank)
 
 
 def places(model: ModelSpec) -> Iterator[Place]:

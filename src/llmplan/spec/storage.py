@@ -22,9 +22,7 @@ ROUTER_GROUP: Final = 64
 ROUTER_SCALE_BYTES: Final = 4
 
 _BY_ID: Final = {known.id: known for known in WEIGHT_FORMATS}
-_EVERYTHING: Final = frozenset(
-    {TensorRole.LINEAR, TensorRole.EXPERT, TensorRole.EMBED, TensorRole.HEAD, TensorRole.ROUTER}
-)  # fmt: skip
+_EVERYTHING: Final = frozenset({TensorRole.LINEAR, TensorRole.EXPERT, TensorRole.HEAD, TensorRole.ROUTER})
 
 Share: TypeAlias = tuple[WeightFormat | None, float]
 """A format, None: not quantized, and the share of a tensor's layers that are stored so."""
@@ -59,7 +57,8 @@ def is_quantizable(tensor: Tensor, weights: WeightFormat) -> bool:
     if not weights.is_quantized or len(tensor.shape) != 2:
         return False
     if weights.everything:
-        return tensor.role in _EVERYTHING and tensor.shape[-1] % (weights.group_size or 1) == 0
+        covered = tensor.role in _EVERYTHING or tensor.is_token_table
+        return covered and tensor.shape[-1] % (weights.group_size or 1) == 0
     return tensor.role is TensorRole.EXPERT or (tensor.role is TensorRole.LINEAR and not weights.experts_only)
 
 
@@ -165,6 +164,20 @@ def _by_formula(
             kept = how.loaded() if loaded else how
             total += share * tensor.copies * linear_bytes(tensor.shape[0], tensor.shape[1], kept)
     return total
+
+
+def matrix_bytes(place: Place, tensor: Tensor, model: ModelSpec, weights: WeightFormat) -> float:
+    """Bytes on a GPU of `tensor` without its scales, zeros and indices, which are allocated apart.
+
+    place: where it sits; tensor: the shape to hold; model, weights: what is loaded.
+    Sum over `shares` of share x elements x bits / 8. Valid for the formats of the registry. Reference: `shares`.
+    """
+    if weights.id in MIXES:
+        return gguf_bytes(place, tensor, model, weights)
+    weights = as_published(weights, model)
+    plain = OWN_BITS[tensor.dtype] if tensor.dtype else 16.0 if weights.is_quantized else weights.bits
+    found = shares(place, model, weights)
+    return tensor.elements / 8 * math.fsum(share * (how.bits if how else plain) for how, share in found)
 
 
 def bytes_per_weight(place: Place, model: ModelSpec, weights: WeightFormat) -> float:

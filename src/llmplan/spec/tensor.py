@@ -62,3 +62,9 @@ class Tensor:
     def elements(self) -> int:
         """Number of weights in all copies."""
         return math.prod(self.shape) * self.copies
+
+    @property
+    def is_token_table(self) -> bool:
+        """Whether it has a row for each token: the embedding, or a second one that the layers mix in."""
+        further = self.role is TensorRole.OTHER and self.shard is Shard.VOCAB and len(self.shape) == 2
+        return self.role is TensorRole.EMBED or further

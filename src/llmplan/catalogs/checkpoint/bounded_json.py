@@ -17,14 +17,19 @@ class _DuplicateKeyError(ValueError):
     pass
 
 
-def parse_object(raw: bytes, where: str) -> dict[str, Any]:
-    """One JSON object in which no key is stated twice; `NaN` and `Infinity` are refused."""
+def parse_object(raw: bytes, where: str, *, is_config: bool = False) -> dict[str, Any]:
+    """One JSON object in which no key is stated twice; `NaN` and `Infinity` are refused.
+
+    A config is read as leniently as its own library reads it: real ones state `Infinity`.
+    """
     if len(raw) > MAX_JSON_BYTES:
         raise DataError(f"{where}: {len(raw):,} bytes of JSON are more than the {MAX_JSON_BYTES:,} that are read")
     if sum(raw.count(mark) for mark in (b"[", b"{", b",")) > MAX_MARKS:
         raise DataError(f"{where}: more values than the header of a checkpoint has")
     try:
-        data = json.loads(raw.decode("utf-8"), object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
+        data = json.loads(raw.decode("utf-8-sig")) if is_config else json.loads(
+            raw.decode("utf-8"), object_pairs_hook=_without_duplicates, parse_constant=_no_constant
+        )  # fmt: skip
     except UnicodeDecodeError:
         raise DataError(f"{where}: not UTF-8 text") from None
     except json.JSONDecodeError as error:

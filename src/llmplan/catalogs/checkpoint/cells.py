@@ -21,7 +21,7 @@ def placed(checkpoint: Checkpoint, entries: Sequence[Entry]) -> Iterator[Placed]
     if checkpoint.layout == "gguf":
         return _gguf(checkpoint, entries)
     known = {(entry.module, entry.kind) for entry in entries}
-    return iter(_aligned([place(tensor, known) for tensor in checkpoint.tensors], known))
+    return iter(_aligned(list(place(checkpoint.tensors, known)), known))
 
 
 def _gguf(checkpoint: Checkpoint, entries: Sequence[Entry]) -> Iterator[Placed]:
@@ -73,7 +73,7 @@ def _aligned(found: list[Placed], known: set[Key]) -> list[Placed]:
 
 
 def _prefixes(found: list[Placed], known: set[Key]) -> Iterator[tuple[str, str]]:
-    """Pairs of the file's and the inventory's path before the layer's number."""
+    """Pairs of the file's and the inventory's path before the layer's number: by what is below, or the last two."""
     tails: dict[str, set[str]] = defaultdict(set)
     for module, _ in known:
         if _LAYER in module:
@@ -85,6 +85,7 @@ def _prefixes(found: list[Placed], known: set[Key]) -> Iterator[tuple[str, str]]
             head, _, tail = item.module.partition(_LAYER)
             theirs[head].add(tail)
     free = {head for head in theirs if head not in tails}
+    alone = []
     for head, wanted in sorted(tails.items(), key=lambda pair: -len(pair[1])):
         if head in theirs or not free:
             continue
@@ -93,6 +94,10 @@ def _prefixes(found: list[Placed], known: set[Key]) -> Iterator[tuple[str, str]]
         if 2 * count >= len(wanted):
             free.discard(best)
             yield best, head
+        else:
+            alone.append(head)
+    if len(alone) == len(free) == 1:
+        yield free.pop(), alone[0]
 
 
 def _base(prefix: str) -> str:

@@ -16,8 +16,9 @@ INDEX: Final = ".safetensors.index.json"
 SAFETENSORS: Final = ".safetensors"
 GGUF: Final = ".gguf"
 _USUAL: Final = ("model.safetensors.index.json", "model.safetensors")
-_NO_MODEL: Final = re.compile(r"^(adapter_|consolidated|optimizer|training_|scheduler|rng_|mtp_draft)")
-"""beside the model: adapters, its publisher's own layout of the same weights, states of a training"""
+_CONSOLIDATED: Final = "consolidated"
+_NO_MODEL: Final = re.compile(r"^(adapter_|optimizer|training_|scheduler|rng_|mtp_draft)")
+"""beside the model: adapters, states of a training"""
 _SPLIT: Final = re.compile(r"^(?P<stem>.*)-(?P<part>\d{5})-of-(?P<count>\d{5})(?P<end>\.gguf|\.safetensors)$")
 _PROJECTOR: Final = re.compile(r"mmproj", re.IGNORECASE)
 _SHOWN: Final = 5
@@ -54,7 +55,7 @@ def _chosen(names: Sequence[str], folder: Folder) -> str | None:
         raise _several(indices, folder)
     if indices:
         return indices[0]
-    if tensors := _all_files(names) or [name for name in names if name.startswith("consolidated") and _is_data(name)]:
+    if tensors := _all_files(names):
         return tensors[0]
     models = [name for name in names if name.endswith(GGUF) and not _PROJECTOR.search(name)]
     firsts = [name for name in models if (split := _SPLIT.match(name)) is None or int(split["part"]) == 1] or models
@@ -68,12 +69,11 @@ def _chosen(names: Sequence[str], folder: Folder) -> str | None:
     return firsts[0] if firsts else None
 
 
-def _is_data(name: str) -> bool:
-    return name.endswith(SAFETENSORS)
-
-
 def _all_files(names: Iterable[str]) -> list[str]:
-    return [name for name in names if _is_data(name) and not _NO_MODEL.match(name)]
+    """The files with tensors; the publisher's own layout counts where there is no other."""
+    data = [name for name in names if name.endswith(SAFETENSORS)]
+    own = [name for name in data if name.startswith(_CONSOLIDATED)]
+    return [name for name in data if not _NO_MODEL.match(name) and name not in own] or own
 
 
 def _several(names: Sequence[str], folder: Folder) -> UsageError:

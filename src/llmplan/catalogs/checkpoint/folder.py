@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, Final, Protocol
 
 from llmplan.catalogs.checkpoint.bounded_json import MAX_JSON_BYTES, parse_object
 from llmplan.catalogs.checkpoint.header import clip, demand_real_file
+from llmplan.catalogs.hf_config.json_file import MAX_FILE_BYTES
 from llmplan.errors import DataError
 
 MAX_NAMES: Final = 100_000
@@ -69,15 +70,16 @@ class LocalFolder:
             raise DataError(f"{str(path)!r}: not a path: {error}") from None
 
 
-def read_json(folder: Folder, name: str) -> dict[str, Any]:
+def read_json(folder: Folder, name: str, *, is_config: bool = False) -> dict[str, Any]:
     """One JSON object of the folder."""
+    most = MAX_FILE_BYTES if is_config else MAX_JSON_BYTES
     where = folder.path(name)
     with folder.open(name) as (file, size):
-        if size > MAX_JSON_BYTES:
-            raise DataError(f"{where}: {size:,} bytes of JSON are more than the {MAX_JSON_BYTES:,} that are read")
-        raw = file.read(MAX_JSON_BYTES + 1)
+        if size > most:
+            raise DataError(f"{where}: {size:,} bytes of JSON are more than the {most:,} that are read")
+        raw = file.read(size)
     demand_real_file(raw[:32], where, len(raw))
-    return parse_object(raw, where)
+    return parse_object(raw, where, is_config=is_config)
 
 
 def plain_name(name: object, where: str) -> str:

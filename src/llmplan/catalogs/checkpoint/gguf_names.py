@@ -14,14 +14,18 @@ from llmplan.catalogs.checkpoint.slots import Kind
 from llmplan.spec.tensor import Tensor, TensorRole
 
 _ROWS: Final = (
+    (r"indexer\.wq_b", "indexer.attn_q_b"),
+    (r"indexer\.wk", "indexer.attn_k"),
+    (r"indexer\.k_norm", "indexer.k_norm"),
+    (r"indexer\.weights_proj", "indexer.proj"),
+    (r"shared_(experts?|mlp)\.gate_proj", "ffn_gate_shexp"),
+    (r"shared_(experts?|mlp)\.up_proj", "ffn_up_shexp"),
+    (r"shared_(experts?|mlp)\.(down_proj|output_linear)", "ffn_down_shexp"),
     (r"experts(\.\{e\})?\.(gate_proj|w1|linear)", "ffn_gate_exps"),
     (r"experts(\.\{e\})?\.(up_proj|w3|linear_v)", "ffn_up_exps"),
     (r"experts(\.\{e\})?\.(down_proj|w2|linear_1)", "ffn_down_exps"),
     (r"experts(\.\{e\})?\.gate_up_proj", "ffn_gate_up_exps"),
     (r"moe\.output_linear", "ffn_down_exps"),
-    (r"shared_(experts?|mlp)\.gate_proj", "ffn_gate_shexp"),
-    (r"shared_(experts?|mlp)\.up_proj", "ffn_up_shexp"),
-    (r"shared_(experts?|mlp)\.(down_proj|output_linear)", "ffn_down_shexp"),
     (r"shared_expert_gate", "ffn_gate_inp_shexp"),
     (r"e_score_correction_bias|expert_bias", "exp_probs_b"),
     (r"(moe|mlp|feed_forward|mixer|ffn)\.(gate|router|router\.layer|gate\.wg|router\.classifier)", "ffn_gate_inp"),

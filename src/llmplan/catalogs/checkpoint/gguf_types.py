@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Final
 
-if TYPE_CHECKING:
-    from llmplan.catalogs.checkpoint.gguf_config import Metadata
-
-Config: TypeAlias = dict[str, Any]
+from llmplan.catalogs.checkpoint.gguf_metadata import Config, Metadata
+from llmplan.catalogs.checkpoint.gguf_recurrent import MAX_LAYERS, RECURRENT, dense_layers
 
 ARCHITECTURES: Final = {
     "llama": "llama", "mistral3": "mistral", "smollm3": "smollm3", "minicpm": "minicpm", "baichuan": "baichuan",
@@ -84,6 +82,31 @@ def _latent(config: Config, metadata: Metadata) -> Config:
     return found
 
 
+def _olmo(config: Config, metadata: Metadata) -> Config:
+    """The third generation was converted as the second with a window."""
+    return {"model_type": "olmo3"} if config.get("sliding_window") else {}
+
+
+def _qwen(config: Config, metadata: Metadata) -> Config:
+    """The first Qwen states the width of both halves of its MLP together."""
+    up = metadata.shapes.get("ffn_up.weight", ())
+    return {"intermediate_size": 2 * up[0]} if len(up) > 1 else {}
+
+
+def _mistral(config: Config, metadata: Metadata) -> Config:
+    """No window stated is no window, whatever the class had once."""
+    return {"sliding_window": config.get("sliding_window")}
+
+
+def _sparse_latent(config: Config, metadata: Metadata) -> Config:
+    """Which layers have an index of their own shows in the tensors."""
+    indexed = metadata.layers_with("indexer.attn_k.weight")
+    layers = range(min(config.get("num_hidden_layers") or 0, MAX_LAYERS))
+    return {
+        **_latent(config, metadata), "indexer_types": ["full" if index in indexed else "shared" for index in layers]
+    }  # fmt: skip
+
+
 def _falcon(config: Config, metadata: Metadata) -> Config:
     one, two = config.get("num_key_value_heads") == 1, metadata.has("attn_norm_2.weight")
     return {"multi_query": one, "new_decoder_architecture": two, "num_kv_heads": config.get("num_key_value_heads")}
@@ -110,73 +133,9 @@ def _llama4(config: Config, metadata: Metadata) -> Config:
     }  # fmt: skip
 
 
-def _sparse(config: Config, metadata: Metadata) -> Config:
-    """Which layers are dense is read off the tensors."""
-    routed = metadata.layers_with("ffn_gate_inp.weight")
-    layers = config.get("num_hidden_layers") or 0
-    dense = [index for index in range(min(layers, 2_000)) if index not in routed]
-    return {"mlp_only_layers": dense, "decoder_sparse_step": 1}
-
-
-def _delta(config: Config, metadata: Metadata) -> Config:
-    """The gated delta rule, in llama.cpp's words for Mamba; `layer_types` from where attention has queries."""
-    heads, inner = metadata.number("ssm.time_step_rank"), metadata.number("ssm.inner_size")
-    attends = metadata.layers_with("attn_q.weight")
-    layers = config.get("num_hidden_layers") or 0
-    found: Config = {
-        "linear_conv_kernel_dim": metadata.number("ssm.conv_kernel"),
-        "linear_key_head_dim": metadata.number("ssm.state_size"),
-        "linear_num_key_heads": metadata.number("ssm.group_count"),
-        "linear_num_value_heads": heads,
-        "linear_value_head_dim": inner // heads if heads and inner else None,
-        "mtp_num_hidden_layers": config.get("num_nextn_predict_layers"),
-        "layer_types": [
-            "full_attention" if index in attends else "linear_attention" for index in range(min(layers, 2_000))
-        ],
-    }  # fmt: skip
-    return found | (_sparse(config, metadata) if config.get("num_experts") else {})
-
-
-def _recurrent(config: Config, metadata: Metadata) -> Config:
-    """Mamba's sizes under the names that its families use."""
-    heads, inner = metadata.number("ssm.time_step_rank"), metadata.number("ssm.inner_size")
-    groups, state = metadata.number("ssm.group_count"), metadata.number("ssm.state_size")
-    taps, width = metadata.number("ssm.conv_kernel"), inner // heads if heads and inner else None
-    hidden = config.get("hidden_size")
-    return {
-        "mamba_num_heads": heads, "mamba_head_dim": width, "n_groups": groups, "ssm_state_size": state,
-        "conv_kernel": taps, "mamba_n_heads": heads, "mamba_d_head": width, "mamba_n_groups": groups,
-        "mamba_d_state": state, "mamba_d_conv": taps, "mamba_d_ssm": inner, "num_heads": heads, "state_size": state,
-        "mamba_expand": inner // hidden if inner and hidden else None, "mamba_dt_rank": heads,
-        "expand": inner // hidden if inner and hidden else None, "time_step_rank": heads,
-    }  # fmt: skip
-
-
-def _nemotron_h(config: Config, metadata: Metadata) -> Config:
-    """A layer is a recurrence, an attention, a feed-forward or experts, as its tensors show."""
-    kinds = (("M", "ssm_in.weight"), ("*", "attn_q.weight"), ("E", "ffn_gate_inp.weight"), ("-", "ffn_up.weight"))
-    holders = [(letter, metadata.layers_with(name)) for letter, name in kinds]
-    layers = range(min(config.get("num_hidden_layers") or 0, 2_000))
-    pattern = "".join(next((letter for letter, held in holders if index in held), "-") for index in layers)
-    return {**_recurrent(config, metadata), "hybrid_override_pattern": pattern}
-
-
-def _mixed(recurrent: str, attention: str) -> Callable[[Config, Metadata], Config]:
-    def change(config: Config, metadata: Metadata) -> Config:
-        attends = metadata.layers_with("attn_q.weight")
-        layers = range(min(config.get("num_hidden_layers") or 0, 2_000))
-        kinds = [attention if index in attends else recurrent for index in layers]
-        return {**_recurrent(config, metadata), "layer_types": kinds, "layers_block_type": kinds}
-
-    return change
-
-
 _OWN: Final[dict[str, Callable[[Config, Metadata], Config]]] = {
-    "llama": _llama, "deepseek2": _latent, "glm-dsa": _latent, "falcon": _falcon, "stablelm": _one_norm,
-    "starcoder": _bigcode, "chatglm": _chatglm, "llama4": _llama4, "qwen2moe": _sparse, "qwen3moe": _sparse,
-    "qwen3vlmoe": _sparse, "qwen3next": _delta, "qwen35": _delta, "qwen35moe": _delta,
-    "nemotron_h": _nemotron_h, "nemotron_h_moe": _nemotron_h,
-    "granitehybrid": _mixed("mamba", "attention"),
-    "lfm2": _mixed("conv", "full_attention"),
-    "lfm2moe": _mixed("conv", "full_attention"),
+    "llama": _llama, "olmo2": _olmo, "qwen": _qwen, "deepseek2": _latent, "glm-dsa": _sparse_latent, "falcon": _falcon,
+    "stablelm": _one_norm, "mistral3": _mistral,
+    "starcoder": _bigcode, "chatglm": _chatglm, "llama4": _llama4, "qwen2moe": dense_layers, "qwen3moe": dense_layers,
+    "qwen3vlmoe": dense_layers, **RECURRENT,
 }  # fmt: skip

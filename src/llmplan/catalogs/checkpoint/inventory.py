@@ -9,12 +9,13 @@ from dataclasses import replace
 from typing import Final
 
 from llmplan.catalogs.checkpoint.entries import DECODER, DRAFT, Entry, entries, with_bytes
-from llmplan.catalogs.checkpoint.header import Checkpoint, FileTensor, Read, clip
+from llmplan.catalogs.checkpoint.header import Checkpoint, Read, clip
 from llmplan.catalogs.checkpoint.matching import Matching, match
 from llmplan.catalogs.checkpoint.slots import Placed
 from llmplan.catalogs.checkpoint.stored_format import file_format, header_format, plain_type
 from llmplan.errors import DataError
 from llmplan.spec.model import Draft, ModelSpec
+from llmplan.spec.provenance import Provenance, Source
 from llmplan.spec.tensor import Shard, Tensor, TensorRole
 from llmplan.units import GB
 
@@ -37,9 +38,10 @@ def attach(model: ModelSpec, checkpoint: Checkpoint) -> Read:
     model = with_bytes(model, found.bytes_per_layer() | dropped.bytes)
     model = _with_format(model, checkpoint, found)
     model = _with_unmatched(model, found.unmatched)
-    notes = (_summary(checkpoint), *dropped.notes, *_unmatched_notes(found.unmatched))
+    notes = (*model.notes, *dropped.notes, *_unmatched_notes(found.unmatched))
+    provenance = {**model.provenance, "checkpoint_bytes": _origin(checkpoint)}
     return Read(
-        model=replace(model, notes=(*model.notes, *notes)), files=len(checkpoint.files),
+        model=replace(model, notes=notes, provenance=provenance), files=len(checkpoint.files),
         tensors=len(checkpoint.tensors), stored_bytes=checkpoint.stored_bytes,
         unmatched=tuple(item.tensor for item in found.unmatched),
     )  # fmt: skip
@@ -171,19 +173,21 @@ def _by_path(unmatched: Iterable[Placed]) -> Iterator[tuple[str, list[Placed]]]:
         yield path, items
 
 
-def _summary(checkpoint: Checkpoint) -> str:
-    files = len(checkpoint.files)
-    return (
-        f"sizes as stored: read from the headers of {len(checkpoint.tensors):,} tensors in {files:,} "
-        f"file{'s' if files > 1 else ''}, {checkpoint.stored_bytes:,} bytes"
-    )
+def _origin(checkpoint: Checkpoint) -> Provenance:
+    """Where the sizes come from."""
+    tensors, files = len(checkpoint.tensors), len(checkpoint.files)
+    title = f"headers of {tensors:,} tensors in {files:,} file{'s' if files > 1 else ''}"
+    return Provenance(
+        source=Source(id="checkpoint-headers", title=title, locator=checkpoint.where), as_of=None, kind="measured",
+        note=f"{checkpoint.stored_bytes:,} bytes of tensors",
+    )  # fmt: skip
 
 
 def _unmatched_notes(unmatched: Sequence[Placed]) -> Iterator[str]:
     if not unmatched:
         return
-    tensors: list[FileTensor] = [item.tensor for item in unmatched]
-    size = sum(tensor.stored_bytes for tensor in tensors)
+    size = sum(item.tensor.stored_bytes for item in unmatched)
     shown = f"{size:,} bytes" if size < GB / 100 else f"{size / GB:.2f} GB"
     names = _names([path for path, _ in _by_path(unmatched)])
-    yield f"{len(tensors):,} tensors of the files ({shown}) are not in the config's description and counted as stored: {names}"  # noqa: E501
+    what = "one tensor" if len(unmatched) == 1 else f"{len(unmatched):,} tensors"
+    yield f"beyond the config's description the files hold {what} ({shown}), counted as stored: {names}"

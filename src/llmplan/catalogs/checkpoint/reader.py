@@ -69,7 +69,7 @@ def _described(folder: Folder, checkpoint: Checkpoint, dtype: str | None, model_
 
 
 def _from_config(folder: Folder, dtype: str | None, model_id: str) -> ModelSpec:
-    data: dict[str, Any] = read_json(folder, CONFIG)
+    data: dict[str, Any] = read_json(folder, CONFIG, is_config=True)
     if data.get("quantization_config") is None and QUANTIZATION in folder.names():
-        data = {**data, "quantization_config": read_json(folder, QUANTIZATION)}
+        data = {**data, "quantization_config": read_json(folder, QUANTIZATION, is_config=True)}
     return read_config(data, model_id=model_id, dtype=dtype)

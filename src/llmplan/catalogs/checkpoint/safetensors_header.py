@@ -24,14 +24,15 @@ def read_safetensors(file: BinaryIO, size: int, where: str) -> Header:
 
     As in the library, the tensors must cover the rest of the file without gap or overlap.
     """
-    start = file.read(LENGTH_BYTES)
-    demand_real_file(start + file.read(len(b"version https://git-lfs") - LENGTH_BYTES), where, size)
+    beginning = file.read(32)
+    demand_real_file(beginning, where, size)
+    start, opening = beginning[:LENGTH_BYTES], beginning[LENGTH_BYTES : LENGTH_BYTES + 1]
     if len(start) < LENGTH_BYTES:
         raise DataError(f"{where}: {size} bytes are too few for a safetensors header", hints=["download it again"])
     length = int.from_bytes(start, "little")
-    if length > MAX_JSON_BYTES:
+    if length > MAX_JSON_BYTES or (length and opening not in (b"{", b"")):
         raise DataError(
-            f"{where}: not a safetensors file: its header would be {length:,} bytes long",
+            f"{where}: not a safetensors file: it does not begin with the length of a header and the header",
             hints=["a .bin or .pt file is not read: convert it to safetensors, or give the path of config.json"],
         )
     if length > size - LENGTH_BYTES:

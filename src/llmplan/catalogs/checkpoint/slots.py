@@ -6,7 +6,7 @@ A module's path is written with `{i}` for the layer's number and `{e}` for an ex
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -86,14 +86,21 @@ def slot_of(tensor: Tensor) -> tuple[str, Kind, int | None]:
     return module, kind, layer
 
 
-def place(tensor: FileTensor, known: Container[tuple[str, Kind]]) -> Placed:
-    """The reading of a name that the inventory has; else the plainest one."""
-    fallback: Placed | None = None
-    for reading, kind in readings(tensor.name):
-        module, layer = numbered(reading)
+def meaning(path: str, known: Container[tuple[str, Kind]]) -> tuple[str, Kind]:
+    """The reading of a numbered path that the inventory has; else the plainest one."""
+    found = list(readings(path))
+    for module, kind in found:
         if (module, kind) in known or (kind is Kind.SIDE and (module, Kind.WEIGHT) in known):
-            return Placed(tensor=tensor, module=module, kind=kind, layer=layer)
-        if fallback is None or fallback.module == numbered(tensor.name)[0]:
-            fallback = Placed(tensor=tensor, module=module, kind=kind, layer=layer)
-    assert fallback is not None
-    return fallback
+            return module, kind
+    return found[1] if len(found) > 1 else found[0]
+
+
+def place(tensors: Iterable[FileTensor], known: Container[tuple[str, Kind]]) -> Iterator[Placed]:
+    """Each tensor with its place; the same path in another layer means the same."""
+    meanings: dict[str, tuple[str, Kind]] = {}
+    for tensor in tensors:
+        path, layer = numbered(tensor.name)
+        if path not in meanings:
+            meanings[path] = meaning(path, known)
+        module, kind = meanings[path]
+        yield Placed(tensor=tensor, module=module, kind=kind, layer=layer)

@@ -30,18 +30,21 @@ def plain_type(checkpoint: Checkpoint) -> str | None:
 
 
 def file_format(checkpoint: Checkpoint, matches: Sequence[Match]) -> str:
-    """The format of a GGUF file: its file type, or the known one that takes about as many bits."""
+    """The format of a GGUF file: its file type, or the known one of its usual block type with about as many bits."""
     stated = FILE_TYPES.get(checkpoint.metadata.get(FILE_TYPE, -1))
     for name in (f"gguf-{stated}", {"f32": "fp32", "f16": "fp16", "bf16": "bf16"}.get(stated or "", "")):
         if name in _KNOWN:
             return name
     stored = [item.tensor for match in matches for item in match.stored if _is_linear(match)]
-    elements = sum(tensor.elements for tensor in stored)
-    types = {tensor.dtype for tensor in stored}
-    if len(types) == 1 and (plain := PLAIN.get(next(iter(types)))):
-        return plain
-    bits = weight_bits(stored, elements) if elements else 16.0
-    return min(GGUF_WEIGHT_FORMATS, key=lambda known: abs(known.bits - bits)).id
+    sizes: Counter[str] = Counter()
+    for tensor in stored:
+        sizes[tensor.dtype] += tensor.stored_bytes
+    most = sizes.most_common(1)[0][0] if sizes else "F16"
+    if most in PLAIN:
+        return name if (name := f"gguf-{most.lower()}") in _KNOWN else PLAIN[most]
+    bits = weight_bits(stored, sum(tensor.elements for tensor in stored))
+    alike = [known for known in GGUF_WEIGHT_FORMATS if known.id.startswith(f"gguf-{most.lower()}")]
+    return min(alike or GGUF_WEIGHT_FORMATS, key=lambda known: abs(known.bits - bits)).id
 
 
 def header_format(matches: Sequence[Match], where: str) -> str | None:

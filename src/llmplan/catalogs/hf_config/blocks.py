@@ -58,7 +58,8 @@ class Heads:
 def gqa(
     path: str, hidden: int, heads: Heads, *,
     names: QkvNames, qkv_bias: bool = False, out_bias: bool = False, window: int | None = None,
-    chunked: bool = False, query_gate: bool = False, borrowed_cache: bool = False, extra: tuple[Tensor, ...] = (),
+    chunked: bool = False, query_gate: bool = False, borrowed_cache: bool = False, encoder: bool = False,
+    extra: tuple[Tensor, ...] = (),
 ) -> GqaAttention:  # fmt: skip
     """Multi-head (kv = query), grouped-query or multi-query (kv = 1) attention; `extra` are norms and sinks.
 
@@ -80,7 +81,7 @@ def gqa(
     return GqaAttention(
         query_heads=heads.query, kv_heads=heads.kv, head_dim=heads.dim, v_head_dim=heads.dim,
         window_tokens=window, chunked=chunked and window is not None, borrowed_cache=borrowed_cache,
-        tensors=(*tensors, *extra),
+        encoder=encoder, tensors=(*tensors, *extra),
     )  # fmt: skip
 
 
@@ -169,6 +170,11 @@ def embedding(path: str, vocabulary: int, hidden: int) -> Tensor:
     return Tensor(
         name=f"{path}.weight", shape=(vocabulary, hidden), role=TensorRole.EMBED, shard=Shard.VOCAB
     )  # fmt: skip
+
+
+def head_bias(path: str, vocabulary: int) -> Iterator[Tensor]:
+    """The bias of an output projection whose weight is the embedding's."""
+    yield Tensor(name=f"{path}.bias", shape=(vocabulary,), role=TensorRole.BIAS, shard=Shard.VOCAB)
 
 
 def head(path: str, vocabulary: int, hidden: int, *, bias: bool = False) -> Iterator[Tensor]:

@@ -1,51 +1,56 @@
 """The longest request that an engine admits, as vLLM derives it from a config.
 
-Start from the smallest of the length keys that the file states. RoPE scaling then multiplies it by `factor`, except:
-`llama3`, `longrope` / `su` and multimodal (`mrope`) scaling, whose length keys already state the scaled length; and
-`yarn`, where the factor applies to `original_max_position_embeddings`. Gemma 3 states the scaled length, too.
+The smallest of the length keys that the file states, or `model_max_length` (Command R) where it is there. RoPE scaling
+then multiplies it by `factor`, except for kinds whose length keys already state the scaled length: `yarn`, `llama3`,
+`longrope` and those derived from them. Gemma 3 states the scaled length, whatever its kind.
+
+Reference: vLLM 0.33, `config/model.py` (_get_and_verify_max_len) and
+`transformers_utils/model_arch_config_convertor.py` (derive_max_model_len_and_key). Releases before 0.32 multiply the
+length before scaling by a `yarn` factor.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from llmplan.catalogs.hf_config.normalize import MAX_TOKENS, Config, show
 
 _LENGTH_KEYS: Final = (
-    "max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "model_max_length",
+    "max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "model_max_length", "max_target_positions",
     "max_sequence_length", "max_seq_length", "seq_len",
 )  # fmt: skip
-_ALREADY_SCALED: Final = frozenset({"default", "llama3", "longrope", "su", "mrope", "proportional"})
+_OVERRIDE: Final = "model_max_length"
+_ALREADY_SCALED: Final = frozenset({"su", "longrope", "llama3", "yarn", "deepseek_yarn", "deepseek_llama_scaling"})
 
 
 def max_context_tokens(config: Config, model_type: str) -> int:
     """Tokens of prompt and answer together.
 
     >>> from llmplan.catalogs.hf_config.normalize import Config
-    >>> yarn = {"rope_type": "yarn", "factor": 40, "original_max_position_embeddings": 4096}
-    >>> max_context_tokens(Config(where="", values={"max_position_embeddings": 163840, "rope_scaling": yarn}), "")
-    163840
+    >>> linear = {"rope_type": "linear", "factor": 4.0}
+    >>> max_context_tokens(Config(where="", values={"max_position_embeddings": 4096, "rope_scaling": linear}), "")
+    16384
     """
-    stated = [config.integer(key, high=MAX_TOKENS) for key in _LENGTH_KEYS if config.has(key)]
+    stated = {key: config.integer(key, high=MAX_TOKENS) for key in _LENGTH_KEYS if config.has(key)}
     if not stated:
         raise config.fail("max_position_embeddings", "missing; without it no context length is known")
-    length = min(stated)
-    rope = _scaling(config)
-    kind = rope.get("rope_type", rope.get("type", "default"))
-    if not isinstance(kind, str):
-        raise config.fail("rope_scaling.rope_type", f"expected text, got {show(kind)}")
-    if kind in _ALREADY_SCALED or model_type.startswith("gemma3"):
+    length = stated.get(_OVERRIDE) or min(stated.values())
+    if "gemma3" in model_type:
         return length
-    factor = config.number(rope, "factor", "rope_scaling") or 1.0
-    if kind == "yarn":
-        original = config.number(rope, "original_max_position_embeddings", "rope_scaling")
-        length = round(original) if original is not None else length
-    return min(round(length * factor), MAX_TOKENS)
+    factor = 1.0
+    for rope in _scalings(config):
+        kind = rope.get("rope_type", rope.get("type", "default"))
+        if not isinstance(kind, str):
+            raise config.fail("rope_scaling.rope_type", f"expected text, got {show(kind)}")
+        stretch = config.number(rope, "factor", "rope_scaling")
+        if stretch is not None and kind not in _ALREADY_SCALED:
+            factor = stretch
+    return max(1, min(int(length * factor), MAX_TOKENS))
 
 
-def _scaling(config: Config) -> Mapping[str, Any]:
-    """The scaling in force: newer files say `rope_parameters`, possibly one per kind of layer."""
+def _scalings(config: Config) -> Iterator[Mapping[str, Any]]:
+    """The scalings in force: newer files say `rope_parameters`, possibly one per kind of layer."""
     scaling = config.mapping("rope_scaling") or config.mapping("rope_parameters")
-    per_kind = scaling.get("full_attention")
-    return per_kind if isinstance(per_kind, Mapping) else scaling
+    nested = [value for value in scaling.values() if isinstance(value, Mapping)]
+    yield from nested or (scaling,)

@@ -1,4 +1,4 @@
-"""A decoder built from its config and its family's style: the one place where blocks become layers and layers groups."""
+"""A decoder built from its config and its family's style: where blocks become layers, and equal layers groups."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from llmplan.catalogs.hf_config.blocks import (
     embedding,
     gqa,
     head,
+    head_bias,
     linear,
     mla,
     mlp,
@@ -19,8 +20,8 @@ from llmplan.catalogs.hf_config.blocks import (
     router,
     score_bias,
 )  # fmt: skip
-from llmplan.catalogs.hf_config.normalize import MAX_EXPERTS, Config
-from llmplan.catalogs.hf_config.style import Flag, LayerMixers, Moe, Names, Style
+from llmplan.catalogs.hf_config.normalize import MAX_EXPERTS, MAX_PARAMETERS, Config
+from llmplan.catalogs.hf_config.style import Flag, LayerMixers, MixerName, Moe, Names, Style
 from llmplan.catalogs.hf_config.windows import layer_types
 from llmplan.spec.model import (
     DenseFeedForward,
@@ -42,6 +43,12 @@ class Decoder:
     globals: tuple[Tensor, ...]
     tied: bool
 
+    @property
+    def elements(self) -> int:
+        """Numbers in all of its tensors."""
+        inside = sum(group.count * tensor.elements for group in self.layers for tensor in group.tensors())
+        return inside + sum(tensor.elements for tensor in self.globals)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerPlan:
@@ -59,10 +66,13 @@ def build(config: Config, style: Style, names: Names) -> Decoder:
     base = names.base or style.base
     layer_types(config, style.layer_kinds)
     tied = config.flag("tie_word_embeddings")
-    return Decoder(
+    decoder = Decoder(
         layers=grouped(config, style, f"{base}.{style.layers}" if base else style.layers, layer_plans(config, style)),
         globals=tuple(_globals(config, style, base, names, tied)), tied=tied,
     )  # fmt: skip
+    if decoder.elements > MAX_PARAMETERS:
+        raise config.fail("hidden_size", f"with the other sizes, {decoder.elements:.1e} weights: no model has so many")
+    return decoder
 
 
 def layer_plans(config: Config, style: Style) -> tuple[LayerPlan, ...]:
@@ -94,17 +104,21 @@ def _group(config: Config, style: Style, path: str, plan: LayerPlan, indices: li
         config = replace(config, values={**config.values, **dict(plan.keys)})
     if style.vary is not None:
         style = style.vary(config, style)
-    mixers = (
-        style.recurrent_of(config, path)
-        if name == "recurrent" and style.recurrent_of
-        else attention(config, style, path, plan.window)
-        for name in plan.mixers
-    )
+    mixers = (_mixer(config, style, path, plan.window, name) for name in plan.mixers)
     more = tuple(style.extra(config, path)) if style.extra else ()
     return LayerGroup(
         count=len(indices), indices=tuple(indices), mixers=tuple(mixers),
         feed_forward=_feed_forward(config, style, path, plan), norms=(*_norms(config, style, path), *more),
     )  # fmt: skip
+
+
+def _mixer(config: Config, style: Style, path: str, window: int | None, name: MixerName) -> Mixer:
+    if name == "recurrent" and style.recurrent_of is not None:
+        return style.recurrent_of(config, path)
+    if name != "again":
+        return attention(config, style, path, window)
+    window = style.again_window(config) if style.again_window else window
+    return replace(attention(config, style, path, window), tensors=())
 
 
 def decides(config: Config, flag: Flag) -> bool:
@@ -124,6 +138,7 @@ def attention(config: Config, style: Style, layer: str, window: int | None) -> M
         path, config.hidden, heads, names=style.qkv, qkv_bias=decides(config, style.qkv_bias),
         out_bias=decides(config, style.out_bias), window=window, chunked=style.chunked,
         query_gate=style.query_gate, borrowed_cache=config.flag("borrowed_cache"),
+        encoder=decides(config, style.encoder),
         extra=tuple(_beside(config, style, path, heads)),
     )  # fmt: skip
 
@@ -133,7 +148,7 @@ def latent_sizes(config: Config) -> MlaSizes:
     return MlaSizes(
         heads=config.heads, q_rank=config.optional_integer("q_lora_rank", low=1),
         kv_rank=config.integer("kv_lora_rank"), nope=config.integer("qk_nope_head_dim"),
-        rope=config.integer("qk_rope_head_dim"), value=config.integer("v_head_dim"),
+        rope=config.integer("qk_rope_head_dim", low=0), value=config.integer("v_head_dim"),
     )  # fmt: skip
 
 
@@ -149,6 +164,8 @@ def _beside(config: Config, style: Style, path: str, heads: Heads) -> Iterator[T
             yield from norm(k_name, heads.kv * heads.dim, shard=Shard.KV_COLUMN)
     if style.sinks is not None:
         yield Tensor(name=f"{path}.{style.sinks}", shape=(heads.query,), role=TensorRole.OTHER, shard=Shard.COLUMN)
+    if style.beside is not None:
+        yield from style.beside(config, path)
 
 
 def _feed_forward(config: Config, style: Style, path: str, plan: LayerPlan) -> FeedForward | None:
@@ -168,17 +185,18 @@ def _dense(config: Config, style: Style, layer: str) -> FeedForward:
 
 
 def _moe(config: Config, moe: Moe, layer: str) -> FeedForward:
-    path, hidden = f"{layer}.{moe.path}", config.hidden
+    path, hidden = f"{layer}.{moe.path}" if moe.path else layer, config.hidden
     experts = config.integer(moe.count_key, high=MAX_EXPERTS)
     chosen = config.integer(moe.chosen_key, high=MAX_EXPERTS)
     if chosen > experts:
         raise config.fail(moe.chosen_key, f"{chosen} of {experts} experts cannot be chosen")
     size = config.integer(moe.size_key)
+    scored = experts + (moe.idle(config) if moe.idle else 0)
     tensors = [*router(
-            f"{path}.{moe.router}", experts, hidden, bias=decides(config, moe.router_bias), dtype=moe.router_dtype,
+            f"{path}.{moe.router}", scored, hidden, bias=decides(config, moe.router_bias), dtype=moe.router_dtype,
         )]  # fmt: skip
     if moe.score_bias is not None:
-        tensors.append(score_bias(f"{path}.{moe.score_bias}", experts))
+        tensors.append(score_bias(f"{path}.{moe.score_bias}", scored))
     if moe.extra is not None:
         tensors += moe.extra(config, path)
     tensors += mlp(
@@ -189,11 +207,13 @@ def _moe(config: Config, moe: Moe, layer: str) -> FeedForward:
     shared = moe.shared_size(config) if moe.shared_size else 0
     if shared:
         within = layer if moe.shared_beside else path
-        tensors += mlp(f"{within}.{moe.shared_path}", hidden, shared, moe.shared_names)
+        tensors += mlp(
+            f"{within}.{moe.shared_path}", hidden, shared, moe.shared_names, bias=decides(config, moe.shared_bias)
+        )  # fmt: skip
         if moe.shared_gate is not None:
             tensors += router(f"{path}.{moe.shared_gate}", 1, hidden)
     return MoeFeedForward(
-        experts=experts, experts_per_token=chosen, expert_intermediate_size=size,
+        experts=experts, experts_per_token=max(1, round(chosen * experts / scored)), expert_intermediate_size=size,
         shared_intermediate_size=shared, tensors=tuple(tensors),
     )  # fmt: skip
 
@@ -221,5 +241,7 @@ def _globals(config: Config, style: Style, base: str, names: Names, tied: bool) 
         yield from norm(f"{below}{style.final_norm}", hidden, bias=decides(config, style.norm_bias))
     if style.extra_globals is not None:
         yield from style.extra_globals(config, base)
+    if tied and decides(config, style.head_bias):
+        yield from head_bias(names.head or style.head, vocabulary)
     if not tied:
         yield from head(names.head or style.head, vocabulary, width, bias=decides(config, style.head_bias))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from llmplan.catalogs.hf_config.class_defaults import NESTED_DEFAULTS
-from llmplan.catalogs.hf_config.normalize import Config, canonical, show
+from llmplan.catalogs.hf_config.normalize import Config, canonical, expert_keys, show
 from llmplan.catalogs.hf_config.registry import BY_TYPE, TEXT_TYPES, known_types
 from llmplan.catalogs.hf_config.style import Family, Names
 from llmplan.catalogs.hf_config.uncounted import described_towers
@@ -35,11 +35,18 @@ class Found:
 def descend(data: Mapping[str, Any], where: str) -> Found:
     """The text decoder of a file: the file itself, or the part of a multimodal one."""
     outer = _model_type(data, where)
+    if data.get("is_encoder_decoder") is True and outer not in BY_TYPE and outer not in WRAPPER_BY_TYPE:
+        raise UnsupportedModelError(
+            f"{where}: key `is_encoder_decoder`: an encoder-decoder model ({show(outer)}) is not read: "
+            "it keeps a cache of its input beside that of its output",
+            hints=["decoders and encoders are read: `llmplan catalog list models` names some"],
+        )
     wrapper = WRAPPER_BY_TYPE.get(outer)
     around = _part(data, wrapper.inside, where) if wrapper is not None and wrapper.inside else data
     around = data if around is None else around
     text = _part(around, wrapper.text_key if wrapper else "text_config", where)
-    if wrapper is None or (text is None and outer in BY_TYPE):
+    flat = text is None and outer in BY_TYPE
+    if wrapper is None or (flat and not any(_part(around, key, where) for key in wrapper.towers)):
         family = _family(outer, where)
         return Found(
             config=_decoder(data, family, where), family=family, model_type=outer, names=AS_TEXT, towers=(),
@@ -48,7 +55,8 @@ def descend(data: Mapping[str, Any], where: str) -> Found:
     inner, raw = wrapper.text_type, data
     if text is not None:
         inner = _text_type(text, where) or inner
-        raw = NESTED_DEFAULTS.get(inner, {}) | _inherited(data) | _inherited(around) | dict(text)
+        outside = {**_inherited(data), **_inherited(around)}
+        raw = {**NESTED_DEFAULTS.get(inner, {}), **outside, **text, **_tied(wrapper, around, text)}
     family = _family(inner, where)
     config = _decoder(raw, family, where)
     towers = _towers(wrapper, around, config, where)
@@ -57,6 +65,14 @@ def descend(data: Mapping[str, Any], where: str) -> Found:
         config=config, family=family, model_type=outer, names=wrapper.names, towers=towers, notes=wrapper.notes,
         uncounted=not towers or bool(described - wrapper.towers.keys()),
     )  # fmt: skip
+
+
+def _tied(wrapper: Wrapper, around: Mapping[str, Any], text: Mapping[str, Any]) -> dict[str, Any]:
+    """Whether embedding and output are tied: the file's own answer, unless the decoder's alone says yes and counts."""
+    stated = around.get("tie_word_embeddings")
+    if stated is None or (stated is False and wrapper.either_ties and text.get("tie_word_embeddings") is True):
+        return {}
+    return {"tie_word_embeddings": stated}
 
 
 def _family(model_type: str, where: str) -> Family:
@@ -71,7 +87,9 @@ def _family(model_type: str, where: str) -> Family:
 
 def _decoder(raw: Mapping[str, Any], family: Family, where: str) -> Config:
     """The decoder's keys under canonical names, with what follows from the family's own."""
-    config = canonical(raw, where=where, aliases=family.aliases, defaults=family.defaults)
+    moe = family.style.moe
+    named = {**raw, **expert_keys(raw, moe.count_key, moe.chosen_key)} if moe is not None else raw
+    config = canonical(named, where=where, aliases=family.aliases, defaults=family.defaults)
     if family.derive is None:
         return config
     return replace(config, values={**config.values, **family.derive(config)})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from llmplan.catalogs.hf_config.normalize import MAX_HEADS, MAX_LAYERS, Config, show
+from llmplan.catalogs.hf_config.normalize import MAX_EXPERTS, MAX_HEADS, MAX_LAYERS, Config, show
 
 Routed: TypeAlias = tuple[bool, ...]
 
@@ -55,12 +55,28 @@ def ones_of(key: str, fallback: Callable[[Config], Routed]) -> Callable[[Config]
     return rule
 
 
-def heads_of(config: Config, key: str, layer: int) -> int | None:
-    """The heads of one layer from a list of one number per layer; None where the file has no such list."""
+def number_of(config: Config, key: str, layer: int, *, high: int = MAX_HEADS) -> int | None:
+    """A layer's number from a list of one per layer; None where the file has no such list."""
     entries = listed(config, key, more=MAX_LAYERS)
     if entries is None:
         return None
-    heads = entries[layer]
-    if isinstance(heads, bool) or not isinstance(heads, int) or not 1 <= heads <= MAX_HEADS:
-        raise config.fail(key, f"expected a number of heads from 1 to {MAX_HEADS}, got {show(heads)}")
-    return heads
+    number = entries[layer]
+    if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= high:
+        raise config.fail(key, f"expected a whole number from 1 to {high} for each layer, got {show(number)}")
+    return number
+
+
+def leading(key: str) -> Callable[[Config], Routed]:
+    """All layers route but the first ones, whose number is under `key`."""
+
+    def rule(config: Config) -> Routed:
+        first = config.optional_integer(key, high=MAX_LAYERS) or 0
+        return tuple(i >= first for i in range(config.layers))
+
+    return rule
+
+
+def of_each(config: Config, count_key: str, size_key: str) -> int:
+    """The width of so many experts side by side, 0 where there is none."""
+    count = config.optional_integer(count_key, high=MAX_EXPERTS) or 0
+    return config.derived(count_key, count * config.integer(size_key)) if count else 0

@@ -7,21 +7,24 @@ the class distinguishes "none" from "not said" (`NULLABLE`).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from llmplan.errors import DataError
 
-NULLABLE: Final = frozenset({"q_lora_rank", "sliding_window", "kv_lora_rank", "mamba_d_ssm"})
-"""Keys whose `null` is an answer: no query compression, no window."""
+NULLABLE: Final = frozenset(
+    {"q_lora_rank", "sliding_window", "kv_lora_rank", "mamba_d_ssm", "num_key_value_heads", "head_dim"}
+)
+"""Keys whose `null` is an answer: no query compression, no window, a KV head per head, width divided by heads."""
 
 MAX_LAYERS: Final = 2_000
 MAX_WIDTH: Final = 2**24
 MAX_HEADS: Final = 2**16
 MAX_EXPERTS: Final = 2**16
 MAX_TOKENS: Final = 2**31
+MAX_PARAMETERS: Final = 10**15
+"""A hundred times what the largest published model has; more is a mistake of the file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +71,10 @@ class Config:
             raise self.fail(key, f"gives a width of {show(value)}, not one from 1 to {MAX_WIDTH}")
         return value
 
+    def element(self, key: str, value: Any, *, low: int = 1, high: int = MAX_WIDTH) -> int:
+        """A whole number within bounds, out of the list that `key` holds."""
+        return self._checked(key, value, low, high)
+
     def flag(self, key: str, default: bool = False) -> bool:
         """A true or false."""
         value = self.values.get(key)
@@ -85,7 +92,7 @@ class Config:
         name = f"{within}.{key}"
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self.fail(name, f"expected a number, got {show(value)}")
-        if not (math.isfinite(value) and 0 < value <= MAX_TOKENS):
+        if not 0 < value <= MAX_TOKENS:
             raise self.fail(name, f"expected a positive number, got {show(value)}")
         return float(value)
 
@@ -142,6 +149,24 @@ class Config:
         if self.hidden % self.heads:
             raise self.fail("num_attention_heads", f"{self.heads} does not divide hidden_size {self.hidden}")
         return self.hidden // self.heads
+
+
+EXPERT_COUNTS: Final = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
+EXPERT_CHOICES: Final = ("num_experts_per_tok", "moe_topk", "moe_top_k", "moe_k")
+
+
+def expert_keys(raw: Mapping[str, Any], count_key: str, chosen_key: str) -> dict[str, Any]:
+    """The numbers of experts and of those that run, under a family's names where the file uses another's.
+
+    Files that were written by another version of the library than the first have the same keys under its names.
+    """
+    found = {}
+    for key, others in ((count_key, EXPERT_COUNTS), (chosen_key, EXPERT_CHOICES)):
+        if raw.get(key) is None and key in others:
+            stated = next((raw[other] for other in others if raw.get(other) is not None), None)
+            if stated is not None:
+                found[key] = stated
+    return found
 
 
 def canonical(

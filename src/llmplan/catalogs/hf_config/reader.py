@@ -77,7 +77,7 @@ def _notes(found: Found, draft: Draft | None, uncounted_parameters: int | None) 
     drafts = draft_note(found.config, draft)
     if drafts is not None:
         yield drafts
-    yield from found.family.notes
+    yield from (*found.notes, *found.family.notes)
 
 
 def _architecture(data: Mapping[str, Any], model_type: str) -> str:

@@ -6,8 +6,9 @@ column, what belongs to groups by KV column. Engines keep the last K - 1 inputs 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from llmplan.catalogs.hf_config.blocks import linear, norm
 from llmplan.spec.model import RecurrentKind, RecurrentMixer, Shard, State, Tensor, TensorRole
@@ -157,4 +158,51 @@ def short_conv(path: str, hidden: int, taps: int, *, bias: bool = False) -> Recu
     return RecurrentMixer(
         kind=RecurrentKind.SHORT_CONV, heads=hidden, kv_heads=1, key_dim=0, value_dim=1, conv_width=taps,
         states=(State(heads=hidden, elements=taps - 1),), tensors=tensors,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KdaGates:
+    """How the gates of Kimi's delta attention are made: through a bottleneck as wide as a head, or by one matrix."""
+
+    forget: Literal["low_rank", "full"] = "low_rank"
+    """f_a_proj and f_b_proj, or f_proj"""
+    output: Literal["low_rank", "full"] = "low_rank"
+    """g_a_proj and g_b_proj, or g_proj"""
+
+
+def kimi_delta(path: str, hidden: int, sizes: StateSizes, gates: KdaGates) -> RecurrentMixer:
+    """The gated delta rule with a decay per channel (KDA): as many key heads as value heads, a convolution for each.
+
+    State: conv 3 heads d (K - 1), heads d^2 in 32 bit whatever the model's type.
+    """
+    inner, rank = sizes.inner, sizes.value_dim
+    tensors: list[Tensor] = []
+    for name in ("q", "k", "v"):
+        tensors += linear(f"{path}.{name}_proj", inner, hidden, Shard.COLUMN)
+        tensors += conv1d(f"{path}.{name}_conv1d", inner, sizes.taps, bias=False)
+    for name, kind in (("f", gates.forget), ("g", gates.output)):
+        if kind == "full":
+            tensors += linear(f"{path}.{name}_proj", inner, hidden, Shard.COLUMN)
+        else:
+            tensors += linear(f"{path}.{name}_a_proj", rank, hidden, Shard.REPLICATED)
+            tensors += linear(f"{path}.{name}_b_proj", inner, rank, Shard.COLUMN)
+    tensors += [
+        *linear(f"{path}.b_proj", sizes.heads, hidden, Shard.COLUMN),
+        vector(f"{path}.A_log", sizes.heads, dtype="fp32"),
+        vector(f"{path}.dt_bias", inner, dtype="fp32"),
+        *norm(f"{path}.o_norm", sizes.value_dim),
+        *linear(f"{path}.o_proj", hidden, inner, Shard.ROW),
+    ]
+    return RecurrentMixer(
+        kind=RecurrentKind.GATED_DELTA, heads=sizes.heads, kv_heads=sizes.groups, key_dim=sizes.key_dim,
+        value_dim=sizes.value_dim, conv_width=sizes.taps, states=sizes.states("fp32"), tensors=tuple(tensors),
+    )  # fmt: skip
+
+
+def linear_attention(heads: int, head_dim: int, tensors: Iterable[Tensor]) -> RecurrentMixer:
+    """Linear attention with a fixed decay per head, without a convolution. State: heads d^2."""
+    return RecurrentMixer(
+        kind=RecurrentKind.LINEAR, heads=heads, kv_heads=heads, key_dim=head_dim, value_dim=head_dim,
+        states=(State(heads=heads, elements=head_dim * head_dim),), tensors=tuple(tensors),
     )  # fmt: skip

@@ -27,7 +27,7 @@ def small(path: str, out: int, inputs: int) -> Tensor:
 
 
 def dsa_indexer(path: str, hidden: int, q_rank: int, indexer: Indexer) -> Iterator[Tensor]:
-    """DeepSeek V3.2's lightning indexer: queries from the compressed query, one key for all heads, a weight per head."""
+    """DeepSeek V3.2's indexer: queries from the compressed query, one key for all heads, a weight per head."""
     heads, dim = indexer.heads, indexer.head_dim
     yield from linear(f"{path}.wq_b", heads * dim, q_rank, Shard.REPLICATED)
     yield from linear(f"{path}.wk", dim, hidden, Shard.REPLICATED)

@@ -1,9 +1,10 @@
 """What is said of modules, resolved against the inventory: the format of most weights, and which modules differ.
 
-Several dialects exist. compressed-tensors lists exact paths of linear layers, or `re:` and a regular expression matched
-from the start; ModelOpt and MXFP4 list paths, which cover what is below them, with `*` or without; FP8 and bitsandbytes list names of modules at any depth (`gate` is any
-module called gate, and what is below it); GPTQ lists bare regular expressions; MLX and AutoRound list paths whose
-beginning depends on who loaded the model, so that only what follows `layers` counts.
+Several dialects exist. compressed-tensors lists exact paths of linear layers, or `re:` and a regular expression
+matched from the start; ModelOpt and MXFP4 list paths, which cover what is below them, with `*` or without; FP8 and
+bitsandbytes list names of modules at any depth (`gate` is any module called gate, and what is below it); GPTQ lists
+bare regular expressions; MLX and AutoRound list paths whose beginning depends on who loaded the model, so that only
+what follows `layers` counts.
 """
 
 from __future__ import annotations
@@ -121,10 +122,14 @@ def _modules(
     for path, tensor in _matrices((*outside, *(draft.globals if draft else ()))):
         yield _Module(path=path, tensor=tensor, indices=(), copies=1, in_tower=False)
     for tower in towers:
-        counts = {tensor.name.rpartition(".")[0]: count for count, tensor in tower.tensors}
+        counts = {tensor.name.removesuffix(".weight"): count for count, tensor in tower.tensors}
         for path, tensor in _matrices(tensor for _, tensor in tower.tensors):
-            if tensor.role in _IN_LAYERS:
-                yield _Module(path=path, tensor=tensor, indices=(), copies=counts[path], in_tower=True)
+            if tensor.role not in _IN_LAYERS:
+                continue
+            layers_of = tuple(range(counts[path])) if "{i}" in path else ()
+            yield _Module(
+                path=path, tensor=tensor, indices=layers_of, copies=1 if layers_of else counts[path], in_tower=True
+            )  # fmt: skip
 
 
 def _matrices(tensors: Iterable[Tensor]) -> Iterator[tuple[str, Tensor]]:

@@ -15,7 +15,8 @@ from llmplan.catalogs.hf_config.normalize import Config
 from llmplan.catalogs.hf_config.windows import WindowRule, full
 from llmplan.spec.model import Draft, FeedForward, Mixer, Tensor
 
-MixerName: TypeAlias = Literal["attention", "recurrent"]
+MixerName: TypeAlias = Literal["attention", "recurrent", "again"]
+"""again: the layer runs once more for a token, with the same weights and a cache of its own"""
 LayerMixers: TypeAlias = tuple[MixerName, ...]
 """what a layer mixes tokens with: one mostly, none in a feed-forward layer, two side by side"""
 
@@ -58,6 +59,8 @@ class Moe:
     path: str = "mlp"
     router: str = "gate"
     router_bias: Flag = False
+    idle: Callable[[Config], int] | None = None
+    """experts without weights that the router may choose, too (LongCat's identities): fewer with weights run"""
     router_dtype: str | None = None
     """format id where checkpoints keep the router in another than the rest"""
     score_bias: str | None = None
@@ -105,6 +108,10 @@ class Style:
     qk_norm_names: tuple[str, str] = ("q_norm", "k_norm")
     qk_norm_bias: bool = False
     sinks: str | None = None
+    beside: Callable[[Config, str], Iterable[Tensor]] | None = None
+    """more tensors of a layer's attention, below its path (a projection that gates the output)"""
+    encoder: Flag = False
+    """attention sees the tokens behind, too, and keeps no cache"""
     query_gate: bool = False
     """the query projection is twice as wide: its second half gates the output"""
     windows: WindowRule = full
@@ -113,6 +120,8 @@ class Style:
     layer_kinds: frozenset[str] = frozenset()
     """entries of `layer_types` that this family knows besides full and windowed attention"""
     mixers: Callable[[Config], tuple[LayerMixers, ...]] = attention_everywhere
+    again_window: Callable[[Config], int] | None = None
+    """window of a layer that runs again; None: as the first time"""
     attention_of: Callable[[Config, str, int | None], Mixer] | None = None
     """builds a layer's attention from its keys, path and window, where it is of no ordinary kind"""
     recurrent_of: Callable[[Config, str], Mixer] | None = None

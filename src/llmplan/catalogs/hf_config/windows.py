@@ -42,6 +42,40 @@ def from_layer(config: Config) -> Windows:
     return _by_layer_types(config, width) or tuple(None if i < start else width for i in range(config.layers))
 
 
+def listed(key: str) -> WindowRule:
+    """The file lists the window of every layer, null for none (PLaMo 3)."""
+
+    def rule(config: Config) -> Windows:
+        widths = config.items(key)
+        if widths is None:
+            raise config.fail(key, "missing; without it the windows of the layers are unknown")
+        if len(widths) < config.layers:
+            raise config.fail(key, f"lists {len(widths)} layers of {config.layers}")
+        return tuple(
+            None if width is None else config.element(key, width, low=0, high=MAX_TOKENS) or None
+            for width in widths[: config.layers]
+        )
+
+    return rule
+
+
+def without_rope(config: Config) -> Windows:
+    """SmolLM 3: off unless `use_sliding_window`; then the layers without rotary positions are windowed.
+
+    Those are the zeros of `no_rope_layers`, or else every `no_rope_layer_interval`-th.
+    """
+    width = _width(config, "sliding_window") if config.flag("use_sliding_window") else None
+    if width is None:
+        return full(config)
+    rotary = config.items("no_rope_layers")
+    if rotary is None:
+        period = config.optional_integer("no_rope_layer_interval", low=1) or 4
+        rotary = tuple((i + 1) % period for i in range(config.layers))
+    if len(rotary) < config.layers:
+        raise config.fail("no_rope_layers", f"lists {len(rotary)} layers of {config.layers}")
+    return _by_layer_types(config, width) or tuple(None if kind else width for kind in rotary[: config.layers])
+
+
 def every(
     period: int, *, key: str = "sliding_window", pattern_key: str = "sliding_window_pattern", beyond: int = 0
 ) -> WindowRule:  # fmt: skip

@@ -27,8 +27,8 @@ def layer_bytes_per_token(widths: LayerWidths, setup: FinetuneSetup) -> float:
 
     widths: of the layer; setup: method and stack.
     2 B x (queries, keys, values + mixer output + gate, up and activation + 2 x hidden) + norms' inputs
-    + 2 B x inputs of the matrices (full fine-tuning; 1.5 times for bases whose kernels keep them). Adapters come on top:
-    `adapter_input_bytes_per_token`. Valid for flash attention in 16 bit. Reference: saved tensors of PyTorch's
+    + 2 B x inputs of the matrices (full fine-tuning; 1.5 times for bases whose kernels keep them). Adapters come on
+    top: `adapter_input_bytes_per_token`. Valid for flash attention in 16 bit. Reference: saved tensors of PyTorch's
     autograd; Korthikanti et al. 2022 (arXiv 2205.05198) for the same count of a GPT layer.
     """
     kept = widths.mixer_out + widths.mixer_in + widths.feed_kept + RESIDUAL_COPIES * widths.hidden

@@ -17,7 +17,7 @@ from llmplan.units import format_bytes
 
 MAX_BATCH: Final = 65_536
 SHOWN_GPUS: Final = 5
-MAX_SHARDS: Final = 8
+GPU_COUNTS: Final = (2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 
 def fit(memory: FinetuneMemory, gpu: GpuSpec) -> FinetuneFit:
@@ -59,18 +59,20 @@ def largest(holds: Callable[[int], bool], limit: int) -> int | None:
 def smallest_gpus(memory: FinetuneMemory, gpus: Iterable[GpuSpec]) -> tuple[FittingGpu, ...]:
     """The smallest GPUs that hold the run, smallest first."""
     needed = memory.needed_bytes
-    ordered = sorted((gpu.memory_bytes, gpu.id) for gpu in gpus)
-    held = [(size, name) for size, name in ordered if needed.mid <= size]
+    held = [gpu for gpu in gpus if needed.mid <= gpu.memory_bytes]
     return tuple(
-        FittingGpu(gpu=name, memory_bytes=size, safe=needed.high <= size) for size, name in held[:SHOWN_GPUS]
+        FittingGpu(
+            gpu=gpu.id, memory_bytes=gpu.memory_bytes, safe=needed.high <= gpu.memory_bytes, bf16=gpu.supports("bf16")
+        )
+        for gpu in sorted(held, key=lambda each: (each.memory_bytes, each.id))[:SHOWN_GPUS]
     )
 
 
 def refuse(memory: FinetuneMemory, name: str, size_bytes: int, remedies: Iterable[Remedy]) -> Rejection:
-    """Why a GPU does not hold the run, and the first change after which it would."""
+    """Why a GPU does not hold the run, and the first change of `remedies` after which it would."""
     line = max(memory.ledger.lines, key=lambda each: each.amount or 0.0)
     needed = memory.needed_bytes
-    fix = next((f"{each.change} ({each.flags})" for each in remedies if each.needed_bytes.mid <= size_bytes), "")
+    fix = next((f"add {each.flags} ({each.change})" for each in remedies if each.needed_bytes.mid <= size_bytes), "")
     return Rejection(
         reason=f"{memory.setup.method} fine-tuning does not fit {name}: most goes to {line.name}",
         needed=f"{format_bytes(needed.mid)} ({format_bytes(needed.low)} to {format_bytes(needed.high)})",
@@ -79,15 +81,32 @@ def refuse(memory: FinetuneMemory, name: str, size_bytes: int, remedies: Iterabl
     )  # fmt: skip
 
 
-def remedies(setup: FinetuneSetup, quantized: WeightFormat) -> tuple[Remedy, ...]:
-    """Changes that lower what the run needs, in the order in which the field tries them; `quantized` is for QLoRA."""
+def remedies(setup: FinetuneSetup, quantized: WeightFormat, gpu_bytes: int | None = None) -> tuple[Remedy, ...]:
+    """Changes that lower what the run needs, in the order in which the field tries them; `quantized` is for QLoRA.
+
+    With `gpu_bytes`, the last one is the fewest GPUs of that size that hold the run, in powers of two.
+    """
     before = finetune_memory(setup).needed_bytes.mid
     found = []
     for change, flags, changed in _changes(setup, quantized):
         needed = finetune_memory(changed).needed_bytes
         if needed.mid < before:
             found.append(Remedy(change=change, flags=flags, needed_bytes=needed))
-    return tuple(found)
+    return (*found, *_spread(setup, gpu_bytes))
+
+
+def _spread(setup: FinetuneSetup, gpu_bytes: int | None) -> Iterator[Remedy]:
+    """The same run over more GPUs: 2, 4 and 8, or the fewest that hold it."""
+    counts = GPU_COUNTS if gpu_bytes is not None else GPU_COUNTS[:3]
+    for gpus in counts:
+        if gpus <= setup.gpus:
+            continue
+        needed = finetune_memory(replace(setup, gpus=gpus, sharding="fsdp")).needed_bytes
+        if gpu_bytes is None or needed.mid <= gpu_bytes:
+            change, flags = f"weights and states over {gpus} GPUs", f"--gpus {gpus} --sharding fsdp"
+            yield Remedy(change=change, flags=flags, needed_bytes=needed)
+            if gpu_bytes is not None:
+                return
 
 
 def _changes(setup: FinetuneSetup, quantized: WeightFormat) -> Iterator[tuple[str, str, FinetuneSetup]]:
@@ -111,11 +130,19 @@ def _changes(setup: FinetuneSetup, quantized: WeightFormat) -> Iterator[tuple[st
         yield "LoRA", "--method lora", _adapted(setup, setup.weights, "lora")
     if setup.method != "qlora":
         yield "QLoRA", "--method qlora", _adapted(setup, quantized, "qlora")
-    for gpus in (2, 4, MAX_SHARDS):
-        if gpus > setup.gpus:
-            spread = replace(setup, gpus=gpus, sharding="fsdp")
-            yield f"weights and states over {gpus} GPUs", f"--gpus {gpus} --sharding fsdp", spread
 
 
 def _adapted(setup: FinetuneSetup, weights: WeightFormat, method: str) -> FinetuneSetup:
     return replace(setup, method=method, weights=weights, rank=setup.rank or 16, precision="bf16")  # type: ignore[arg-type]
+
+
+def ways(setup: FinetuneSetup, quantized: WeightFormat, plain: WeightFormat) -> tuple[tuple[str, Band], ...]:
+    """What other ways of fine-tuning the model need with the same batch and length; `plain` is a 16-bit format."""
+    full = replace(setup, method="full", rank=0, weights=plain)
+    mixed, half = replace(full, precision="mixed"), replace(full, precision="bf16")
+    named = (
+        ("full, 32-bit masters", mixed), ("full, 16 bit throughout", half),
+        ("LoRA on 16-bit weights", _adapted(setup, plain, "lora")),
+        (f"QLoRA on {quantized.id}", _adapted(setup, quantized, "qlora")),
+    )  # fmt: skip
+    return tuple((f"{name}, {each.optimizer.id}", finetune_memory(each).needed_bytes) for name, each in named)

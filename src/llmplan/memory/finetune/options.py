@@ -11,23 +11,24 @@ from llmplan.plan.finetune import Optimizer, Stack
 Entry = TypeVar("Entry", Optimizer, Stack)
 
 OPTIMIZERS: Final[tuple[Optimizer, ...]] = (
-    Optimizer(id="adamw", aliases=("adamw_torch", "adamw-torch", "adamw_torch_fused", "adam"), states=2),
-    Optimizer(id="adamw-8bit", aliases=("adamw_8bit", "adamw_bnb_8bit", "adam-8bit"), states=2, state_bytes=1.03),
-    Optimizer(id="paged-adamw", aliases=("paged_adamw_32bit", "paged-adamw-32bit"), states=2, state_bytes=4, paged=True),
-    Optimizer(id="paged-adamw-8bit", aliases=("paged_adamw_8bit",), states=2, state_bytes=1.03, paged=True),
+    Optimizer(id="adamw", aliases=("adamw_torch", "adam"), states=2, step_copies=1),
+    Optimizer(id="adamw-fused", aliases=("adamw_torch_fused",), states=2),
+    Optimizer(id="adamw-8bit", aliases=("adamw_bnb_8bit", "adam-8bit"), states=2, state_bytes=1.03),
+    Optimizer(id="paged-adamw", aliases=("paged_adamw_32bit",), states=2, state_bytes=4, paged=True),
+    Optimizer(id="paged-adamw-8bit", states=2, state_bytes=1.03, paged=True),
     Optimizer(id="adafactor", states=0, factored=True),
     Optimizer(id="sgd", states=0),
-    Optimizer(id="sgd-momentum", aliases=("sgd_momentum",), states=1),
+    Optimizer(id="sgd-momentum", states=1),
     Optimizer(id="lion", aliases=("lion_32bit",), states=1),
-    Optimizer(id="lion-8bit", aliases=("lion_8bit",), states=1, state_bytes=1.03),
-    Optimizer(id="paged-lion-8bit", aliases=("paged_lion_8bit",), states=1, state_bytes=1.03, paged=True),
+    Optimizer(id="lion-8bit", states=1, state_bytes=1.03),
+    Optimizer(id="paged-lion-8bit", states=1, state_bytes=1.03, paged=True),
 )
 """8-bit states carry one fp32 scale per 256 numbers and a code book: 1.03 bytes each (bitsandbytes, block-wise)."""
 
 STACKS: Final[tuple[Stack, ...]] = (
     Stack(
         id="hf", name="Transformers with TRL / PEFT, LLaMA-Factory, ms-swift, Axolotl", checkpointing="on",
-        logit_bytes=20, adapter_bytes=4, upcasts_globals=True,
+        logit_bytes=16, adapter_bytes=4, upcasts_globals=True,
     ),
     Stack(
         id="unsloth", name="Unsloth: fused kernels and loss, layer inputs in host memory", checkpointing="offloaded",

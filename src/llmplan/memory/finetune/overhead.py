@@ -1,4 +1,4 @@
-"""What comes on top of tensors that training needs: unpacked weights, gathered shards, context, the allocator's cache."""
+"""What comes on top of the tensors that training needs: unpacked weights, gathered shards, context, cache."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ UNPACK_BYTES: Final = 10
 UNPACK_CACHE_BYTES: Final = 14
 ZERO3_LIVE_PARAMETERS: Final = 1_000_000_000
 """DeepSpeed stage3_max_live_parameters"""
-GROWTH: Final[dict[Lengths, float]] = {"fixed": 1.1, "varied": 1.75, "unknown": 1.4}
+GROWTH: Final[dict[Lengths, float]] = {"fixed": 1.1, "varied": 1.9, "unknown": 1.4}
 """memory that the allocator holds for passing tensors, over what they need at once: freed blocks of another length
 do not fit again"""
 HOLES: Final = 0.05

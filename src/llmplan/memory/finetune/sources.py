@@ -8,7 +8,9 @@ from typing import Final
 from llmplan.spec.provenance import FigureKind, Provenance, Source
 
 READ: Final = date(2026, 11, 25)
-_TORCH = Source(id="pytorch", title="PyTorch autograd and CUDA caching allocator", url="https://github.com/pytorch/pytorch")
+_TORCH = Source(
+    id="pytorch", title="PyTorch autograd and CUDA caching allocator", url="https://github.com/pytorch/pytorch"
+)
 _PEFT = Source(id="peft", title="PEFT source", url="https://github.com/huggingface/peft")
 _BNB = Source(
     id="bitsandbytes", title="bitsandbytes source", url="https://github.com/bitsandbytes-foundation/bitsandbytes"

@@ -8,7 +8,9 @@ from typing import Final
 
 from llmplan.memory.finetune.adapters import trained_parameters, trained_shapes
 from llmplan.plan.finetune import FinetuneSetup
+from llmplan.spec import storage
 from llmplan.spec.model import Tensor, TensorRole
+from llmplan.spec.places import places
 from llmplan.spec.storage import linear_bytes
 from llmplan.spec.weight_format import WeightFormat
 
@@ -31,15 +33,29 @@ def base_weight_bytes(setup: FinetuneSetup) -> float:
 
     setup: its model, weight format, precision and stack.
     Quantized: `linear_bytes` of every matrix of the layers, the rest in 16 bit (embedding and head of a
-    bitsandbytes base in 32 bit where the stack casts them). Full: 2 or 4 B per weight. Valid for one copy, before
-    sharding. Reference: bitsandbytes 0.45 functional.py; PEFT prepare_model_for_kbit_training.
+    bitsandbytes base in 32 bit where the stack casts them); a checkpoint in its own format as published.
+    Else 2 or 4 B per weight. Valid for one copy, before sharding. Reference: bitsandbytes 0.45 functional.py;
+    PEFT prepare_model_for_kbit_training.
     """
     model = setup.model
+    if setup.weights.is_quantized and setup.weights.id == model.checkpoint_format:
+        return _published_bytes(setup)
     decoder = math.fsum(count * _stored_bytes(tensor, setup) for count, tensor in model.tensors())
     if setup.stack.unties and model.tied_embeddings:
         decoder += model.embedding_parameters * (FULL_BYTES if _wide(setup) else HALF_BYTES)
     encoders = sum(tower.parameters for tower in model.towers) * HALF_BYTES
     return decoder + encoders
+
+
+def _published_bytes(setup: FinetuneSetup) -> float:
+    """A checkpoint in its own format: what its lists keep in 16 bit stays so."""
+    model, weights = setup.model, setup.weights
+    stored = math.fsum(
+        place.layers * storage.tensor_bytes(place, place.tensor, model, weights, loaded=False)
+        for place in places(model)
+    )
+    ends = sum(tensor.elements for tensor in model.globals if tensor.role in GLOBAL_ROLES)
+    return stored + (ends * (FULL_BYTES - HALF_BYTES) if _upcasts(setup) else 0)
 
 
 def _stored_bytes(tensor: Tensor, setup: FinetuneSetup) -> float:
@@ -48,8 +64,11 @@ def _stored_bytes(tensor: Tensor, setup: FinetuneSetup) -> float:
         return tensor.elements * (FULL_BYTES if _wide(setup) else HALF_BYTES)
     if len(tensor.shape) == 2 and tensor.role in (TensorRole.LINEAR, TensorRole.EXPERT):
         return tensor.copies * linear_bytes(tensor.shape[0], tensor.shape[1], weights)
-    upcast = setup.stack.upcasts_globals and weights.id in BITSANDBYTES
-    return tensor.elements * (FULL_BYTES if upcast and tensor.role in GLOBAL_ROLES else HALF_BYTES)
+    return tensor.elements * (FULL_BYTES if _upcasts(setup) and tensor.role in GLOBAL_ROLES else HALF_BYTES)
+
+
+def _upcasts(setup: FinetuneSetup) -> bool:
+    return setup.stack.upcasts_globals and setup.weights.id in BITSANDBYTES
 
 
 def _wide(setup: FinetuneSetup) -> bool:
@@ -97,3 +116,13 @@ def optimizer_bytes(setup: FinetuneSetup) -> float:
         return float(sum(count * FULL_BYTES * sum(shape) for count, shape in trained_shapes(setup)))
     width = trained_width_bytes(setup) if chosen.state_bytes is None else chosen.state_bytes
     return trained_parameters(setup) * chosen.states * width
+
+
+def step_bytes(setup: FinetuneSetup) -> float:
+    """Bytes that the optimizer's step takes for a moment, when activations are gone.
+
+    setup: its optimizer, and what it trains. copies x `trained_width_bytes` x trained: PyTorch's `foreach` AdamW takes
+    the root of all second moments at once. Valid for one step over all parameters; `fused` needs none.
+    Reference: torch/optim/adamw.py; Qwen-1.8B, full: 18.2 GiB at 512 tokens = 10 B x 1.84e9 + context (ms-swift).
+    """
+    return float(setup.optimizer.step_copies * trained_parameters(setup) * trained_width_bytes(setup))

@@ -82,8 +82,8 @@ def _last(matrices: list[Tensor], hidden: int) -> set[int]:
     """The matrices that lead back to the residual stream."""
     rows = {id(each) for each in matrices if each.shard is Shard.ROW}
     if not rows and matrices:
-        back = [each for each in matrices if each.shape[-2] == hidden]
-        rows = {id(back[-1])} if back else set()
+        back = [each for each in matrices if each.shape[-2] == hidden] or matrices
+        rows = {id(back[-1])}
     return rows
 
 

@@ -15,8 +15,11 @@ LIVE_COPIES: Final = 1.6
 """Outputs of one encoder layer that are alive at its worst moment, as a multiple: 1.1 to 2.5 in 3 logs of Qwen and
 Gemma encoders."""
 ENCODER_RATIOS: Final = (0.6, 1.6)
-DEFAULT_ITEM_TOKENS: Final = 1024
-"""Tokens of an item where the model's files do not state the largest (assumed)."""
+MERGED_ITEM_TOKENS: Final = 16384
+"""Tokens of the largest image of encoders that merge patches of images of any size (default of the processors of
+Qwen2-VL to Qwen3-VL), where no file states it."""
+FIXED_ITEM_TOKENS: Final = 1024
+"""Tokens of an item of other encoders where no file states it (assumed)."""
 MOST_PATCHES_PER_TOKEN: Final = 64
 
 
@@ -33,9 +36,15 @@ def encoder_peak_bytes(positions: float, outputs: float) -> float:
     return LIVE_COPIES * positions * outputs * HALF_BYTES
 
 
-def item_tokens(tower: Tower) -> int:
-    """Tokens of an encoder's largest item, as stated or assumed."""
-    return tower.max_item_tokens or DEFAULT_ITEM_TOKENS
+def item_tokens(tower: Tower, setting: RuntimeSetting) -> int:
+    """Tokens that an encoder's largest item becomes in the prompt [tokens].
+
+    tower: as stated in the model's files, else 16384 where it merges patches and 1024 where it does not; setting: its
+    context is the most. Valid where nothing limits the size of items. Reference: the processor's largest image, vLLM
+    0.33 multimodal/encoder_budget.py.
+    """
+    assumed = MERGED_ITEM_TOKENS if patches_per_token(tower) > 1 else FIXED_ITEM_TOKENS
+    return min(tower.max_item_tokens or assumed, setting.max_model_len)
 
 
 def encoder_peak(model: ModelSpec, setting: RuntimeSetting) -> Part | None:
@@ -48,7 +57,7 @@ def encoder_peak(model: ModelSpec, setting: RuntimeSetting) -> Part | None:
     """
     worst: Part | None = None
     for tower in model.towers:
-        tokens = item_tokens(tower)
+        tokens = item_tokens(tower, setting)
         items = max(1, min(setting.max_num_batched_tokens // tokens, setting.max_num_seqs))
         positions = items * tokens * patches_per_token(tower)
         layer = encoder_peak_bytes(positions, layer_outputs(tower, setting.parallel.tp))

@@ -31,7 +31,7 @@ def runtime_memory(model: ModelSpec, setting: RuntimeSetting) -> RuntimeMemory:
     """All three parts for one model under one setting."""
     contiguous = setting.rule == "explicit_context"
     return RuntimeMemory(
-        activation=compute_buffer(model) if contiguous else activation_peak(model, setting),
+        activation=compute_buffer(model, setting.max_model_len) if contiguous else activation_peak(model, setting),
         non_torch=non_torch(setting.parallel.gpus, setting.rule, setting),
         graphs=cuda_graphs(model, setting),
     )

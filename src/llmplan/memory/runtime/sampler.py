@@ -29,8 +29,8 @@ SORTING: Final = SamplerLaw(rule="fraction_of_total", since=(0, 0, 0), low=9.3, 
 """Sorting all logits: values, 64-bit indices, the sort's own buffers, probabilities and their running sum. 20 logs of
 vLLM 0.7 to 0.14 lie between 9.6 and 10.3, with 50k to 201k entries."""
 SAMPLER_LAWS: Final = (
-    SamplerLaw(rule="fraction_of_total", since=(0, 17, 0), low=2.4, mid=3.6, high=5.6),
-    SamplerLaw(rule="fraction_of_total", since=(0, 15, 0), low=2.4, mid=9.75, high=10.4),
+    SamplerLaw(rule="fraction_of_total", since=(0, 17, 0), low=1.8, mid=3.0, high=5.6),
+    SamplerLaw(rule="fraction_of_total", since=(0, 15, 0), low=1.8, mid=9.75, high=10.4),
     SamplerLaw(rule="fraction_of_total", since=(0, 11, 1), low=9.3, mid=9.75, high=10.4),
     SamplerLaw(rule="fraction_of_total", since=(0, 11, 0), low=3.0, mid=9.75, high=10.4),
     SamplerLaw(rule="fraction_of_total", since=(0, 9, 0), low=3.0, mid=6.0, high=10.4),
@@ -38,9 +38,10 @@ SAMPLER_LAWS: Final = (
     SamplerLaw(rule="fraction_static", since=(0, 0, 0), low=1.0, mid=2.0, high=4.0),
     SamplerLaw(rule="fraction_of_free", since=(0, 0, 0), low=1.0, mid=2.0, high=4.0),
 )
-"""From 0.17 on a Triton kernel selects without sorting (vllm-project/vllm#33538, February 2026): logs of 2026 show 2.5
-to 4.6. From 0.9 until #26859 switched it off in 0.11.1, FlashInfer selects where it is installed: 3.0 copies in 5 logs
-of 0.10.1, near 10 without it; the middle is between, as nobody can know. Other engines: their buffers, assumed."""
+"""From 0.17 on, Triton or FlashInfer select without sorting (vllm-project/vllm#33538, February 2026): logs of 2026 show
+2.5 copies on one RTX PRO 6000, less than 2 on a GB10, up to 5.6 under ROCm. From 0.9 until #26859 switched it off in
+0.11.1, FlashInfer selects where it is installed: 3.0 copies in 5 logs of 0.10.1, near 10 without it; the middle is
+between, as nobody can know. Other engines: their buffers, assumed."""
 
 
 def sampler_law(setting: RuntimeSetting) -> SamplerLaw:
@@ -70,6 +71,6 @@ def sampled_rows(model: ModelSpec, setting: RuntimeSetting) -> int:
     """
     rows = min(setting.max_num_batched_tokens, setting.max_num_seqs)
     if setting.first_runner and model.towers:
-        largest = max(item_tokens(tower) for tower in model.towers)
+        largest = max(item_tokens(tower, setting) for tower in model.towers)
         rows = max(1, min(rows, setting.max_num_batched_tokens // largest))
     return rows

@@ -28,6 +28,7 @@ class RuntimeSetting:
     max_num_seqs: int
     parallel: Parallelism
     graphs: bool
+    max_model_len: int = 10**9
     capability: tuple[int, int] | None = None
     unified: bool = False
     fast_link: bool = True

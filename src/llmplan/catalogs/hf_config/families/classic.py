@@ -44,28 +44,51 @@ def _falcon_heads(config: Config) -> Mapping[str, Any]:
     return {"num_key_value_heads": 1 if config.flag("multi_query") else config.heads}
 
 
+def _refined_web_heads(config: Config) -> Mapping[str, Any]:
+    """Falcon before it was in `transformers`: more than one KV head means the newer layer."""
+    newer = (config.optional_integer("num_key_value_heads", low=1) or 1) > 1
+    if newer:
+        return {"new_decoder_architecture": True}
+    return {"num_key_value_heads": 1 if config.flag("multi_query", True) else config.heads}
+
+
 def _stablelm(config: Config, style: Style) -> Style:
     """With a parallel residual, attention and MLP share a norm."""
     return replace(style, norms=("input_layernorm",)) if config.flag("use_parallel_residual") else style
 
 
 def _falcon(config: Config, style: Style) -> Style:
-    """Falcon 7B shares one norm, 40B and 180B have one for attention and one for the MLP."""
-    if not config.flag("new_decoder_architecture"):
-        return style if config.flag("parallel_attn", True) else replace(
-            style, norms=("input_layernorm", "post_attention_layernorm")
-        )  # fmt: skip
-    return replace(style, norms=("ln_attn", "ln_mlp"))
+    """One norm before each where attention and MLP follow each other; parallel ones share it, or have one each."""
+    if not config.flag("parallel_attn", True):
+        return replace(style, norms=("input_layernorm", "post_attention_layernorm"))
+    usual = 2 if config.flag("new_decoder_architecture") else 1
+    norms = config.optional_integer("num_ln_in_parallel_attn", low=1, high=2) or usual
+    return replace(style, norms=("ln_attn", "ln_mlp")) if norms == 2 else style
 
+
+_FALCON: Final = Style(
+    base="transformer", layers="h.{i}", embed="word_embeddings", final_norm="ln_f",
+    norms=("input_layernorm",), norm_bias=True, attention="self_attention",
+    qkv=QkvNames(fused="query_key_value", out="dense"), qkv_bias="bias", out_bias="bias",
+    mlp_names=MlpNames(gate=None, up="dense_h_to_4h", down="dense_4h_to_h"), mlp_bias="bias",
+    mlp_size=lambda config: config.optional_integer("ffn_hidden_size", low=1) or 4 * config.hidden,
+)  # fmt: skip
+_FALCON_DEFAULTS: Final = {
+    **_TIED, "bias": False, "max_position_embeddings": 2048, "multi_query": True, "parallel_attn": True,
+}  # fmt: skip
 
 FAMILIES: Final = (
-    Family(model_types=("gpt2", "gpt-sw3"), style=GPT2, defaults=_TIED, aliases=GPT2_KEYS),
     Family(
-        model_types=("gpt_bigcode",), style=GPT2, aliases=GPT2_KEYS,
-        defaults={**_TIED, "multi_query": True}, derive=_multi_query,
+        model_types=("gpt2", "gpt-sw3"), style=GPT2, aliases=GPT2_KEYS,
+        defaults={**_TIED, "max_position_embeddings": 1024},
     ),
     Family(
-        model_types=("gpt_neox",), defaults={**_UNTIED, "attention_bias": True},
+        model_types=("gpt_bigcode",), style=GPT2, aliases=GPT2_KEYS,
+        defaults={**_TIED, "multi_query": True, "max_position_embeddings": 1024}, derive=_multi_query,
+    ),
+    Family(
+        model_types=("gpt_neox",),
+        defaults={**_UNTIED, "attention_bias": True, "max_position_embeddings": 2048},
         style=Style(
             base="gpt_neox", head="embed_out", embed="embed_in", final_norm="final_layer_norm", norm_bias=True,
             attention="attention", qkv=QkvNames(fused="query_key_value", out="dense"),
@@ -74,7 +97,7 @@ FAMILIES: Final = (
         ),
     ),
     Family(
-        model_types=("gptj",), defaults=_UNTIED, aliases=GPT2_KEYS,
+        model_types=("gptj",), defaults={**_UNTIED, "max_position_embeddings": 2048}, aliases=GPT2_KEYS,
         style=Style(
             base="transformer", layers="h.{i}", embed="wte", final_norm="ln_f", norms=("ln_1",), norm_bias=True,
             attention="attn", qkv=QkvNames(out="out_proj"), mlp_bias=True, mlp_size=four_times,
@@ -82,7 +105,7 @@ FAMILIES: Final = (
         ),
     ),
     Family(
-        model_types=("mpt",), defaults=_TIED,
+        model_types=("mpt",), defaults={**_TIED, "max_position_embeddings": 2048},
         aliases={
             "hidden_size": "d_model", "num_hidden_layers": "n_layers", "num_attention_heads": "n_heads",
             "max_position_embeddings": "max_seq_len",
@@ -95,29 +118,28 @@ FAMILIES: Final = (
         ),
     ),
     Family(
-        model_types=("falcon",), variant=_falcon, derive=_falcon_heads,
-        defaults={
-            **_TIED, "bias": False, "max_position_embeddings": 2048, "multi_query": True, "parallel_attn": True,
-        },
+        model_types=("falcon",), variant=_falcon, derive=_falcon_heads, style=_FALCON, defaults=_FALCON_DEFAULTS,
         aliases={"num_key_value_heads": "num_kv_heads"},
-        style=Style(
-            base="transformer", layers="h.{i}", embed="word_embeddings", final_norm="ln_f",
-            norms=("input_layernorm",), norm_bias=True, attention="self_attention",
-            qkv=QkvNames(fused="query_key_value", out="dense"), qkv_bias="bias", out_bias="bias",
-            mlp_names=MlpNames(gate=None, up="dense_h_to_4h", down="dense_4h_to_h"), mlp_bias="bias",
-            mlp_size=lambda config: config.optional_integer("ffn_hidden_size", low=1) or 4 * config.hidden,
-        ),
     ),
     Family(
-        model_types=("phi",), defaults=_UNTIED,
+        model_types=("RefinedWeb", "RefinedWebModel"), variant=_falcon, derive=_refined_web_heads, style=_FALCON,
+        defaults=_FALCON_DEFAULTS,
+        aliases={
+            "num_key_value_heads": "n_head_kv", "num_hidden_layers": "n_layer", "num_attention_heads": "n_head",
+        },
+    ),
+    Family(
+        model_types=("phi",), defaults={**_UNTIED, "max_position_embeddings": 2048},
         style=Style(
             final_norm="final_layernorm", norms=("input_layernorm",), norm_bias=True, qkv=QkvNames(out="dense"),
             qkv_bias=True, out_bias=True, mlp_names=MlpNames(gate=None, up="fc1", down="fc2"), mlp_bias=True,
-            head_bias=True,
+            head_bias=True, qk_norm="per_head", qk_norm_if="qk_layernorm", qk_norm_bias=True,
+            qk_norm_names=("q_layernorm", "k_layernorm"),
         ),
     ),
     Family(
-        model_types=("stablelm",), defaults={**_UNTIED, "use_qkv_bias": False}, variant=_stablelm,
+        model_types=("stablelm", "stablelm_epoch"), variant=_stablelm,
+        defaults={**_UNTIED, "use_qkv_bias": False, "num_key_value_heads": 32, "max_position_embeddings": 4096},
         style=Style(
             qkv_bias="use_qkv_bias", norm_bias=True, qk_norm="full", qk_norm_if="qk_layernorm",
             qk_norm_names=("q_layernorm", "k_layernorm"),

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from llmplan.catalogs.hf_config.blocks import MlpNames, linear, norm
+from llmplan.catalogs.hf_config.blocks import MlpNames, QkvNames, linear, norm
 from llmplan.catalogs.hf_config.normalize import Config
 from llmplan.catalogs.hf_config.style import Family, Style
-from llmplan.catalogs.hf_config.windows import every, everywhere, first_of_every
+from llmplan.catalogs.hf_config.windows import every, everywhere, first_of_every, listed
 from llmplan.errors import UnsupportedModelError
 from llmplan.spec.model import Shard, Tensor, TensorRole
 
@@ -20,6 +20,13 @@ _LLAMA: Final = Style(
 )  # fmt: skip
 _FUSED: Final = MlpNames(gate="gate_up_proj", up="gate_up_proj")
 _TWO_NORMS: Final = ("input_layernorm", "post_attention_layernorm")
+
+
+def down_bias(config: Config, layer: str) -> Iterator[Tensor]:
+    """A bias of the down projection alone."""
+    yield Tensor(
+        name=f"{layer}.mlp.down_proj.bias", shape=(config.hidden,), role=TensorRole.BIAS, shard=Shard.REPLICATED
+    )  # fmt: skip
 
 
 def _hyperclovax(config: Config, style: Style) -> Style:
@@ -58,9 +65,16 @@ def _dense_doge(config: Config, style: Style) -> Style:
     return style
 
 
-def _no_window(config: Config) -> Mapping[str, Any]:
-    """A pattern of windowed layers only if the file switches windows on."""
-    return {} if config.flag("use_sliding_window") else {"sliding_window": None}
+def _one_group(config: Config) -> Mapping[str, Any]:
+    """Step 1: one head of keys and values unless the file says how many."""
+    return {} if config.has("num_key_value_heads") else {"num_key_value_heads": 1}
+
+
+def _says_whether_tied(config: Config) -> Mapping[str, Any]:
+    """PLaMo 3: the class's own answer is not public, so that the file has to give one."""
+    if not config.has("tie_word_embeddings"):
+        raise config.fail("tie_word_embeddings", "missing; without it the number of output matrices is unknown")
+    return {}
 
 
 FAMILIES: Final = (
@@ -110,7 +124,7 @@ FAMILIES: Final = (
         },
     ),
     Family(
-        model_types=("cwm",), style=Style(windows=first_of_every(4)),
+        model_types=("cwm",), style=Style(mlp_bias="mlp_bias", windows=first_of_every(4)),
         defaults={
             **_UNTIED, "head_dim": 128, "num_key_value_heads": 8, "sliding_window": 8192,
             "max_position_embeddings": 131072,
@@ -162,7 +176,28 @@ FAMILIES: Final = (
     Family(
         model_types=("orion",), style=Style(norm_bias=True, windows=everywhere), defaults=_UNTIED,
     ),
+    Family(model_types=("solar",), style=_LLAMA, defaults={**_UNTIED, "max_position_embeddings": 2048}),
     Family(
-        model_types=("solar",), style=_LLAMA, derive=_no_window, defaults={**_UNTIED, "max_position_embeddings": 2048},
+        model_types=("step1",), style=_LLAMA, derive=_one_group, defaults=_UNTIED,
+        aliases={"num_key_value_heads": "num_attention_groups"},
+    ),
+    Family(
+        model_types=("telechat",), defaults=_UNTIED,
+        aliases={
+            "num_hidden_layers": "n_layer", "num_attention_heads": "n_head", "intermediate_size": "ffn_hidden_size",
+            "max_position_embeddings": "seq_length",
+        },
+        style=Style(
+            base="transformer", layers="h.{i}", embed="word_embeddings", final_norm="ln_f", attention="self_attention",
+            qkv=QkvNames(q="query", k="key_value", v="key_value", out="dense"), out_bias=True, extra=down_bias,
+        ),
+    ),
+    Family(
+        model_types=("plamo3",), derive=_says_whether_tied,
+        style=Style(
+            layers="layers.layers.{i}", attention="mixer", qkv=QkvNames(fused="qkv_proj"), qk_norm="per_head",
+            mlp_names=_FUSED, windows=listed("interleaved_sliding_window"),
+            norms=("pre_mixer_norm", "post_mixer_norm", "pre_mlp_norm", "post_mlp_norm"),
+        ),
     ),
 )  # fmt: skip

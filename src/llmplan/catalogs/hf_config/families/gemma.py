@@ -15,7 +15,9 @@ _TIED: Final = {"tie_word_embeddings": True}
 FAMILIES: Final = (
     Family(
         model_types=("gemma",), style=Style(qkv_bias="attention_bias", out_bias="attention_bias"),
-        defaults={**_TIED, "head_dim": 256},
+        defaults={
+            **_TIED, "head_dim": 256, "num_key_value_heads": 16, "vocab_size": 256000, "max_position_embeddings": 8192,
+        },
     ),
     Family(
         model_types=("gemma2",),
@@ -23,13 +25,16 @@ FAMILIES: Final = (
             qkv_bias="attention_bias", out_bias="attention_bias", norms=_FOUR_NORMS,
             windows=every(2, pattern_key="_sliding_window_pattern"),
         ),
-        defaults={**_TIED, "head_dim": 256, "sliding_window": 4096, "vocab_size": 256000},
+        defaults={
+            **_TIED, "head_dim": 256, "num_key_value_heads": 4, "sliding_window": 4096, "vocab_size": 256000,
+            "max_position_embeddings": 8192,
+        },
     ),
     Family(
         model_types=("gemma3_text",),
         style=Style(
             qkv_bias="attention_bias", out_bias="attention_bias", norms=_FOUR_NORMS, qk_norm="per_head",
-            windows=every(6),
+            windows=every(6), encoder="use_bidirectional_attention",
         ),
         defaults={
             **_TIED, "head_dim": 256, "sliding_window": 4096, "vocab_size": 262208, "num_attention_heads": 8,
@@ -42,6 +47,6 @@ FAMILIES: Final = (
             qkv_bias="attention_bias", out_bias="attention_bias", norms=("input_layernorm",), qk_norm="full",
             qk_norm_if="use_qk_norm",
         ),
-        defaults={**_TIED, "use_qk_norm": False},
+        defaults={**_TIED, "use_qk_norm": False, "max_position_embeddings": 8192},
     ),
 )  # fmt: skip

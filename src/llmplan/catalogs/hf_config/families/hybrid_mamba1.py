@@ -54,7 +54,9 @@ def _jamba(config: Config, layer: str) -> RecurrentMixer:
         taps=taps(config, "mamba_d_conv"), bias=config.flag("mamba_proj_bias"),
         conv_bias=config.flag("mamba_conv_bias", True),
         extra=(
-            *norm(f"{path}.dt_layernorm", rank), *norm(f"{path}.b_layernorm", state), *norm(f"{path}.c_layernorm", state)
+            *norm(f"{path}.dt_layernorm", rank),
+            *norm(f"{path}.b_layernorm", state),
+            *norm(f"{path}.c_layernorm", state),
         ),
     )  # fmt: skip
 

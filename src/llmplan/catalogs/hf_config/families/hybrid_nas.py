@@ -18,22 +18,20 @@ _FATES: Final = (("attention_is", "attention"), ("ffn_is", "ffn"))
 """this reader's key for what became of a module -> the file's name of it"""
 
 
-def _blocks(config: Config) -> tuple[Mapping[str, Any], ...]:
+def _blocks(config: Config) -> tuple[Any, ...]:
     """One object per layer."""
     blocks = config.items("block_configs")
     if blocks is None:
         raise config.fail("block_configs", "missing; without it the layers' heads and widths are unknown")
     if len(blocks) != config.layers:
         raise config.fail("block_configs", f"lists {len(blocks)} layers of {config.layers}")
-    for block in blocks:
-        if not isinstance(block, Mapping):
-            raise config.fail("block_configs", f"expected an object for each layer, got {show(block)}")
     return blocks
 
 
 def _part(config: Config, index: int, name: str) -> Mapping[str, Any]:
     """What a layer says of its `attention` or `ffn`."""
-    part = _blocks(config)[index].get(name)
+    block = _blocks(config)[index]
+    part = block.get(name) if isinstance(block, Mapping) else block
     if not isinstance(part, Mapping):
         raise config.fail(f"block_configs[{index}].{name}", f"expected an object, got {show(part)}")
     return part

@@ -1,4 +1,7 @@
-"""Nemotron-H and Nemotron 3: each layer is one of Mamba 2, attention, a feed-forward or a mixture of experts."""
+"""Nemotron-H and Nemotron 3: each layer is one of Mamba 2, attention, a feed-forward or a mixture of experts.
+
+Files list the layers' kinds, or (where a search has cut the model) one object per layer with its kind and sizes.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,11 @@ from typing import Any, Final, Literal, TypeAlias
 
 from llmplan.catalogs.hf_config.blocks import MlpNames, linear, norm
 from llmplan.catalogs.hf_config.decoder import LayerPlan, grouped
-from llmplan.catalogs.hf_config.normalize import MAX_EXPERTS, MAX_LAYERS, Config, show
+from llmplan.catalogs.hf_config.normalize import MAX_EXPERTS, MAX_LAYERS, MAX_TOKENS, Config, show
 from llmplan.catalogs.hf_config.recurrent import mamba2
 from llmplan.catalogs.hf_config.recurrent_keys import Mamba2Keys, mamba2_sizes, state_dtype
 from llmplan.catalogs.hf_config.style import Family, LayerMixers, Moe, Names, Style
+from llmplan.catalogs.hf_config.windows import Windows
 from llmplan.spec.model import Draft, RecurrentMixer, Shard, Tensor
 
 Kind: TypeAlias = Literal["M", "*", "-", "E"]
@@ -30,6 +34,15 @@ _BLOCKS: Final = "layers_block_type"
 _DRAFT_PATTERN: Final = "mtp_hybrid_override_pattern"
 _DRAFT_BLOCKS: Final = "mtp_layers_block_type"
 _MAX_DRAFTS: Final = 64
+_CUT: Final = "block_configs"
+_CUT_DRAFT: Final = "mtp_block_configs"
+_CUT_KEYS: Final = (
+    "n_routed_experts", "num_experts_per_tok", "moe_intermediate_size", "moe_latent_size", "n_shared_experts",
+    "moe_shared_expert_intermediate_size", "intermediate_size", "num_attention_heads", "num_key_value_heads",
+    "head_dim", "mamba_num_heads", "mamba_head_dim", "n_groups", "ssm_state_size", "conv_kernel",
+    "sliding_window",
+)  # fmt: skip
+"""sizes that a layer's own object may state"""
 
 
 def _kinds(config: Config, blocks: str, pattern: str, default: str | None) -> tuple[Kind, ...]:
@@ -41,18 +54,39 @@ def _kinds(config: Config, blocks: str, pattern: str, default: str | None) -> tu
         raise config.fail(blocks, f"missing, as is `{pattern}`; without them the kinds of the layers are unknown")
     if not isinstance(stated, str | list | tuple) or not 0 < len(stated) <= MAX_LAYERS:
         raise config.fail(key, f"expected the kinds of 1 to {MAX_LAYERS} layers, got {show(stated)}")
-    for kind in stated:
-        if not isinstance(kind, str) or kind not in _BY_NAME:
-            known = "M, *, -, E" if isinstance(stated, str) else "mamba, attention, mlp, moe"
-            raise config.fail(key, f"a layer of kind {show(kind)} is not read; kinds that are: {known}")
-    return tuple(_BY_NAME[kind] for kind in stated)
+    return tuple(_kind(config, key, kind) for kind in stated)
+
+
+def _kind(config: Config, key: str, kind: object) -> Kind:
+    if not isinstance(kind, str) or kind not in _BY_NAME:
+        raise config.fail(key, f"a layer of kind {show(kind)} is not read; known: mamba, attention, mlp, moe, M*-E")
+    return _BY_NAME[kind]
+
+
+def _cut(config: Config, key: str) -> tuple[tuple[Kind, Mapping[str, int]], ...]:
+    """The kind and the stated sizes of every layer that has an object of its own."""
+    blocks = config.items(key) or ()
+    if len(blocks) > MAX_LAYERS:
+        raise config.fail(key, f"lists {len(blocks)} layers, more than {MAX_LAYERS}")
+    found = []
+    for block in blocks:
+        if not isinstance(block, Mapping):
+            raise config.fail(key, f"expected an object for each layer, got {show(block)}")
+        own = Config(where=config.where, values=block)
+        sizes = {name: own.optional_integer(name, high=MAX_TOKENS) for name in _CUT_KEYS}
+        kind = _kind(config, f"{key}.block_type", block.get("block_type"))
+        found.append((kind, {name: size for name, size in sizes.items() if size is not None}))
+    return tuple(found)
 
 
 def _derive(config: Config) -> Mapping[str, Any]:
     """The list of layers is their number, whatever `num_hidden_layers` says."""
-    key = _BLOCKS if config.has(_BLOCKS) else "layer_types" if config.has("layer_types") else _BLOCKS
-    kinds = _kinds(config, key, _PATTERN, None)
-    found: dict[str, Any] = {"num_hidden_layers": len(kinds), "kinds": "".join(kinds), "layer_types": None}
+    cut = _cut(config, _CUT)
+    kinds = tuple(kind for kind, _ in cut) or _kinds(config, _BLOCKS, _PATTERN, None)
+    found: dict[str, Any] = {
+        "num_hidden_layers": len(kinds), "kinds": "".join(kinds), "cut": tuple(own for _, own in cut),
+        "layer_types": None,
+    }  # fmt: skip
     return found | {now: config.values[former] for now, former in _FORMER.items() if config.has(former)}
 
 
@@ -72,16 +106,26 @@ def _stack(config: Config) -> tuple[Kind, ...]:
     return tuple(_BY_NAME[kind] for kind in config.values["kinds"])
 
 
+def _windows(config: Config) -> Windows:
+    """One window for all layers, or one in a layer's own object."""
+    width = config.optional_integer("sliding_window", low=1, high=MAX_TOKENS)
+    own: tuple[Mapping[str, int | None], ...] = config.values["cut"] or ({},) * config.layers
+    return tuple(sizes.get("sliding_window", width) for sizes in own)
+
+
 def _at_layer(config: Config, index: int) -> Mapping[str, Any]:
-    """`intermediate_size` may be a list with one width per feed-forward layer."""
-    widths = config.values.get("intermediate_size")
-    kinds = _stack(config)
+    """The sizes in the layer's own object; `intermediate_size` may be a list with one width per feed-forward layer."""
+    widths, kinds = config.values.get("intermediate_size"), _stack(config)
+    if config.values["cut"]:
+        own: Mapping[str, Any] = config.values["cut"][index]
+        return own
     if not isinstance(widths, list | tuple) or kinds[index] != "-":
         return {}
     place = kinds[:index].count("-") if len(widths) > 1 else 0
     if place >= len(widths):
         raise config.fail("intermediate_size", f"lists {len(widths)} feed-forward layers of {kinds.count('-')}")
-    return {"intermediate_size": widths[place]}
+    width = Config(where=config.where, values={"intermediate_size": widths[place]}).integer("intermediate_size")
+    return {"intermediate_size": width}
 
 
 def _mamba(config: Config, layer: str) -> RecurrentMixer:
@@ -120,11 +164,14 @@ def _draft(config: Config, style: Style, names: Names) -> Draft | None:
     count = config.optional_integer("num_nextn_predict_layers", high=_MAX_DRAFTS)
     if not count:
         return None
-    kinds = _kinds(config, _DRAFT_BLOCKS, _DRAFT_PATTERN, "*E")
+    kinds = _cut(config, _CUT_DRAFT) or tuple((k, {}) for k in _kinds(config, _DRAFT_BLOCKS, _DRAFT_PATTERN, "*E"))
     if len(kinds) > _MAX_DRAFTS:
         raise config.fail(_DRAFT_PATTERN, f"{len(kinds)} layers to draft one token are more than {_MAX_DRAFTS}")
     plans = [
-        LayerPlan(window=None, routed=kind == "E", mixers=_MIXERS[kind], feeds=kind in "-E", keys=()) for kind in kinds
+        LayerPlan(
+            window=None, routed=kind == "E", mixers=_MIXERS[kind], feeds=kind in "-E", keys=tuple(sorted(own.items()))
+        )
+        for kind, own in kinds
     ]  # fmt: skip
     outside: list[Tensor] = []
     for copy in range(count):
@@ -139,7 +186,7 @@ def _draft(config: Config, style: Style, names: Names) -> Draft | None:
 
 FAMILIES: Final = (
     Family(
-        model_types=("nemotron_h",), derive=_derive, draft=_draft,
+        model_types=("nemotron_h", "nemotron_h_puzzle"), derive=_derive, draft=_draft,
         defaults={
             "tie_word_embeddings": False, "num_key_value_heads": 8, "head_dim": 128, "max_position_embeddings": 4096,
             "intermediate_size": 21504, "mlp_bias": False, "ssm_state_size": 128, "mamba_num_heads": 128,
@@ -150,7 +197,7 @@ FAMILIES: Final = (
         style=Style(
             base="backbone", embed="embeddings", final_norm="norm_f", norms=("norm",), attention="mixer",
             mlp_path="mixer", mlp_names=_PLAIN, mlp_bias="mlp_bias", mixers=_mixers, feeds=_feeds, at_layer=_at_layer,
-            recurrent_of=_mamba,
+            windows=_windows, recurrent_of=_mamba,
             moe=Moe(
                 path="mixer", names=_PLAIN, shared_bias="mlp_bias", count_key="n_routed_experts",
                 score_bias="gate.e_score_correction_bias", is_moe=_routed, expert_hidden=_latent, extra=_projections,

@@ -93,7 +93,7 @@ FAMILIES: Final = (
         },
     ),
     Family(
-        model_types=("bloom",), defaults=_TIED,
+        model_types=("bloom",), defaults={**_TIED, "max_position_embeddings": 2048},
         aliases={
             "hidden_size": "n_embed", "num_hidden_layers": "n_layer", "num_attention_heads": "n_head",
             "max_position_embeddings": "seq_length",

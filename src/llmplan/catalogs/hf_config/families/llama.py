@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any, Final
 
 from llmplan.catalogs.hf_config.blocks import MlpNames, QkvNames
+from llmplan.catalogs.hf_config.drafts import Stacked
 from llmplan.catalogs.hf_config.normalize import Config
-from llmplan.catalogs.hf_config.style import Family, Style
-from llmplan.catalogs.hf_config.windows import every, everywhere, from_layer, full
+from llmplan.catalogs.hf_config.style import Family, Moe, Style
+from llmplan.catalogs.hf_config.windows import every, everywhere, from_layer, full, without_rope
 
 _MISTRAL: Final = Style(windows=everywhere)
 _LLAMA: Final = Style(
@@ -33,10 +34,25 @@ def _chatglm_heads(config: Config) -> Mapping[str, Any]:
     return {} if config.flag("multi_query_attention") else {"num_key_value_heads": config.heads}
 
 
+def _any_experts(config: Config) -> tuple[bool, ...]:
+    """Every layer routes if there are experts."""
+    return (bool(config.optional_integer("num_experts")),) * config.layers
+
+
+_MIMO_DRAFT: Final = Stacked(
+    below="mtp_layers.{i}", embed_norm="token_layernorm", hidden_norm="hidden_layernorm", projection="input_proj",
+    final="final_layernorm",
+)  # fmt: skip
+"""layers beside the decoder's; embedding and output matrix are the model's"""
+
 FAMILIES: Final = (
     Family(
-        model_types=("llama", "iquestcoder", "Yi", "aquila", "xverse", "telechat3"), style=_LLAMA,
+        model_types=("llama", "Yi", "aquila", "xverse", "telechat3", "TeleFLM"), style=_LLAMA,
         defaults={**_UNTIED, "max_position_embeddings": 2048},
+    ),
+    Family(
+        model_types=("iquestcoder",), style=_LLAMA,
+        defaults={**_UNTIED, "num_key_value_heads": 8, "head_dim": 128, "max_position_embeddings": 131072},
     ),
     Family(
         model_types=("internlm3",), style=_LLAMA, aliases={"attention_bias": "qkv_bias", "mlp_bias": "bias"},
@@ -57,7 +73,8 @@ FAMILIES: Final = (
         defaults={**_UNTIED, "num_key_value_heads": 32, "sliding_window": 4096, "max_position_embeddings": 32768},
     ),
     Family(
-        model_types=("mimo",), style=Style(qkv_bias="attention_bias", windows=from_layer),
+        model_types=("mimo",), draft=_MIMO_DRAFT,
+        style=Style(qkv_bias="attention_bias", windows=from_layer),
         defaults={**_UNTIED, "attention_bias": True, "num_key_value_heads": 32, "sliding_window": 4096},
     ),
     Family(
@@ -67,29 +84,46 @@ FAMILIES: Final = (
             "max_position_embeddings": 32768,
         },
     ),
-    Family(model_types=("smollm3",), style=_LLAMA, defaults={**_TIED, "num_key_value_heads": 4}),
     Family(
-        model_types=("hunyuan_v1_dense",),
-        style=replace(_LLAMA, qk_norm="per_head", qk_norm_names=("query_layernorm", "key_layernorm")),
-        defaults=_UNTIED,
+        model_types=("smollm3",), style=replace(_LLAMA, windows=without_rope),
+        defaults={**_TIED, "num_key_value_heads": 4, "max_position_embeddings": 32768},
     ),
     Family(
-        model_types=("olmo2",), defaults=_UNTIED,
+        model_types=("hunyuan_v1_dense",),
+        style=replace(
+            _LLAMA, mlp_bias=False, qk_norm="per_head", qk_norm_names=("query_layernorm", "key_layernorm")
+        ),
+        defaults={**_UNTIED, "max_position_embeddings": 2048},
+    ),
+    Family(
+        model_types=("olmo2",), defaults={**_UNTIED, "max_position_embeddings": 2048},
         style=replace(_LLAMA, mlp_bias=False, qk_norm="full", norms=_POST_NORM),
     ),
     Family(
-        model_types=("olmo3",), defaults={**_UNTIED, "sliding_window": 4096},
+        model_types=("olmo3",), defaults={**_UNTIED, "sliding_window": 4096, "max_position_embeddings": 2048},
         style=replace(_LLAMA, mlp_bias=False, qk_norm="full", norms=_POST_NORM, windows=every(4)),
     ),
     Family(
-        model_types=("exaone4",), defaults={**_UNTIED, "sliding_window": 4096, "sliding_window_pattern": 4},
+        model_types=("exaone4",),
+        defaults={
+            **_UNTIED, "num_key_value_heads": 32, "sliding_window": 4096, "sliding_window_pattern": 4,
+            "max_position_embeddings": 2048,
+        },
         style=Style(qk_norm="per_head", norms=_POST_NORM, windows=every(4)),
     ),
     Family(
         model_types=("internlm",), style=Style(qkv_bias="bias", out_bias="bias"), defaults={**_UNTIED, "bias": True}
     ),
     Family(model_types=("baichuan",), style=Style(qkv=QkvNames(fused="W_pack")), defaults=_UNTIED),
-    Family(model_types=("minicpm",), style=_LLAMA, defaults=_TIED),
+    Family(
+        model_types=("minicpm",), defaults={**_TIED, "max_position_embeddings": 2048},
+        style=replace(
+            _LLAMA,
+            moe=Moe(
+                names=MlpNames(gate="w1", up="w3", down="w2"), size_key="intermediate_size", is_moe=_any_experts
+            ),
+        ),
+    ),
     Family(
         model_types=("internlm2",), defaults={**_UNTIED, "bias": False},
         style=Style(
@@ -99,14 +133,15 @@ FAMILIES: Final = (
         ),
     ),
     Family(
-        model_types=("phi3",), defaults=_UNTIED,
+        model_types=("phi3",), defaults={**_UNTIED, "max_position_embeddings": 4096},
         style=Style(
             qkv=QkvNames(fused="qkv_proj"), mlp_names=MlpNames(gate="gate_up_proj", up="gate_up_proj"),
             windows=everywhere,
         ),
     ),
     Family(
-        model_types=("exaone",), aliases={"num_hidden_layers": "num_layers"}, defaults=_TIED,
+        model_types=("exaone",), aliases={"num_hidden_layers": "num_layers"},
+        defaults={**_UNTIED, "num_key_value_heads": 8, "max_position_embeddings": 4096},
         style=Style(
             base="transformer", layers="h.{i}", embed="wte", final_norm="ln_f", norms=("ln_1", "ln_2"),
             attention="attn.attention", qkv=QkvNames(out="out_proj"),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from llmplan.catalogs.hf_config.blocks import MlpNames
+from llmplan.catalogs.hf_config.drafts import after_the_layers
 from llmplan.catalogs.hf_config.normalize import Config
 from llmplan.catalogs.hf_config.style import Family, Moe, Style
 from llmplan.catalogs.hf_config.windows import every, everywhere, from_layer
@@ -52,6 +54,20 @@ _QWEN3: Final = Style(
     qkv_bias="attention_bias", out_bias="attention_bias", qk_norm="per_head", windows=from_layer, moe=_QWEN_MOE
 )  # fmt: skip
 _QWEN3_DEFAULTS: Final = {**_UNTIED, "attention_bias": False}
+_GLM: Final = Style(
+    qkv_bias="attention_bias", qk_norm="per_head", qk_norm_if="use_qk_norm",
+    moe=Moe(
+        count_key="n_routed_experts", score_bias="gate.e_score_correction_bias", is_moe=first_dense,
+        shared_path="shared_experts", shared_size=shared_experts,
+    ),
+)  # fmt: skip
+
+
+def _without_drafts(config: Config) -> Mapping[str, Any]:
+    """MiniMax M2 states modules for drafting tokens that its checkpoints do not hold."""
+    del config
+    return {"num_mtp_modules": None}
+
 
 FAMILIES: Final = (
     Family(
@@ -81,21 +97,15 @@ FAMILIES: Final = (
         style=replace(_QWEN3, moe=replace(_QWEN_MOE, experts="experts", names=_FUSED)),
     ),
     Family(
-        model_types=("minimax_m2",), defaults={**_UNTIED, "use_qk_norm": True},
+        model_types=("minimax_m2",), defaults={**_UNTIED, "use_qk_norm": True}, derive=_without_drafts,
         style=Style(
             qk_norm="full", qk_norm_if="use_qk_norm",
             moe=replace(_MIXTRAL, score_bias="e_score_correction_bias", router_dtype="fp32"),
         ),
     ),
     Family(
-        model_types=("glm4_moe",), defaults={**_UNTIED, "attention_bias": False, "use_qk_norm": False},
-        style=Style(
-            qkv_bias="attention_bias", qk_norm="per_head", qk_norm_if="use_qk_norm",
-            moe=Moe(
-                count_key="n_routed_experts", score_bias="gate.e_score_correction_bias", is_moe=first_dense,
-                shared_path="shared_experts", shared_size=shared_experts,
-            ),
-        ),
+        model_types=("glm4_moe",), draft=after_the_layers, style=_GLM,
+        defaults={**_UNTIED, "attention_bias": False, "use_qk_norm": False, "first_k_dense_replace": 1},
     ),
     Family(
         model_types=("gpt_oss",),
@@ -124,7 +134,7 @@ FAMILIES: Final = (
         defaults={**_UNTIED, "head_dim": 128, "attention_chunk_size": 8192, "num_experts_per_tok": 1},
         style=Style(
             qkv_bias="attention_bias", out_bias="attention_bias",
-            windows=every(4, key="attention_chunk_size", pattern_key="nope_layer_interval"),
+            windows=every(4, key="attention_chunk_size", pattern_key="nope_layer_interval"), chunked=True,
             mlp_path="feed_forward", mlp_size=lambda config: config.integer("intermediate_size_mlp"),
             moe=Moe(
                 path="feed_forward", router="router", experts="experts", names=_FUSED, is_moe=_interleaved,
@@ -132,6 +142,5 @@ FAMILIES: Final = (
                 shared_size=lambda config: config.integer("intermediate_size"),
             ),
         ),
-        notes=("chunked attention is counted as a window of one chunk, its widest",),
     ),
 )  # fmt: skip

@@ -33,7 +33,7 @@ def _shares_index(config: Config, layer: int) -> bool:
     return max(layer - offset + 1, 0) % period != 0
 
 
-def _index_of_layer(config: Config, layer: int) -> Mapping[str, Any]:
+def index_of_layer(config: Config, layer: int) -> Mapping[str, Any]:
     return {"shared_indexer": _shares_index(config, layer)}
 
 
@@ -64,7 +64,7 @@ FAMILIES: Final = (
         model_types=("glm_moe_dsa",), derive=_experts, draft=after_the_layers,
         defaults={**_DEFAULTS, "index_n_heads": 32, "q_lora_rank": 2048},
         style=Style(
-            latent=True, qkv_bias="attention_bias", attention_of=sparse_mla, at_layer=_index_of_layer,
+            latent=True, qkv_bias="attention_bias", attention_of=sparse_mla, at_layer=index_of_layer,
             layer_kinds=_STYLE.layer_kinds, moe=_STYLE.moe,
         ),
     ),

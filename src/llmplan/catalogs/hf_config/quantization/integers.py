@@ -110,12 +110,12 @@ def bitsandbytes(source: Source) -> Quantization:
     kind = source.data.get("bnb_4bit_quant_type")
     if source.data.get("load_in_4bit") is not True or kind not in ("nf4", "fp4"):
         raise source.refuse(f"bitsandbytes with 4-bit type {show(kind)}")
-    weights, double = known("nf4"), source.data.get("bnb_4bit_use_double_quant")
-    if kind == "fp4":
-        twice = replace(weights, id="bnb-fp4", aliases=())
-        weights = twice if double is True else known("bnb-fp4")
-    elif double is False:
-        weights = replace(weights, scale_bytes=4, per_linear_bytes=NF4_MAP_BYTES + QUANT_STATE_BYTES)
+    double = source.data.get("bnb_4bit_use_double_quant") is True
+    if kind == "nf4":
+        single = replace(known("nf4"), scale_bytes=4, per_linear_bytes=NF4_MAP_BYTES + QUANT_STATE_BYTES)
+        weights = known("nf4") if double else single
+    else:
+        weights = replace(known("nf4"), id="bnb-fp4", aliases=()) if double else known("bnb-fp4")
     return Quantization(weights=weights, rules=rules, towers=True)
 
 
@@ -172,7 +172,7 @@ def _mlx_format(source: Source) -> WeightFormat:
         return replace(known(f"mlx-{mode}"), router_bits=None)
     if mode != "affine" or bits not in (2, 3, 4, 5, 6, 8):
         raise source.refuse(f"mlx with {show(bits)} bits and mode {show(mode)}")
-    return in_groups(replace(known(f"mlx-int{bits}"), router_bits=None), source.integer("group_size"))
+    return in_groups(replace(known(f"mlx-{bits}bit"), router_bits=None), source.integer("group_size"))
 
 
 def mlx(source: Source) -> Quantization:

@@ -19,6 +19,7 @@ Counted: TypeAlias = Iterable[tuple[int, Tensor]]
 """pairs of a number of equal layers and one layer's tensor"""
 
 PLAIN: Final = MlpNames(gate=None, up="fc1", down="fc2")
+_QKV: Final = QkvNames(out="out_proj")
 MAX_SIDE: Final = 2**16
 """pixels or patches along one side of an image"""
 
@@ -108,7 +109,7 @@ class Layer:
     norms: tuple[str, ...] = ("layer_norm1", "layer_norm2")
     norm_bias: bool = True
     attention: str = "self_attn"
-    qkv: QkvNames = QkvNames(out="out_proj")
+    qkv: QkvNames = _QKV
     qkv_bias: bool = True
     key_bias: bool = True
     """a bias of the keys, where queries and values have one (Whisper: not)"""
@@ -147,3 +148,12 @@ class Layer:
 def tokens_along(config: Config, key: str) -> int | None:
     """A number of tokens that the file may state."""
     return config.optional_integer(key, low=1, high=MAX_TOKENS)
+
+
+def two_sizes(config: Config, key: str) -> tuple[int, int]:
+    """A list of two whole numbers."""
+    stated = config.items(key) or ()
+    sizes = [n for n in stated if isinstance(n, int) and not isinstance(n, bool) and 0 < n <= MAX_SIDE]
+    if len(stated) != 2 or len(sizes) != 2:
+        raise config.fail(key, f"expected two whole numbers from 1 to {MAX_SIDE}")
+    return sizes[0], sizes[1]

@@ -48,12 +48,12 @@ def _merged(vision: Config, width: int) -> int:
     return width * vision.integer("spatial_merge_size", high=64) ** 2
 
 
-def qwen2(path: str, config: Config) -> Tower:
+def qwen2(config: Config, text: Config) -> Tower:
     """Qwen2-VL: `embed_dim` is the encoder's width, `hidden_size` the decoder's."""
     vision = section(
         config, "vision_config", {**_SHARED, "embed_dim": 1280, "hidden_size": 3584, "mlp_ratio": 4, "in_channels": 3}
     )  # fmt: skip
-    width, layers = vision.integer("embed_dim"), layer_count(vision, "depth")
+    path, width, layers = "visual", vision.integer("embed_dim"), layer_count(vision, "depth")
     inner = round(width * (vision.number(vision.values, "mlp_ratio", "vision_config") or 4))
     merged = _merged(vision, width)
     return tower(
@@ -67,11 +67,11 @@ def qwen2(path: str, config: Config) -> Tower:
     )  # fmt: skip
 
 
-def qwen25(path: str, config: Config, key: str = "vision_config") -> Tower:
+def qwen25(config: Config, text: Config, path: str = "visual") -> Tower:
     """Qwen2.5-VL and Qwen2.5-Omni: RMS norms and a gated feed-forward."""
     vision = section(
-        config, key,
-        {**_SHARED, "hidden_size": 1280, "intermediate_size": 3420, "out_hidden_size": 3584, "in_channels": 3},
+        config, "vision_config",
+        {**_SHARED, "hidden_size": 3584, "intermediate_size": 3420, "out_hidden_size": 3584, "in_channels": 3},
     )  # fmt: skip
     width, layers = vision.integer("hidden_size"), layer_count(vision, "depth")
     merged = _merged(vision, width)
@@ -86,6 +86,11 @@ def qwen25(path: str, config: Config, key: str = "vision_config") -> Tower:
     )  # fmt: skip
 
 
+def qwen25_omni(config: Config, text: Config) -> Tower:
+    """Qwen2.5-Omni: Qwen2.5-VL's."""
+    return qwen25(config, text, "thinker.visual")
+
+
 def _merger(path: str, normed: int, merged: int, out: int, names: tuple[str, str, str]) -> list[Tensor]:
     """A norm of `normed` features, then two linears from the merged patches to the decoder."""
     return [
@@ -94,8 +99,25 @@ def _merger(path: str, normed: int, merged: int, out: int, names: tuple[str, str
     ]  # fmt: skip
 
 
-def qwen3(path: str, config: Config, *, deepstack: bool) -> Tower:
-    """Qwen3-VL, with further mergers for the layers whose features go into the decoder's first layers; Qwen3.5."""
+def qwen3(config: Config, text: Config) -> Tower:
+    """Qwen3-VL, with further mergers for the layers whose features go into the decoder's first layers."""
+    return _qwen3("model.visual", config, deepstack=True)
+
+
+def qwen35(config: Config, text: Config) -> Tower:
+    """Qwen3.5: Qwen3-VL's without the further mergers."""
+    return _qwen3("model.visual", config, deepstack=False)
+
+
+def qwen3_omni(config: Config, text: Config) -> Tower:
+    """Qwen3-Omni: Qwen3-VL's under other names."""
+    return _qwen3("thinker.visual", config, deepstack=True, names=("ln_q", "mlp.0", "mlp.2"), deeper="merger_list")
+
+
+def _qwen3(
+    path: str, config: Config, *, deepstack: bool,
+    names: tuple[str, str, str] = ("norm", "linear_fc1", "linear_fc2"), deeper: str = "deepstack_merger_list",
+) -> Tower:  # fmt: skip
     vision = section(
         config, "vision_config",
         {
@@ -106,8 +128,7 @@ def qwen3(path: str, config: Config, *, deepstack: bool) -> Tower:
     )  # fmt: skip
     width, layers, out = vision.integer("hidden_size"), layer_count(vision, "depth"), vision.integer("out_hidden_size")
     merged = _merged(vision, width)
-    deeper = len(vision.items("deepstack_visual_indexes") or ()) if deepstack else 0
-    names = ("norm", "linear_fc1", "linear_fc2")
+    mergers = len(vision.items("deepstack_visual_indexes") or ()) if deepstack else 0
     return tower(
         "vision", width, layers,
         once(
@@ -116,5 +137,5 @@ def qwen3(path: str, config: Config, *, deepstack: bool) -> Tower:
         ),
         stack(layers, _QWEN3.build(f"{path}.blocks.{{i}}", width, vision.integer("intermediate_size"))),
         once(_merger(f"{path}.merger", width, merged, out, names)),
-        stack(deeper, _merger(f"{path}.deepstack_merger_list.{{i}}", merged, merged, out, names)),
+        stack(mergers, _merger(f"{path}.{deeper}.{{i}}", merged, merged, out, names)),
     )  # fmt: skip

@@ -1,0 +1,197 @@
+"""Gemma 3n and Gemma 4: inputs of each layer from tables, late layers that read an earlier layer's cache.
+
+Both hold a table of `hidden_size_per_layer_input` numbers per token and layer, which the layers mix in. The last
+`num_kv_shared_layers` layers have no keys and values of their own. Gemma 3n runs `altup_num_inputs` residual streams
+with a low-rank shortcut (laurel). Gemma 4 has larger and fewer KV heads in its full layers, where keys may serve as
+values, too (the engines then keep both all the same), and in its mixtures a dense feed-forward beside the experts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from llmplan.catalogs.hf_config.blocks import MlpNames, linear, norm
+from llmplan.catalogs.hf_config.normalize import MAX_HEADS, MAX_LAYERS, Config
+from llmplan.catalogs.hf_config.style import Family, Moe, Style
+from llmplan.catalogs.hf_config.windows import every, layer_types
+from llmplan.spec.model import GqaAttention, Shard, Tensor, TensorRole
+
+_FOUR_NORMS: Final = (
+    "input_layernorm", "post_attention_layernorm", "pre_feedforward_layernorm", "post_feedforward_layernorm",
+)  # fmt: skip
+_FULL: Final = "full_attention"
+
+
+def _kinds(config: Config, period: int) -> tuple[str, ...]:
+    """The kind of every layer: as listed, or full at the end of every `period`."""
+    listed = layer_types(config)
+    if listed is not None:
+        return listed
+    return tuple("sliding_attention" if (i + 1) % period else _FULL for i in range(config.layers))
+
+
+def _shares(config: Config, index: int) -> bool:
+    """Whether a layer reads an earlier one's cache."""
+    shared = config.optional_integer("num_kv_shared_layers", high=MAX_LAYERS) or 0
+    if shared > config.layers:
+        raise config.fail("num_kv_shared_layers", f"{shared} of {config.layers} layers cannot share")
+    return index >= config.layers - shared
+
+
+def _attention(config: Config, layer: str, window: int | None) -> GqaAttention:
+    """Queries with a norm; keys and values unless they are another layer's; values unless they are the keys."""
+    path, hidden, dim = f"{layer}.self_attn", config.hidden, config.head_dim
+    bias, borrowed = config.flag("attention_bias"), config.flag("borrowed_cache")
+    width, kv_width = config.heads * dim, config.kv_heads * dim
+    tensors = [
+        *linear(f"{path}.q_proj", width, hidden, Shard.COLUMN, bias=bias), *norm(f"{path}.q_norm", dim),
+    ]  # fmt: skip
+    if not borrowed:
+        tensors += linear(f"{path}.k_proj", kv_width, hidden, Shard.KV_COLUMN, bias=bias)
+        tensors += norm(f"{path}.k_norm", dim)
+        if not config.flag("keys_are_values"):
+            tensors += linear(f"{path}.v_proj", kv_width, hidden, Shard.KV_COLUMN, bias=bias)
+    tensors += linear(f"{path}.o_proj", hidden, width, Shard.ROW, bias=bias)
+    return GqaAttention(
+        query_heads=config.heads, kv_heads=config.kv_heads, head_dim=dim, v_head_dim=dim, window_tokens=window,
+        borrowed_cache=borrowed, tensors=tuple(tensors),
+    )  # fmt: skip
+
+
+def _layer_inputs(config: Config, layer: str) -> Iterator[Tensor]:
+    """The gate and projection by which a layer mixes in its own input."""
+    size, hidden = config.optional_integer("hidden_size_per_layer_input") or 0, config.hidden
+    if size:
+        yield from linear(f"{layer}.per_layer_input_gate", size, hidden, Shard.REPLICATED)
+        yield from linear(f"{layer}.per_layer_projection", hidden, size, Shard.REPLICATED)
+        yield from norm(f"{layer}.post_per_layer_input_norm", hidden)
+
+
+def _layer_tables(config: Config, base: str) -> Iterator[Tensor]:
+    """The table of all layers' inputs and the projection that is added to it."""
+    size, layers = config.optional_integer("hidden_size_per_layer_input") or 0, config.layers
+    if size:
+        rows = config.integer("vocab_size_per_layer_input")
+        yield Tensor(
+            name=f"{base}.embed_tokens_per_layer.weight", shape=(rows, layers * size), role=TensorRole.OTHER,
+            shard=Shard.VOCAB,
+        )  # fmt: skip
+        yield from linear(f"{base}.per_layer_model_projection", layers * size, config.hidden, Shard.REPLICATED)
+        yield from norm(f"{base}.per_layer_projection_norm", size)
+
+
+def _layer_3n(config: Config, index: int) -> Mapping[str, Any]:
+    """A width per layer, where the file lists them; late layers borrow."""
+    found: dict[str, Any] = {"borrowed_cache": True} if _shares(config, index) else {}
+    widths = config.values.get("intermediate_size")
+    if isinstance(widths, list | tuple):
+        if len(widths) < config.layers:
+            raise config.fail("intermediate_size", f"lists {len(widths)} layers of {config.layers}")
+        found["intermediate_size"] = replace(config, values={"intermediate_size": widths[index]}).integer(
+            "intermediate_size"
+        )
+    return found
+
+
+def _streams(config: Config, layer: str) -> Iterator[Tensor]:
+    """Alternating updates of several residual streams, the low-rank shortcut, and the layer's own input."""
+    inputs, hidden = config.integer("altup_num_inputs", high=64), config.hidden
+    path, rank = f"{layer}.altup", config.integer("laurel_rank")
+    yield Tensor(
+        name=f"{path}.correct_output_scale", shape=(hidden,), role=TensorRole.OTHER, shard=Shard.REPLICATED
+    )  # fmt: skip
+    yield from linear(f"{path}.correction_coefs", inputs, inputs, Shard.REPLICATED)
+    yield from linear(f"{path}.prediction_coefs", inputs**2, inputs, Shard.REPLICATED)
+    yield from linear(f"{path}.modality_router", inputs, hidden, Shard.REPLICATED)
+    yield from norm(f"{path}.router_norm", hidden)
+    yield from linear(f"{layer}.laurel.linear_left", rank, hidden, Shard.REPLICATED)
+    yield from linear(f"{layer}.laurel.linear_right", hidden, rank, Shard.REPLICATED)
+    yield from norm(f"{layer}.laurel.post_laurel_norm", hidden)
+    yield from _layer_inputs(config, layer)
+
+
+def _stream_projections(config: Config, base: str) -> Iterator[Tensor]:
+    """Projections into the further residual streams and out of them."""
+    yield from _layer_tables(config, base)
+    for number in range(config.integer("altup_num_inputs", high=64) - 1):
+        yield from linear(f"{base}.altup_projections.{number}", config.hidden, config.hidden, Shard.REPLICATED)
+        yield from linear(f"{base}.altup_unembed_projections.{number}", config.hidden, config.hidden, Shard.REPLICATED)
+
+
+def _layer_4(config: Config, index: int) -> Mapping[str, Any]:
+    """Full layers have heads of their own; late layers borrow and may be twice as wide."""
+    found: dict[str, Any] = {}
+    if _shares(config, index):
+        found["borrowed_cache"] = True
+        if config.flag("use_double_wide_mlp"):
+            found["intermediate_size"] = 2 * config.integer("intermediate_size")
+    if _kinds_4(config)[index] == _FULL:
+        found["head_dim"] = config.integer("global_head_dim")
+        if config.flag("attention_k_eq_v"):
+            found["keys_are_values"] = True
+            wide = config.optional_integer("num_global_key_value_heads", low=1, high=MAX_HEADS)
+            if wide is not None:
+                found["num_key_value_heads"] = wide
+    return found
+
+
+def _kinds_4(config: Config) -> tuple[str, ...]:
+    """The last layer is full, whatever the file lists."""
+    return (*_kinds(config, 6)[:-1], _FULL)
+
+
+def _windows_4(config: Config) -> tuple[int | None, ...]:
+    windows = every(6)(config)
+    return (*windows[:-1], None)
+
+
+def _beside_4(config: Config, layer: str) -> Iterator[Tensor]:
+    """A scale of the layer's output, the layer's own input, and the norms of a mixture."""
+    yield Tensor(
+        name=f"{layer}.layer_scalar", shape=(1,), role=TensorRole.OTHER, shard=Shard.REPLICATED, buffer=True
+    )  # fmt: skip
+    yield from _layer_inputs(config, layer)
+    if config.flag("enable_moe_block"):
+        for name in ("post_feedforward_layernorm_1", "post_feedforward_layernorm_2", "pre_feedforward_layernorm_2"):
+            yield from norm(f"{layer}.{name}", config.hidden)
+
+
+def _router_scales(config: Config, layer: str) -> Iterator[Tensor]:
+    for name, size in (("scale", config.hidden), ("per_expert_scale", config.integer("num_experts"))):
+        yield Tensor(
+            name=f"{layer}.router.{name}", shape=(size,), role=TensorRole.OTHER, shard=Shard.REPLICATED
+        )  # fmt: skip
+
+
+_STYLE: Final = Style(
+    attention_of=_attention, norms=_FOUR_NORMS, windows=every(5), at_layer=_layer_3n, extra=_streams,
+    extra_globals=_stream_projections,
+)  # fmt: skip
+_MIXTURE: Final = Moe(
+    path="", router="router.proj", experts="experts", names=MlpNames(gate="gate_up_proj", up="gate_up_proj"),
+    chosen_key="top_k_experts", extra=_router_scales, shared_path="mlp",
+    shared_size=lambda config: config.integer("intermediate_size"),
+    is_moe=lambda config: (config.flag("enable_moe_block"),) * config.layers,
+)  # fmt: skip
+_DEFAULTS: Final = {
+    "tie_word_embeddings": True, "head_dim": 256, "sliding_window": 512, "hidden_size_per_layer_input": 256,
+    "vocab_size_per_layer_input": 262144,
+}  # fmt: skip
+
+FAMILIES: Final = (
+    Family(
+        model_types=("gemma3n_text",), style=_STYLE,
+        defaults={
+            **_DEFAULTS, "num_kv_shared_layers": 15, "altup_num_inputs": 4, "laurel_rank": 64,
+            "max_position_embeddings": 32768,
+        },
+    ),
+    Family(
+        model_types=("gemma4_text", "gemma4_unified_text"), defaults={**_DEFAULTS, "global_head_dim": 512},
+        style=replace(
+            _STYLE, windows=_windows_4, at_layer=_layer_4, extra=_beside_4, extra_globals=_layer_tables, moe=_MIXTURE
+        ),
+    ),
+)  # fmt: skip
