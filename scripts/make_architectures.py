@@ -72,8 +72,9 @@ EXCEPTIONS = """## What to know
 - `null` differs from a missing key for `num_key_value_heads` (as many as heads), `head_dim` (width over heads),
   `sliding_window` (none), `q_lora_rank` and `kv_lora_rank` (not compressed).
 - The context length is the one that vLLM derives: the smallest of the length keys, times the factor of a `linear` or
-  `dynamic` RoPE scaling. `yarn` does not lengthen it since vLLM 0.32. Under `longrope`, vLLM starts with
-  `original_max_position_embeddings` unless `--max-model-len` asks for more, up to the length shown here.
+  `dynamic` RoPE scaling. `yarn` does not lengthen it in vLLM 0.32 and later; earlier releases multiplied the length
+  before scaling. Under `longrope`, vLLM starts with `original_max_position_embeddings` unless `--max-model-len` asks
+  for more, up to the length shown here.
 - A window wider than the context is kept as a window: vLLM gives its layers a block table of their own.
 - Cohere 2 counts the tokens before a token, so that its windows are one token wider in the engine than in the file.
 - Encoders (BERT and its kin, EmbeddingGemma) keep no cache. What stands behind their layers (a pooler, a classifier, a

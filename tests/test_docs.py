@@ -66,7 +66,7 @@ def written_commands(text: str) -> Iterator[str]:
 
 def fenced_commands(text: str) -> Iterator[str]:
     """Commands that stand in blocks: what a reader pastes into a shell, not what a sentence mentions."""
-    yield from written_commands("".join(match[0] for match in FENCE.finditer(text)))
+    yield from written_commands("\n".join(match[0] for match in FENCE.finditer(text)))
 
 
 def complaint(written: str) -> str | None:

@@ -56,6 +56,8 @@ def numbers(entity: Any) -> Iterator[str]:
             yield from (f"peak_{name}_flop_per_s" for name in value)
         elif field.name == "scheduler_defaults":
             yield from (f"scheduler_defaults.{index}" for index in range(len(value)))
+        elif field.name == "static_reserve":
+            yield from (f"reserve_{part.name.removeprefix('reserve_')}" for part in dataclasses.fields(value))
         elif field.name in ("weight_formats", "kv_formats"):
             yield from (f"{field.name}.{name}" for name in value)
         elif field.name in ("input_tokens", "output_tokens"):

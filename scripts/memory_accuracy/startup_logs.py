@@ -224,7 +224,10 @@ def _replica(record: Mapping[str, Any], model: ModelSpec, gpu: GpuSpec, engine: 
         memory_fraction=record["gpu_memory_utilization"] or record["mem_fraction_static"] or fraction,
         block_tokens=record["block_size"] or engine.block_tokens, enforce_eager=bool(record["enforce_eager"]),
     )  # fmt: skip
-    parallel = Parallelism(tp=tp, pp=record["pp"] or 1, ep=bool(record["ep"]) and tp > 1)
+    shared = re.search(r"decode_context_parallel_size=(\d+)", flags)
+    parallel = Parallelism(
+        tp=tp, pp=record["pp"] or 1, ep=bool(record["ep"]) and tp > 1, dcp=int(shared[1]) if shared else 1
+    )
     return Replica(
         model=model, gpu=gpu, host=HOST, engine=engine, parallel=parallel, weights=weight_format(weights, model),
         kv=kv_format(kv, model), settings=settings,

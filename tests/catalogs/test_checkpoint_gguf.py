@@ -210,6 +210,56 @@ def test_latent_attention_with_its_up_projection_in_two(tmp_path: Path) -> None:
     assert (stored_total(read.model), read.unmatched) == (ggml_total(shapes), ())
 
 
+GLM: dict[str, Any] = {
+    "block_count": 3, "nextn_predict_layers": 1, "context_length": 2048, "embedding_length": 64,
+    "feed_forward_length": 160, "attention.head_count": 8, "attention.head_count_kv": 2, "attention.key_length": 8,
+    "leading_dense_block_count": 1, "expert_count": 4, "expert_used_count": 2, "expert_feed_forward_length": 32,
+    "expert_shared_count": 1,
+}  # fmt: skip
+NEXTN: GgufShapes = {
+    "blk.2.nextn.eh_proj.weight": (Q8_0, (64, 128)), "blk.2.nextn.enorm.weight": (F32, (64,)),
+    "blk.2.nextn.hnorm.weight": (F32, (64,)), "blk.2.nextn.shared_head_norm.weight": (F32, (64,)),
+}  # fmt: skip
+
+
+def glm() -> GgufShapes:
+    """A dense layer, one with experts, and one with experts that drafts tokens and shares embedding and head."""
+    found: GgufShapes = {}
+    for name, tensor in gguf_llama().items():
+        if name.startswith("blk.0") or ".ffn_" not in name:
+            found[name.replace("ffn_norm", "post_attention_norm")] = tensor
+    for layer in (1, 2):
+        block = f"blk.{layer}"
+        found |= {
+            f"{block}.post_attention_norm.weight": (F32, (64,)), f"{block}.ffn_gate_inp.weight": (F32, (4, 64)),
+            f"{block}.exp_probs_b.bias": (F32, (4,)), f"{block}.ffn_gate_exps.weight": (Q8_0, (4, 32, 64)),
+            f"{block}.ffn_up_exps.weight": (Q8_0, (4, 32, 64)), f"{block}.ffn_down_exps.weight": (Q8_0, (4, 64, 32)),
+            f"{block}.ffn_gate_shexp.weight": (Q8_0, (32, 64)), f"{block}.ffn_up_shexp.weight": (Q8_0, (32, 64)),
+            f"{block}.ffn_down_shexp.weight": (Q8_0, (64, 32)),
+        }  # fmt: skip
+    return found | NEXTN
+
+
+def test_layers_for_drafting_are_apart(tmp_path: Path) -> None:
+    """`block_count` counts them, the model's layers do not."""
+    write_gguf(tmp_path / "a.gguf", glm(), architecture="glm4moe", keys=GLM)
+    read = read_checkpoint(tmp_path)
+    assert read.model.layer_count == 2
+    assert read.model.draft is not None
+    drafting = sum(count * (tensor.stored_bytes or 0) for count, tensor in read.model.draft.tensors())
+    assert drafting == ggml_total({name: tensor for name, tensor in glm().items() if name.startswith("blk.2.")})
+    assert (stored_total(read.model), read.unmatched) == (ggml_total(glm()), ())
+
+
+def test_a_file_without_its_drafting_layers(tmp_path: Path) -> None:
+    shapes = {name: tensor for name, tensor in glm().items() if not name.startswith("blk.2.")}
+    write_gguf(tmp_path / "a.gguf", shapes, architecture="glm4moe", keys=GLM)
+    read = read_checkpoint(tmp_path)
+    assert read.model.draft is None
+    assert stored_total(read.model) == ggml_total(shapes)
+    assert read.model.notes == ("the files hold no layers for drafting tokens (multi-token prediction)",)
+
+
 def test_a_file_type_without_a_format_of_its_own_takes_the_nearest(tmp_path: Path) -> None:
     """A file that states none: Q8_0 takes 8.5 bits."""
     write_gguf(tmp_path / "a.gguf", gguf_llama(), file_type=None)

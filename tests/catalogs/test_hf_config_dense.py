@@ -174,7 +174,10 @@ OWN_KEYS: list[tuple[str, dict[str, Any], int]] = [
     ),
 ]
 
-# The same with the sizes of the class's defaults, or published with the checkpoint.
+# The same with the sizes of the class's defaults, or the weights of the published checkpoint (safetensors total on the
+# Hub): StarCoder2 3B and 15B, GLM-4 9B and 32B, EXAONE 3.5, CWM, BitNet, OPT 350m, BLOOM, Falcon 7B and 40B,
+# MiniCPM 2B, Command R7B and R+, Seed-OSS 36B, Apertus 8B, Phi-2, StableLM 2 12B, Gemma 3 270M, EmbeddingGemma,
+# Granite 3.1 8B.
 LARGE: list[tuple[str, dict[str, Any], int]] = [
     ("starcoder2", {"hidden_size": 3072, "intermediate_size": 12288, "num_hidden_layers": 30, "num_attention_heads": 24,
                     "vocab_size": 49152}, 3_030_371_328),
@@ -195,6 +198,29 @@ LARGE: list[tuple[str, dict[str, Any], int]] = [
                     "vocab_size": 65024}, 41_303_293_952),
     ("minicpm", {"hidden_size": 2304, "intermediate_size": 5760, "num_hidden_layers": 40, "num_attention_heads": 36,
                  "vocab_size": 122753}, 2_724_880_896),
+    ("starcoder2", {"hidden_size": 6144, "intermediate_size": 24576, "num_hidden_layers": 40, "num_attention_heads": 48,
+                    "num_key_value_heads": 4, "vocab_size": 49152, "tie_word_embeddings": False}, 15_957_889_024),
+    ("glm4", {"hidden_size": 6144, "intermediate_size": 23040, "num_hidden_layers": 61, "num_attention_heads": 48,
+              "vocab_size": 151552, "attention_bias": False}, 32_566_081_536),
+    ("cohere2", {"hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32, "num_attention_heads": 32,
+                 "num_key_value_heads": 8, "vocab_size": 256000}, 8_028_033_024),
+    ("cohere", {"hidden_size": 12288, "intermediate_size": 33792, "num_hidden_layers": 64, "num_attention_heads": 96,
+                "num_key_value_heads": 8, "vocab_size": 256000, "use_qk_norm": True}, 103_810_674_688),
+    ("seed_oss", {"hidden_size": 5120, "intermediate_size": 27648, "num_hidden_layers": 64, "num_attention_heads": 80,
+                  "vocab_size": 155136}, 36_151_104_512),
+    ("apertus", {"hidden_size": 4096, "intermediate_size": 21504, "num_hidden_layers": 32, "num_attention_heads": 32,
+                 "num_key_value_heads": 8, "vocab_size": 131072}, 8_053_338_176),
+    ("phi", {"hidden_size": 2560, "intermediate_size": 10240, "num_hidden_layers": 32, "num_attention_heads": 32,
+             "vocab_size": 51200}, 2_779_683_840),
+    ("stablelm", {"hidden_size": 5120, "intermediate_size": 13824, "num_hidden_layers": 40, "num_attention_heads": 32,
+                  "num_key_value_heads": 8, "vocab_size": 100352, "use_parallel_residual": True,
+                  "qk_layernorm": True}, 12_143_185_920),
+    ("gemma3_text", {"hidden_size": 640, "intermediate_size": 2048, "num_hidden_layers": 18, "num_attention_heads": 4,
+                     "num_key_value_heads": 1, "vocab_size": 262144}, 268_098_176),
+    ("gemma3_text", {"hidden_size": 768, "intermediate_size": 1152, "num_hidden_layers": 24, "num_attention_heads": 3,
+                     "num_key_value_heads": 1, "vocab_size": 262144, "use_bidirectional_attention": True}, 302_863_104),
+    ("granite", {"hidden_size": 4096, "intermediate_size": 12800, "num_hidden_layers": 40, "num_attention_heads": 32,
+                 "num_key_value_heads": 8, "vocab_size": 49155, "tie_word_embeddings": True}, 8_170_848_256),
 ]  # fmt: skip
 
 

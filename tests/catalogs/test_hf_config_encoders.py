@@ -38,6 +38,12 @@ CLASS_COUNTS = [
 PUBLISHED: list[tuple[dict[str, Any], int]] = [
     ({"model_type": "bert", "architectures": ["BertModel"], "hidden_size": 768, "intermediate_size": 3072,
       "num_hidden_layers": 12, "num_attention_heads": 12, "vocab_size": 30522}, 109_482_240),
+    ({"model_type": "xlm-roberta", "architectures": ["XLMRobertaModel"], "hidden_size": 1024, "intermediate_size": 4096,
+      "num_hidden_layers": 24, "num_attention_heads": 16, "vocab_size": 250002, "max_position_embeddings": 8194,
+      "type_vocab_size": 1}, 567_754_752),
+    ({"model_type": "xlm-roberta", "architectures": ["XLMRobertaForSequenceClassification"], "hidden_size": 1024,
+      "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16, "vocab_size": 250002,
+      "max_position_embeddings": 8194, "type_vocab_size": 1, "id2label": {"0": "LABEL_0"}}, 567_755_777),
     ({"model_type": "nomic_bert", "n_embd": 768, "n_inner": 3072, "n_layer": 12, "n_head": 12, "vocab_size": 30528,
       "n_positions": 8192, "activation_function": "swiglu"}, 136_731_648),
     ({"model_type": "nomic_bert", "n_embd": 768, "n_inner": 3072, "n_layer": 12, "n_head": 12, "vocab_size": 250048,
@@ -100,7 +106,7 @@ def test_positions_behind_the_padding_token() -> None:
 
 
 def test_every_second_layer_of_nomic_routes() -> None:
-    groups = read(**PUBLISHED[2][0]).layers
+    groups = read(**next(keys for keys, _ in PUBLISHED if "num_experts" in keys)).layers
     routed = [i for group in groups if isinstance(group.feed_forward, MoeFeedForward) for i in group.indices]
     assert sorted(routed) == [1, 3, 5, 7, 9, 11]
 

@@ -123,7 +123,13 @@ HUNYUAN = {
     "moe_intermediate_size": [3072] * 32, "use_qk_norm": True, "tie_word_embeddings": True,
     "max_position_embeddings": 32768,
 }  # fmt: skip
+ARCTIC = {
+    "model_type": "arctic", "torch_dtype": "bfloat16", "hidden_size": 7168, "intermediate_size": 4864,
+    "num_hidden_layers": 35, "num_attention_heads": 56, "num_key_value_heads": 8, "num_local_experts": 128,
+    "num_experts_per_tok": 2, "moe_layer_frequency": 1, "vocab_size": 32000, "max_position_embeddings": 4096,
+}  # fmt: skip
 PUBLISHED = [
+    (ARCTIC, 480.0, 17.0),
     (DBRX, 131.6, 36.5),
     (LONGCAT, 561.9, 27.0),
     (STEP_3, 316.0, 38.0),

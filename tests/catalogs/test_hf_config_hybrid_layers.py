@@ -11,7 +11,10 @@ from hybrid_samples import DELTA, KDA, LATENT, NEMOTRON, PURE, SMALL, ZAMBA, bui
 
 from llmplan.catalogs.hf_config import read_config_file
 from llmplan.errors import LlmplanError
-from llmplan.spec.model import GqaAttention, MlaAttention, ModelSpec, RecurrentMixer
+from llmplan.memory.shards import rank_part
+from llmplan.plan.deployment import Parallelism
+from llmplan.spec.model import GqaAttention, MlaAttention, ModelSpec, RecurrentMixer, Shard
+from llmplan.spec.places import places
 from tests_support import DATA
 
 
@@ -72,6 +75,24 @@ def test_states_are_divided_by_head_and_typed_as_the_config_says() -> None:
     assert states(build("kimi_linear", {**LATENT, "linear_attn_config": KDA}))[-1] == (3, 16 * 16, "fp32")
     half = {**DELTA, "intermediate_size": 96, "mamba_ssm_dtype": "bfloat16"}
     assert states(build("qwen3_5_text", half))[-1][2] is None
+
+
+@pytest.mark.parametrize("tp", [2, 4])
+def test_ranks_together_hold_a_model_and_what_is_replicated(tp: int) -> None:
+    """What belongs to heads is cut; groups and KV heads are cut while there are enough of them."""
+    keys = {**NEMOTRON, "hybrid_override_pattern": "MM*-E-", "vocab_size": 128, "n_groups": 2}
+    model = build("nemotron_h", keys)
+    parallel = Parallelism(tp=tp)
+    for place in places(model):
+        whole, part = place.tensor, rank_part(place, model, parallel, 1)
+        if whole.shard is Shard.REPLICATED:
+            ranks = 1
+        elif whole.shard is Shard.KV_COLUMN:
+            assert place.kv_heads == 2
+            ranks = min(tp, 2)
+        else:
+            ranks = tp
+        assert part.elements * ranks == whole.elements, whole.name
 
 
 def test_a_layer_may_have_attention_and_a_recurrence() -> None:
@@ -183,6 +204,19 @@ def test_an_index_of_pooled_keys_has_one_key_per_pool() -> None:
     assert [(cache.fixed_bytes, cache.tokens_per_entry) for cache in keys] == [(None, 1), (2 * 64, 4)]
     kept = [m.states for m in qwen.mixers() if isinstance(m, RecurrentMixer) and len(m.states) == 4]
     assert [last.elements for *_, last in kept] == [(4 - 1) * 3 * 4 * 64]
+
+
+def test_qwen4s_draft_is_a_layer_of_attention_and_three_matrices() -> None:
+    """vLLM 0.33: two [h, h] beside the layer, norms of the embedding and of all streams, and a mixer of its own."""
+    keys = {
+        **DELTA, "indexer_n_heads": 3, "indexer_kv_heads": 1, "indexer_head_dim": 64, "indexer_budget": 64,
+        "indexer_compress_ratio": 4, "hc_count": 3, "hc_lowrank": 10,
+    }  # fmt: skip
+    model = build("qwen4_exp_text", {**keys, "mtp_num_hidden_layers": 1})
+    attention = next(group for group in model.layers if 3 in group.indices)
+    layer = sum(tensor.elements for tensor in attention.tensors() if not tensor.buffer)
+    streams = 3 * 64
+    assert model.draft_parameters == layer + 2 * 64 * 64 + 64 + streams + streams + 2 * 10 * streams
 
 
 def test_inklings_windowed_layers_have_heads_of_their_own() -> None:

@@ -300,8 +300,10 @@ def test_a_tower_stays_as_it_is_where_nothing_is_said_of_it() -> None:
     assert tower_formats(double | {"llm_int8_skip_modules": ["visual"]}) == set()
     listed = {"type": "int", "num_bits": 4, "group_size": 32}
     assert tower_formats(group(listed)) == set()
-    assert tower_formats(group(listed, ignore=["lm_head"])) == everything, "a list that leaves it out"
-    assert tower_formats(group(listed, ignore=["lm_head", r"re:visual.*"])) == set()
+    assert tower_formats(group(listed, ignore=["lm_head"])) == set(), "moonshotai/Kimi-K2.6 is so, to the byte"
+    named = {"weights": listed, "targets": [r"re:visual.*"]}
+    both = {"quant_method": "compressed-tensors", "config_groups": {"a": named, "b": {"weights": listed}}}
+    assert tower_formats(both) == everything
 
 
 METHODS = [

@@ -37,6 +37,7 @@ V4 = {
     "o_lora_rank": 12, "qk_rope_head_dim": 4, "hc_mult": 2, "num_hash_layers": 1, "sliding_window": 8,
     "compress_ratios": [0, 4, 128, 4, 0], "num_nextn_predict_layers": 1,
 }  # fmt: skip
+HUNYUAN = {"model_type": "hy_v4", **LATENT, **INDEX, "hc_mult": 2, "num_nextn_predict_layers": 1}
 M3 = {
     "model_type": "minimax_m3", "intermediate_size": 32, "dense_intermediate_size": 80,
     "shared_intermediate_size": 24, "num_local_experts": 8, "num_experts_per_tok": 2, "moe_layer_freq": [0, 1, 1, 1],
@@ -88,6 +89,7 @@ COUNTED: list[tuple[dict[str, Any], int]] = [
         388_976,
     ),
     (V4, 433_755),
+    (HUNYUAN, 409_267),
     (M3, 391_904),
     (LAGUNA, 377_048),
     (STEP, 410_816),
@@ -180,6 +182,20 @@ def test_deepseek_v4_reads_its_attention_in_three_ways() -> None:
         if isinstance(mixer, CompressedAttention)
     }
     assert ratios == {0: 128, 1: 128, 2: 128, 3: 4}
+
+
+def test_hunyuan_4_drafts_without_an_index_and_without_streams() -> None:
+    model = read(HUNYUAN)
+    assert [mixer.indexer is not None for mixer in model.mixers() if isinstance(mixer, MlaAttention)] == [
+        True,
+        True,
+        False,
+    ]
+    assert model.draft is not None
+    assert not any("hc_" in tensor.name or "indexer" in tensor.name for _, tensor in model.draft.tensors())
+    mixer = model.draft.layers[0].mixers[0]
+    assert isinstance(mixer, MlaAttention)
+    assert (mixer.selected_tokens, mixer.indexer) == (None, None)
 
 
 def test_minimax_m3_keeps_16_bit_index_keys_where_attention_is_sparse() -> None:

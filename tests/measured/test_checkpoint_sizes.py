@@ -6,6 +6,7 @@ folder named by LLMPLAN_DATA where that exists, by the script that writes the ac
 
 from __future__ import annotations
 
+import json
 import runpy
 from dataclasses import replace
 from pathlib import Path
@@ -187,6 +188,45 @@ def test_drafting_layers_and_towers_belong_to_the_published_file() -> None:
     alone = replace(model, draft=None)
     bf16 = memory.weight_format("bf16")
     assert memory.checkpoint_bytes(model, bf16) - memory.checkpoint_bytes(alone, bf16) == 2 * model.draft_parameters
+
+
+QWEN_FP8 = {
+    "quant_method": "fp8", "weight_block_size": [128, 128],
+    "modules_to_not_convert": ["lm_head", "mtp.fc", "in_proj_a", "in_proj_b", "visual"],
+}  # fmt: skip
+BY_CONFIG = [
+    # config of the table, what its file says of quantization (None: nothing), with its drafting layers, format, bytes;
+    # tolerance: recurrences whose decay this upload keeps in 32 bit, scales in 16 bit (one byte in 8,192)
+    ("moonshotai__Kimi-K2.5", "own", True, "auto", 595148192736, 0),
+    ("fantasylord__Qwen36-27B-W4A16", None, False, "bf16", 54713457120, 0),
+    ("fantasylord__Qwen36-27B-W4A16", None, True, "bf16", 55562855904, 0),
+    ("fantasylord__Qwen36-27B-W4A16", None, False, "mlx-4bit", 16054262240, 0),
+    ("fantasylord__Qwen36-27B-W4A16", None, False, "mlx-8bit", 29500938720, 0),
+    ("fantasylord__Qwen36-27B-W4A16", QWEN_FP8, True, "auto", 30866663264, 30866663264 // 8192),
+    ("Qwen__Qwen3.6-35B-A3B", None, False, "bf16", 70214363872, 0),
+    ("Qwen__Qwen3.6-35B-A3B", None, False, "mlx-4bit", 20401929952, 0),
+    ("Qwen__Qwen3.6-35B-A3B", None, False, "mlx-5bit", 24731729632, 0),
+    ("Qwen__Qwen3.6-35B-A3B", None, False, "mlx-8bit", 37721128672, 0),
+    ("nvidia__Qwen3.5-122B-A10B-NVFP4", None, False, "bf16", 245125640160, 4608),
+    ("zai-org__GLM-5.1", None, False, "bf16", 1487822475264, 0),
+    ("nvidia__Nemotron-3-Nano", None, False, "bf16", 63155889408, 2944),
+    ("google__gemma-4-26B-A4B", None, False, "bf16", 51611872412, 0),
+    ("meta-models__Muse-Glimmer-30B", None, False, "bf16", 59553253376, 0),
+]  # fmt: skip
+"""Rows of `quantized_checkpoint_bytes.tsv` whose layout is fully stated."""
+
+
+@pytest.mark.skipif(not (DATA / "configs").exists(), reason="no configs: set LLMPLAN_DATA")
+@pytest.mark.parametrize(("file", "quantization", "drafts", "weights", "published", "within"), BY_CONFIG)
+def test_stated_layouts_to_the_byte(
+    file: str, quantization: Any, drafts: bool, weights: str, published: int, within: int
+) -> None:
+    config = json.loads((DATA / "configs" / f"{file}.json").read_text(encoding="utf-8"))
+    if quantization != "own":
+        config["quantization_config"] = quantization
+    model = read_config(config, model_id=file, dtype="bfloat16")
+    model = model if drafts else replace(model, draft=None)
+    assert memory.checkpoint_bytes(model, memory.weight_format(weights, model)) == pytest.approx(published, abs=within)
 
 
 @pytest.mark.skipif(not (DATA / "checkpoint_sizes.jsonl").exists(), reason="no measured data: set LLMPLAN_DATA")

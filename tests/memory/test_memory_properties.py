@@ -50,7 +50,7 @@ def test_used_and_free_are_what_there_is(
     assert abs(sum(parts) - result.budget_bytes) <= 1
     if engine != "sglang":
         assert result.budget_bytes <= result.total_bytes + 1
-    layout = memory.cache_layout(replica.model, replica.kv, replica.parallel.tp, 1, replica.settings.block_tokens)
+    layout = result.room.layout
     if engine != "llama-cpp":
         assert 0 <= result.kv_cache_bytes.mid - result.blocks * layout.block_bytes <= layout.block_bytes
     assert result.max_concurrency >= 1

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from llmplan.memory.loaded import allocator_rounding_bytes
+from llmplan.memory.loaded import unsplit_bytes
 from llmplan.memory.runtime import RuntimeSetting, captured_sizes, compute_buffer, runtime_memory, version_of
 from llmplan.memory.stages import stage_ranges
 from llmplan.plan.deployment import Parallelism
@@ -217,7 +217,8 @@ def test_leftover_layers_go_before_the_last_stage() -> None:
 
 def test_allocator_rounds_only_segments_of_its_own() -> None:
     """Qwen2-7B: gate and up are 259 MiB in a segment of 260, down 129.5 in 130; a small norm shares one."""
-    assert allocator_rounding_bytes(259 * MIB) == MIB
-    assert allocator_rounding_bytes(129.5 * MIB) == MIB / 2
-    assert allocator_rounding_bytes(24.5 * MIB) == 0
-    assert allocator_rounding_bytes(7168) == 0
+    assert unsplit_bytes([259 * MIB]) == MIB
+    assert unsplit_bytes([129.5 * MIB]) == MIB / 2
+    assert unsplit_bytes([24.5 * MIB]) == 0
+    assert unsplit_bytes([7168]) == 0
+    assert unsplit_bytes([6.5 * MIB] * 3) == MIB / 2, "three share a segment of 20 MiB"

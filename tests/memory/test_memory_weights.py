@@ -139,6 +139,8 @@ def test_ignore_list_is_read_per_layer(models: dict[str, ModelSpec]) -> None:
         ("llama-3.3-70b", "bf16", 8, 16.4605),
         # vllm#8881, Mistral-Large-Instruct-2407
         ("mistral-large", "fp8", 4, 28.7698),
+        # vllm#4083 and others, facebook/opt-125m: small tensors share segments whose ends are counted
+        ("opt-125m", "fp16", 1, 0.2389),
         # openai/gpt-oss-120b, experts padded to 2944 x 3072
         ("gpt-oss-120b", "auto", 1, 65.9651),
     ],

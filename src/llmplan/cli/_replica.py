@@ -123,20 +123,25 @@ def settings_for(
     """Engine settings: the flags, else the defaults of this engine version on this GPU."""
     from llmplan.plan.deployment import EngineSettings
 
+    ranks, length = parallelism(flags), context_tokens(model, flags, request_tokens)
     max_num_seqs, max_num_batched_tokens = flags.max_num_seqs, flags.max_num_batched_tokens
     if max_num_seqs is None or max_num_batched_tokens is None:
         try:
-            default = engine.scheduler_default(gpu.memory_bytes, gpu.architecture)
+            default = engine.scheduler_default(gpu.memory_bytes, gpu.architecture, ranks.tp)
         except ValueError as error:
             raise UsageError(str(error), hints=["give --max-num-seqs and --max-num-batched-tokens"]) from None
         max_num_seqs = max_num_seqs or default.max_num_seqs
-        max_num_batched_tokens = max_num_batched_tokens or max(default.max_num_batched_tokens, max_num_seqs)
+        max_num_batched_tokens = max_num_batched_tokens or max(default.step_tokens(length), max_num_seqs)
     pool = flags.kv_cache_memory_gib
     return EngineSettings(
-        max_model_len=context_tokens(model, flags, request_tokens),
+        max_model_len=length,
         max_num_seqs=max_num_seqs,
         max_num_batched_tokens=max_num_batched_tokens,
-        memory_fraction=flags.gpu_memory_utilization or engine.memory_fraction,
+        memory_fraction=flags.gpu_memory_utilization
+        or engine.memory_fraction_on(
+            gpu.memory_bytes, ranks=ranks.tp * ranks.pp, tokens=max_num_batched_tokens, seqs=max_num_seqs,
+            latent=model.is_mla,
+        ),
         block_tokens=flags.block_size or engine.block_tokens,
         enforce_eager=flags.enforce_eager,
         kv_cache_memory_bytes=None if pool is None else round(pool * GIB),

@@ -159,6 +159,7 @@ def _result(account: Account, pool: Band, room: KvRoom, capacity: int, concurren
         max_concurrency=concurrency * groups,
         checkpoint_bytes=checkpoint_bytes(replica.model, replica.weights),
         host_bytes=int(account.placement.host_bytes),
+        notes=account.pool.notes if pool.low < pool.high else (),
     )
 
 

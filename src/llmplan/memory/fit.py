@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from llmplan.memory.kv_cache import contiguous_cache_bytes
+from llmplan.memory.pool import visible_bytes
 from llmplan.memory.runtime import MICRO_BATCH_TOKENS, compute_buffer, micro_batch_tokens, non_torch
 from llmplan.memory.shards import weights_on_rank
 from llmplan.plan.deployment import Parallelism
@@ -30,7 +31,7 @@ def fits_weights(
     share = weights_on_rank(model, weight_format, parallel, engine)
     fraction = 1.0 if engine.kv_pool_rule in ("fraction_of_free", "explicit_context") else engine.memory_fraction
     resident = share.stage_bytes(embedding_on_host=engine.host_layers)
-    return resident <= gpu.memory_bytes * fraction
+    return resident <= visible_bytes(gpu) * fraction
 
 
 def layers_on_gpu(
@@ -56,7 +57,7 @@ def layers_on_gpu(
         model, kv_format, 1, context_tokens, slots, micro_batch_tokens(max_num_batched_tokens)
     )
     runtime = compute_buffer(model).size.high + non_torch(1, engine.kv_pool_rule).size.mid
-    room = gpu.memory_bytes * engine.memory_fraction - SPLIT_MARGIN_BYTES - runtime
+    room = visible_bytes(gpu) * engine.memory_fraction - SPLIT_MARGIN_BYTES - runtime
     room -= share.stage_bytes(host_layers=model.layer_count, embedding_on_host=True)
     per_layer = share.layer_bytes + cache / model.layer_count
     return max(0, min(model.layer_count, int(room // per_layer)))

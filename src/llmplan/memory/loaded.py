@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,7 +20,10 @@ from llmplan.spec.model import (
 )
 from llmplan.units import MIB
 
+SMALLEST_BYTES: Final = 512
+SMALL_BYTES: Final = MIB
 OWN_SEGMENT_BYTES: Final = 10 * MIB
+SHARED_SEGMENT_BYTES: Final = 20 * MIB
 SEGMENT_STEP_BYTES: Final = 2 * MIB
 UNSPLIT_REST_BYTES: Final = MIB
 HALF_BYTES: Final = 2
@@ -35,27 +39,46 @@ class LoadedTensor:
     matrix_bytes: float
 
 
-def allocator_rounding_bytes(size_bytes: float) -> float:
-    """What PyTorch's caching allocator counts beyond a tensor of its own segment.
+def unsplit_bytes(sizes_bytes: Iterable[float]) -> float:
+    """What PyTorch's caching allocator counts beyond tensors that it is asked for one after the other.
 
-    size_bytes [B]: from 10 MiB on, a segment of the next multiple of 2 MiB is made for it, and what is left over is
-    not split off, but counted with it, if it is 1 MiB or less.
-    Valid for PyTorch 2 without expandable segments. Reference: c10/cuda/CUDACachingAllocator.cpp.
+    sizes_bytes [B]: each is rounded up to 512 B; from 1 to 10 MiB it takes the smallest free block that holds it, or a
+    new segment of 20 MiB, from 10 MiB on a segment of the next multiple of 2 MiB; what is left of a block is not split
+    off, but counted, if it is 1 MiB or less.
+    Valid for PyTorch 2 without expandable segments, where nothing is freed. Reference: c10/cuda/CUDACachingAllocator.cpp.
 
-    >>> allocator_rounding_bytes(259 * 1024**2) == 1024**2, allocator_rounding_bytes(64.75 * 1024**2)
-    (True, 0.0)
+    >>> unsplit_bytes([19.5 * 1024**2, 6.5 * 1024**2, 6.5 * 1024**2, 6.5 * 1024**2]) / 1024**2
+    1.0
     """
-    if size_bytes < OWN_SEGMENT_BYTES:
-        return 0.0
-    rest = -size_bytes % SEGMENT_STEP_BYTES
-    return rest if rest <= UNSPLIT_REST_BYTES else 0.0
+    free: list[float] = []
+    beyond = 0.0
+    for asked in sizes_bytes:
+        size = math.ceil(asked / SMALLEST_BYTES) * SMALLEST_BYTES
+        beyond += size - asked
+        if size <= SMALL_BYTES:
+            continue
+        block = min((each for each in free if each >= size), default=None) if size < OWN_SEGMENT_BYTES else None
+        if block is not None:
+            free.remove(block)
+        elif size < OWN_SEGMENT_BYTES:
+            block = SHARED_SEGMENT_BYTES
+        else:
+            block = math.ceil(size / SEGMENT_STEP_BYTES) * SEGMENT_STEP_BYTES
+        rest = block - size
+        if rest > UNSPLIT_REST_BYTES:
+            free.append(rest)
+        else:
+            beyond += rest
+    return beyond
 
 
-def rounding_of_layer(tensors: Iterable[LoadedTensor]) -> float:
-    """Rounding of one layer's tensors, as the engine joins them.
+def rounding_of_layers(tensors: Sequence[LoadedTensor], layers: int) -> float:
+    """Rounding of equal layers' tensors, as the engine joins them.
 
-    tensors: one rank's parts. Query, key and value are one allocation, gate and up are one, and the experts' matrices
-    are two. Valid for vLLM's fused layers. Reference: vLLM 0.33 model_executor/layers/linear.py.
+    tensors: one rank's parts of one layer; layers [layers]. Query, key and value are one allocation, gate and up are
+    one, and the experts' matrices are two; scales are apart, and small ones fill what others leave. Sum by
+    `unsplit_bytes` over all layers.
+    Valid for vLLM's fused layers. Reference: vLLM 0.33 model_executor/layers/linear.py.
     """
     matrices: dict[str, float] = {}
     scales: dict[str, float] = {}
@@ -63,7 +86,9 @@ def rounding_of_layer(tensors: Iterable[LoadedTensor]) -> float:
         name = _allocation(tensor.place)
         matrices[name] = matrices.get(name, 0.0) + tensor.matrix_bytes
         scales[name] = scales.get(name, 0.0) + tensor.size_bytes - tensor.matrix_bytes
-    return sum(allocator_rounding_bytes(size) for size in (*matrices.values(), *scales.values()))
+    large = (size for size in scales.values() if size >= OWN_SEGMENT_BYTES)
+    one = [*matrices.values(), *large]
+    return unsplit_bytes(size for _ in range(layers) for size in one)
 
 
 def _allocation(place: Place) -> str:

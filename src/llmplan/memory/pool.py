@@ -82,6 +82,16 @@ class Pool:
     weights_share: float = 0.0
     """of what the engine may use, filled by weights and adapters"""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """That the pool is a small difference of large numbers, where it is."""
+        if self.weights_share <= FULL_SHARE:
+            return ()
+        return (
+            f"weights fill {self.weights_share:.0%} of what the engine may use, so that the KV pool is a small "
+            "difference of large numbers: read its band, not its middle",
+        )
+
 
 def pool_of(
     rule: KvPoolRule,
@@ -121,8 +131,6 @@ def pool_of(
         middle = usable - fixed_bytes - other
         formula = f"⌈{format_bytes(total_bytes)} × {fraction:g}⌉ − {words}"
     share = fixed_bytes / (total_bytes * fraction)
-    if share > FULL_SHARE:
-        formula += f"; weights fill {share:.0%} of the budget: read the band, not the middle"
     band = _band(middle, parts, scale, usable, share, slack or Slack())
     return Pool(size=band, usable_bytes=usable, formula=formula, weights_share=share)
 

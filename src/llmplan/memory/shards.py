@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from llmplan.memory.loaded import LoadedTensor, allocator_rounding_bytes, rotary_table_bytes, rounding_of_layer
+from llmplan.memory.loaded import LoadedTensor, rotary_table_bytes, rounding_of_layers, unsplit_bytes
 from llmplan.memory.places import Place, places
 from llmplan.memory.stages import layers_in, stage_ranges
 from llmplan.memory.weights import tensor_bytes
@@ -114,7 +114,7 @@ def rank_weights(
     model, weights: what is loaded; parallel: how it is cut; vocab_padding [rows]: the engine's multiple; pytorch:
     whether its allocator rounds and a table of positions is kept (all engines but llama.cpp).
     Unquantized tensors are held in 16 bit, or 32 if the format is. Valid after loading, before compilation.
-    Reference: `rank_part`, `tensor_bytes`, `rounding_of_layer`.
+    Reference: `rank_part`, `tensor_bytes`, `rounding_of_layers`.
     """
     ranges = stage_ranges(model.layer_count, parallel.pp)
     stages = [0.0] * parallel.pp
@@ -124,8 +124,8 @@ def rank_weights(
         part = _padded(place, rank_part(place, model, parallel, vocab_padding), model, weights)
         size = tensor_bytes(place, part, model, weights)
         if place.group is None:
-            rounding = allocator_rounding_bytes(size) if pytorch else 0.0
-            outside[place.tensor.role] += place.layers * (size + rounding)
+            rounding = unsplit_bytes([size] * place.layers) if pytorch else 0.0
+            outside[place.tensor.role] += place.layers * size + rounding
         else:
             matrix = matrix_bytes(place, part, model, weights)
             loaded = LoadedTensor(place=place, size_bytes=size, matrix_bytes=min(matrix, size))
@@ -133,7 +133,7 @@ def rank_weights(
     for group in model.layers:
         tensors = by_group.get(id(group), [])
         layer = math.fsum(tensor.size_bytes for tensor in tensors)
-        layer += rounding_of_layer(tensors) if pytorch else 0.0
+        layer += rounding_of_layers(tensors, group.count) / group.count if pytorch else 0.0
         stages = [held + layer * layers_in(group, model, stage) for held, stage in zip(stages, ranges, strict=True)]
     embedding, head = outside.pop(TensorRole.EMBED), outside.pop(TensorRole.HEAD)
     return RankWeights(

@@ -142,6 +142,10 @@ def recurrent_flop(mixer: RecurrentMixer) -> float:
 
 
 def state_bytes(state: State, tp: int) -> float:
-    """Bytes of a state of one sequence on one rank, its heads divided by TP, at least one on each."""
+    """Bytes of a state of one sequence on one rank.
+
+    state: heads x elements; tp [ranks], which divide the heads, at least one on each. heads / tp x elements x 2 B, or
+    4 B in 32 bit. Valid for every recurrence of the inventory. Reference: vLLM 0.33 layers/mamba/mamba_utils.py.
+    """
     heads = math.ceil(state.heads / min(tp, state.heads))
     return heads * state.elements * (FP32_BYTES if state.dtype == "fp32" else HALF_BYTES)

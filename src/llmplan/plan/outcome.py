@@ -52,6 +52,8 @@ class MemoryBudget:
     max_concurrency: float
     checkpoint_bytes: int
     host_bytes: int = 0
+    notes: tuple[str, ...] = ()
+    """what a reader of these figures should know"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

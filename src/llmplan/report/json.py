@@ -49,6 +49,7 @@ def memory(
         "checkpoint_bytes": checkpoint_bytes,
         "per_gpu": per_gpu(replica, budget) if budget else failed_per_gpu(replica, outcome.ledger),
         "kv": {**kv(budget or pool), "bytes_per_token_per_gpu": kv_bytes_per_token},
+        "notes": list(budget.notes) if budget else [],
         "fits": budget is not None,
         "rejection": rejection(outcome) if isinstance(outcome, Rejection) else None,
         "checks": [check(each) for each in checks],

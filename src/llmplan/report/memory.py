@@ -9,7 +9,7 @@ from llmplan.plan.deployment import Replica
 from llmplan.plan.observation import Comparison
 from llmplan.plan.outcome import CheckResult, MemoryBudget, Rejection
 from llmplan.report import views
-from llmplan.report.blocks import Block, Column, Document, Facts, Paragraph, Row, Table
+from llmplan.report.blocks import Block, Column, Document, Facts, Items, Paragraph, Row, Table
 from llmplan.report.explain import ledger_lines
 from llmplan.report.numbers import count, format_bytes, percent, size
 
@@ -75,6 +75,8 @@ def _budget(replica: Replica, budget: MemoryBudget) -> Iterator[Block]:
         whole=budget.total_bytes,
     )
     yield Facts(title="KV cache of the replica", pairs=tuple(_kv_facts(replica, budget)))
+    if budget.notes:
+        yield Items(items=budget.notes, tone="warn")
 
 
 def _kv_facts(replica: Replica, budget: MemoryBudget) -> Iterator[tuple[str, str]]:

@@ -25,8 +25,10 @@ def placed(checkpoint: Checkpoint, entries: Sequence[Entry]) -> Iterator[Placed]
 
 
 def _gguf(checkpoint: Checkpoint, entries: Sequence[Entry]) -> Iterator[Placed]:
-    claims = _claims(checkpoint, [entry for entry in entries if entry.part == DECODER])
     prefix = next((entry.module.split(_LAYER)[0] for entry in entries if _LAYER in entry.module), "")
+    claims = _claims(
+        checkpoint, [each for each in entries if each.part == DECODER or each.module.startswith(f"{prefix}{_LAYER}")]
+    )
     for tensor in checkpoint.tensors:
         name, kind, layer = gguf_place(tensor.name)
         owner = next(

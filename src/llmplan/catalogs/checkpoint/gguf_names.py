@@ -14,6 +14,12 @@ from llmplan.catalogs.checkpoint.slots import Kind
 from llmplan.spec.tensor import Tensor, TensorRole
 
 _ROWS: Final = (
+    (r"eh_proj", "nextn.eh_proj"),
+    (r"enorm", "nextn.enorm"),
+    (r"hnorm", "nextn.hnorm"),
+    (r"shared_head\.norm", "nextn.shared_head_norm"),
+    (r"shared_head\.head", "nextn.shared_head_head"),
+    (r"layers\.\{i\}\.embed_tokens", "nextn.embed_tokens"),
     (r"indexer\.wq_b", "indexer.attn_q_b"),
     (r"indexer\.wk", "indexer.attn_k"),
     (r"indexer\.k_norm", "indexer.k_norm"),

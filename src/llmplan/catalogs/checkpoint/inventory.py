@@ -13,6 +13,8 @@ from llmplan.catalogs.checkpoint.header import Checkpoint, Read, clip
 from llmplan.catalogs.checkpoint.matching import Matching, match
 from llmplan.catalogs.checkpoint.slots import Placed
 from llmplan.catalogs.checkpoint.stored_format import file_format, header_format, plain_type
+from llmplan.catalogs.hf_config.normalize import Config
+from llmplan.catalogs.hf_config.uncounted import draft_note, tower_note
 from llmplan.errors import DataError
 from llmplan.spec.model import Draft, ModelSpec
 from llmplan.spec.provenance import Provenance, Source
@@ -33,12 +35,13 @@ def attach(model: ModelSpec, checkpoint: Checkpoint) -> Read:
     Weights that it describes and the files lack are refused, but for what a checkpoint may leave out: an output matrix
     that is the embedding, towers, drafting layers, and vectors that weigh next to nothing.
     """
+    described = model
     found = match(model, checkpoint)
     model, dropped = _without_missing(model, found, checkpoint.where)
     model = with_bytes(model, found.bytes_per_layer() | dropped.bytes)
     model = _with_format(model, checkpoint, found)
     model = _with_unmatched(model, found.unmatched)
-    notes = (*model.notes, *dropped.notes, *_unmatched_notes(found.unmatched))
+    notes = (*_notes_that_hold(described, model), *dropped.notes, *_unmatched_notes(found.unmatched))
     provenance = {**model.provenance, "checkpoint_bytes": _origin(checkpoint)}
     return Read(
         model=replace(model, notes=notes, provenance=provenance), files=len(checkpoint.files),
@@ -181,6 +184,17 @@ def _origin(checkpoint: Checkpoint) -> Provenance:
         source=Source(id="checkpoint-headers", title=title, locator=checkpoint.where), as_of=None, kind="measured",
         note=f"{checkpoint.stored_bytes:,} bytes of tensors",
     )  # fmt: skip
+
+
+def _notes_that_hold(described: ModelSpec, model: ModelSpec) -> Iterator[str]:
+    """What the config's reader said, but for what the files show to be otherwise."""
+    uncounted = tower_note(described.uncounted_parameters)
+    drafts = draft_note(Config(where="", values={}), described.draft)
+    for note in described.notes:
+        if note == uncounted and len(model.globals) > len(described.globals):
+            yield "the vision or audio tower is counted as stored, its activations are not"
+        elif note != drafts or model.draft is not None:
+            yield note
 
 
 def _unmatched_notes(unmatched: Sequence[Placed]) -> Iterator[str]:

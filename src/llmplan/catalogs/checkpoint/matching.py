@@ -108,25 +108,35 @@ def _demand_agreement(group: Sequence[Entry], stored: Iterable[Placed], where: s
 def _match_by_size(result: Matching, left: list[Placed]) -> None:
     """Give what is left to the inventory's tensors below the same path, the deepest first, where the sizes agree."""
     free = {id(item): item for item in left}
+    held: dict[int | None, list[Placed]] = defaultdict(list)
+    for item in left:
+        held[item.layer].append(item)
+    missing: list[Entry] = []
     for group in _by_layers(result.missing):
-        for path in _paths(group):
-            wanted = [entry for entry in group if _below(entry.module, path) and entry in result.missing]
-            if wanted:
-                _match_below(result, wanted, _stored_below(path, wanted[0], free.values()), free)
+        stored = _stored_in(group[0], held)
+        for path in _paths(group) if stored else ():
+            wanted = [entry for entry in group if _below(entry.module, path)]
+            found = [item for item in stored if id(item) in free and _below(item.module, path)]
+            if wanted and found and (fit := _fitting(wanted, found)) is not None:
+                result.matches.append(fit)
+                done = {id(entry) for entry in fit.entries}
+                group = [entry for entry in group if id(entry) not in done]
+                for item in fit.stored:
+                    del free[id(item)]
+        missing += group
+    result.missing = missing
     result.unmatched = list(free.values())
 
 
-def _match_below(result: Matching, wanted: list[Entry], stored: list[Placed], free: dict[int, Placed]) -> None:
+def _fitting(wanted: list[Entry], stored: list[Placed]) -> Match | None:
+    """All of both, or all matrices, or all vectors, whichever agree in size."""
     for wide in (None, True, False):
         part = [entry for entry in wanted if wide is None or (len(entry.tensor.shape) > 1) is wide]
         held = [item for item in stored if wide is None or _is_wide(item) is wide]
         main = [item.tensor for item in held if item.kind is not Kind.SIDE]
         if part and main and agrees(main, sum(entry.elements for entry in part), None):
-            result.matches.append(Match(entries=tuple(part), stored=tuple(held)))
-            result.missing = [entry for entry in result.missing if entry not in part]
-            for item in held:
-                del free[id(item)]
-            return
+            return Match(entries=tuple(part), stored=tuple(held))
+    return None
 
 
 def _is_wide(item: Placed) -> bool:
@@ -155,11 +165,10 @@ def _below(module: str, path: str) -> bool:
     return not path or module == path or module.startswith(f"{path}.")
 
 
-def _stored_below(path: str, entry: Entry, free: Iterable[Placed]) -> list[Placed]:
-    layers = set(entry.layers) if entry.layers is not None else None
+def _stored_in(entry: Entry, held: dict[int | None, list[Placed]]) -> list[Placed]:
+    """What is left in the layers of an entry, or outside of layers."""
     if "{i}" not in entry.module:
-        return [item for item in free if item.layer is None and _below(item.module, path)]
-    return [
-        item for item in free
-        if item.layer is not None and (layers is None or item.layer in layers) and _below(item.module, path)
-    ]  # fmt: skip
+        layers: Iterable[int | None] = (None,)
+    else:
+        layers = entry.layers if entry.layers is not None else [layer for layer in held if layer is not None]
+    return [item for layer in layers for item in held.get(layer, ())]

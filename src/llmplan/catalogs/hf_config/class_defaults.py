@@ -49,6 +49,7 @@ NESTED_DEFAULTS: Final[dict[str, Mapping[str, Any]]] = {
     "gemma3_text": _sizes(2304, 9216, 26, 8, 4, 262208, 131072),
     "gemma3n_text": _sizes(2048, 16384, 35, 8, 2, 262400, 32768),
     "gemma4_text": _sizes(2304, 9216, 30, 8, 4, 262144, 131072),
+    "gemma4_unified_text": _sizes(2304, 9216, 30, 8, 4, 262144, 262144),
     "phi3": _sizes(3072, 8192, 32, 32, None, 32064, 4096),
     "cohere": _sizes(8192, 22528, 40, 64, None, 256000, 8192),
     "cohere2": _sizes(8192, 22528, 40, 64, None, 256000, 8192, sliding_window=4096),

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 from llmplan.catalogs.hf_config.normalize import Config
 from llmplan.catalogs.hf_config.style import Names
 from llmplan.catalogs.hf_config.towers import (
+    aligned,
     audio,
     deepseek_vl,
     gemma,
@@ -17,6 +18,7 @@ from llmplan.catalogs.hf_config.towers import (
     intern,
     llama,
     llava,
+    minicpm,
     minimax,
     moonvit,
     muse,
@@ -56,6 +58,7 @@ class Wrapper:
 _PREFIXED: Final = Names(base="language_model.model", head="language_model.lm_head")
 _INNER: Final = Names(base="model.language_model", head="lm_head")
 _TEXT_MODEL: Final = Names(base="model.text_model", head="lm_head")
+_BACKBONE: Final = Names(base="language_model.backbone", head="language_model.lm_head")
 _THINKER: Final = Names(base="thinker.model", head="thinker.lm_head")
 _THINKER_NOTE: Final = (
     "of a model that also speaks, the part that reads, listens and writes text: the engines load no more of it here"
@@ -86,6 +89,12 @@ WRAPPERS: Final[tuple[Wrapper, ...]] = (
         text_type="gemma3n_text",
         names=_INNER,
         towers={_VISION: gemma3n.gemma3n_vision, _AUDIO: gemma3n.gemma3n_audio},
+    ),
+    Wrapper(
+        model_type="gemma4_unified",
+        text_type="gemma4_unified_text",
+        names=_INNER,
+        towers={_VISION: gemma.unified_vision, _AUDIO: gemma.unified_audio},
     ),
     _sees("mllama", "mllama_text_model", llama.mllama, names=_PREFIXED),
     _sees("llama4", "llama4_text", llama.llama4, names=_PREFIXED),
@@ -154,6 +163,27 @@ WRAPPERS: Final[tuple[Wrapper, ...]] = (
     _sees("internvl_chat", "qwen2", intern.internvl_chat, text_key="llm_config", names=_PREFIXED),
     _sees("paddleocr_vl", "ernie4_5", shuffled.paddleocr_vl, either_ties=True),
     _sees("video_llama_3", "qwen2", shuffled.video_llama3, either_ties=True, names=_INNER),
+    _sees("qianfan_ocr", "qwen3", intern.qianfan_ocr, names=_INNER),
+    _sees("aria", "aria_text", aligned.aria, names=_PREFIXED),
+    _sees("deepseek_vl", "llama", aligned.deepseek_vl, names=_INNER),
+    _sees("ovis2", "qwen2", aligned.ovis2, names=_INNER),
+    _sees("video_llava", "llama", aligned.video_llava, names=_PREFIXED),
+    _sees(
+        "nemotron_h_omni",
+        "nemotron_h",
+        aligned.nemotron_omni,
+        names=Names(base="language_model.backbone", head="language_model.lm_head"),
+    ),
+    _sees("lfm3_vl", "lfm3", aligned.lfm3_vl, names=_INNER),
+    _sees("exaone4_5", "exaone4", qwen_vl.exaone45, names=_INNER),
+    _sees("hyperclovax_vision_v2", "hyperclovax", qwen_vl.hyperclovax, names=_INNER),
+    _sees("minicpmv4_6", "qwen3_5_text", minicpm.merged, names=_INNER),
+    _sees("minicpmv4_7", "qwen3_5_text", minicpm.merged, names=_INNER),
+    _sees("minicpm_ocr", "qwen3_5_text", minicpm.merged, names=_INNER),
+    _sees("glmga", "glm4v_text", glm.glm4v, either_ties=True, names=_INNER),
+    Wrapper(model_type="audioflamingo3", text_type="qwen2", names=_PREFIXED, towers={_AUDIO: audio.audio_flamingo}),
+    Wrapper(model_type="musicflamingo", text_type="qwen2", names=_PREFIXED, towers={_AUDIO: audio.audio_flamingo}),
+    Wrapper(model_type="glmasr", text_type="llama", names=_PREFIXED, towers={_AUDIO: audio.glm_asr}),
     _sees("ernie4_5_moe_vl", "ernie4_5_vl_moe_text", shuffled.ernie_vl),
     _sees("ernie4_5_vl_moe", "ernie4_5_vl_moe_text", shuffled.ernie_vl),
 )

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from llmplan.catalogs.hf_config.blocks import MlpNames, linear, norm
-from llmplan.catalogs.hf_config.normalize import MAX_HEADS, MAX_LAYERS, Config
+from llmplan.catalogs.hf_config.normalize import MAX_HEADS, MAX_LAYERS, Config, show
 from llmplan.catalogs.hf_config.style import Family, Moe, Style
 from llmplan.catalogs.hf_config.windows import every, layer_types
 from llmplan.spec.model import GqaAttention, Shard, Tensor, TensorRole
@@ -127,14 +127,29 @@ def _layer_4(config: Config, index: int) -> Mapping[str, Any]:
         found["borrowed_cache"] = True
         if config.flag("use_double_wide_mlp"):
             found["intermediate_size"] = 2 * config.integer("intermediate_size")
-    if _kinds_4(config)[index] == _FULL:
-        found["head_dim"] = config.integer("global_head_dim")
-        if config.flag("attention_k_eq_v"):
-            found["keys_are_values"] = True
-            wide = config.optional_integer("num_global_key_value_heads", low=1, high=MAX_HEADS)
-            if wide is not None:
-                found["num_key_value_heads"] = wide
-    return found
+    full = _kinds_4(config)[index] == _FULL
+    if full and config.flag("attention_k_eq_v"):
+        found["keys_are_values"] = True
+    heads = _stated_heads(config, index) if config.has("per_layer_config") else _global_heads(config, full)
+    return {**found, **heads}
+
+
+def _global_heads(config: Config, full: bool) -> Mapping[str, Any]:
+    """Heads of full layers; fewer of them only where keys are values."""
+    if not full:
+        return {}
+    kv = config.optional_integer("num_global_key_value_heads", low=1, high=MAX_HEADS)
+    fewer = {"num_key_value_heads": kv} if kv is not None and config.flag("attention_k_eq_v") else {}
+    return {"head_dim": config.integer("global_head_dim"), **fewer}
+
+
+def _stated_heads(config: Config, index: int) -> Mapping[str, Any]:
+    """Heads as newer files state them, by the number of the layer, which may have zeros before it."""
+    layers = config.mapping("per_layer_config")
+    stated = next((layers[key] for key in layers if str(key).lstrip("0") == str(index or "")), {})
+    if not isinstance(stated, Mapping):
+        raise config.fail(f"per_layer_config.{index}", f"expected an object, got {show(stated)}")
+    return {key: stated[key] for key in ("head_dim", "num_key_value_heads") if stated.get(key) is not None}
 
 
 def _kinds_4(config: Config) -> tuple[str, ...]:
@@ -175,6 +190,9 @@ _MIXTURE: Final = Moe(
     shared_size=lambda config: config.integer("intermediate_size"),
     is_moe=lambda config: (config.flag("enable_moe_block"),) * config.layers,
 )  # fmt: skip
+_GEMMA4: Final = replace(
+    _STYLE, windows=_windows_4, at_layer=_layer_4, extra=_beside_4, extra_globals=_layer_tables, moe=_MIXTURE
+)
 _DEFAULTS: Final = {
     "tie_word_embeddings": True, "head_dim": 256, "sliding_window": 512, "hidden_size_per_layer_input": 256,
     "vocab_size_per_layer_input": 262144,
@@ -188,10 +206,9 @@ FAMILIES: Final = (
             "max_position_embeddings": 32768,
         },
     ),
+    Family(model_types=("gemma4_text",), defaults={**_DEFAULTS, "global_head_dim": 512}, style=_GEMMA4),
     Family(
-        model_types=("gemma4_text", "gemma4_unified_text"), defaults={**_DEFAULTS, "global_head_dim": 512},
-        style=replace(
-            _STYLE, windows=_windows_4, at_layer=_layer_4, extra=_beside_4, extra_globals=_layer_tables, moe=_MIXTURE
-        ),
+        model_types=("gemma4_unified_text",), style=_GEMMA4,
+        defaults={"tie_word_embeddings": True, "head_dim": 256, "sliding_window": 1024, "global_head_dim": 512},
     ),
 )  # fmt: skip

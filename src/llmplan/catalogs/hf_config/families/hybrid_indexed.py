@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from llmplan.catalogs.hf_config.blocks import SEPARATE, Heads, gqa, linear, norm
-from llmplan.catalogs.hf_config.drafts import after_the_layers
+from llmplan.catalogs.hf_config.decoder import grouped
+from llmplan.catalogs.hf_config.drafts import after_the_layers, full_layer
 from llmplan.catalogs.hf_config.families.hybrid_kda import delta_keys, delta_state
 from llmplan.catalogs.hf_config.families.moe import shared_experts, sparse_step
 from llmplan.catalogs.hf_config.families.qwen_next import linear_layers
@@ -176,6 +177,24 @@ def _ngrams(config: Config, path: str, table: int) -> Iterable[Tensor]:
     yield from conv1d(f"{path}.conv1d", streams, steps, bias=False, shard=Shard.REPLICATED)
 
 
+def _qwen_draft(config: Config, style: Style, names: Names) -> Draft | None:
+    """A module `mtp` of indexed attention: embedding and all streams are normed and projected apart, then added."""
+    del names
+    count = config.optional_integer("mtp_num_hidden_layers", high=MAX_LAYERS)
+    if not count:
+        return None
+    hidden = config.hidden
+    outside = (
+        *norm("mtp.pre_fc_norm_embedding", hidden),
+        *norm("mtp.pre_fc_norm_hidden", _streams(config, "hc_count") * hidden),
+        *linear("mtp.fc_embedding", hidden, hidden, Shard.COLUMN),
+        *linear("mtp.fc_hidden", hidden, hidden, Shard.COLUMN),
+        *_qwen_streams(config, "mtp.hyper_connection_mixer", last=True),
+    )
+    layers = grouped(config, style, "mtp.layers.{i}", [full_layer(routed=True)] * count)
+    return Draft(layers=layers, globals=outside)
+
+
 def _glm_draft(config: Config, style: Style, names: Names) -> Draft | None:
     """A drafting layer has one stream."""
     return after_the_layers(config, replace(style, extra=None), names)
@@ -203,7 +222,7 @@ FAMILIES: Final = (
         ),
     ),
     Family(
-        model_types=("qwen4_exp", "qwen4_exp_text"),
+        model_types=("qwen4_exp", "qwen4_exp_text"), draft=_qwen_draft,
         defaults={
             "tie_word_embeddings": False, "attention_bias": False, "max_position_embeddings": 32768, "head_dim": 256,
             "num_key_value_heads": 2, "linear_conv_kernel_dim": 4, "linear_key_head_dim": 128,

@@ -1,4 +1,4 @@
-"""Mixtures of experts under names of their own: Hunyuan, Ling, Sarvam, AFM, DBRX, Kolibri, Beam."""
+"""Mixtures of experts under names of their own: Ling, Sarvam, AFM, Arctic, DBRX, Kolibri, Beam."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from llmplan.catalogs.hf_config.blocks import MlpNames, QkvNames, linear
+from llmplan.catalogs.hf_config.blocks import MlpNames, QkvNames, linear, mlp, norm
 from llmplan.catalogs.hf_config.drafts import after_the_layers_shared
 from llmplan.catalogs.hf_config.families.moe import first_dense, shared_experts
 from llmplan.catalogs.hf_config.families.moe_usual import shared_by_count
-from llmplan.catalogs.hf_config.layer_lists import by_mlp_layer_types, leading, number_of, of_each
-from llmplan.catalogs.hf_config.normalize import MAX_EXPERTS, MAX_WIDTH, Config
+from llmplan.catalogs.hf_config.layer_lists import Routed, by_mlp_layer_types, leading, of_each
+from llmplan.catalogs.hf_config.normalize import MAX_EXPERTS, MAX_LAYERS, Config
 from llmplan.catalogs.hf_config.style import Family, Moe, Style
 from llmplan.catalogs.hf_config.windows import Windows, every
-from llmplan.errors import UnsupportedModelError
 from llmplan.spec.model import Shard, Tensor, TensorRole
 
 _UNTIED: Final = {"tie_word_embeddings": False, "attention_bias": False}
@@ -94,59 +93,6 @@ _KOLIBRI: Final = Family(
     },
 )  # fmt: skip
 
-# ---- Hunyuan
-
-_PER_LAYER: Final = ("num_experts", "moe_topk", "moe_intermediate_size", "num_shared_expert")
-
-
-def _hunyuan_layer(config: Config, layer: int) -> Mapping[str, Any]:
-    """Keys that may be lists of one number per layer."""
-    found = {}
-    for key in _PER_LAYER:
-        if isinstance(config.values.get(key), list | tuple):
-            found[key] = number_of(config, key, layer, high=MAX_WIDTH)
-    return found
-
-
-def _no_shared_heads(config: Config, style: Style) -> Style:
-    if config.flag("use_cla"):
-        raise UnsupportedModelError(
-            f"{config.where}: key `use_cla`: attention whose keys and values several layers share is not read"
-        )
-    return style
-
-
-def _expert_width(config: Config) -> Mapping[str, Any]:
-    """Experts are as wide as `moe_intermediate_size`, or else as the dense feed-forward."""
-    return {} if config.has("moe_intermediate_size") else {"moe_intermediate_size": config.integer("intermediate_size")}
-
-
-_HUNYUAN: Final = Family(
-    model_types=("hunyuan_v1_moe", "hunyuan"), derive=_expert_width, variant=_no_shared_heads,
-    style=replace(
-        _BIASES, qk_norm_if="use_qk_norm", qk_norm_names=_LONG_NAMES, at_layer=_hunyuan_layer,
-        moe=Moe(
-            router="gate.wg", chosen_key="moe_topk", shared_path="shared_mlp",
-            shared_size=lambda config: of_each(config, "num_shared_expert", "moe_intermediate_size"),
-        ),
-    ),
-    defaults={**_UNTIED, "use_qk_norm": True, "num_shared_expert": 1, "num_experts": 1, "moe_topk": 1},
-)  # fmt: skip
-_HUNYUAN_3: Final = Family(
-    model_types=("hy_v3",), aliases={"moe_intermediate_size": "expert_hidden_dim"}, draft=after_the_layers_shared,
-    style=replace(
-        _BIASES, mlp_bias="mlp_bias",
-        moe=Moe(
-            router="router.gate", score_bias="expert_bias", shared_path="shared_mlp", shared_size=shared_by_count,
-            shared_bias="mlp_bias", is_moe=by_mlp_layer_types(first_dense),
-        ),
-    ),
-    defaults={
-        **_UNTIED, "head_dim": 128, "first_k_dense_replace": 1, "num_shared_experts": 1, "num_experts": 192,
-        "num_experts_per_tok": 8, "moe_intermediate_size": 1536,
-    },
-)  # fmt: skip
-
 # ---- Ling (Bailing), Sarvam
 
 
@@ -194,6 +140,41 @@ _SARVAM: Final = Family(
     },
 )  # fmt: skip
 
+# ---- Arctic
+
+
+def _arctic_routes(config: Config) -> Routed:
+    """Every `moe_layer_frequency`-th layer routes."""
+    period = config.integer("moe_layer_frequency", high=MAX_LAYERS)
+    return tuple((i + 1) % period == 0 for i in range(config.layers))
+
+
+def _arctic_layer(config: Config, layer: int) -> Mapping[str, Any]:
+    return {"routed": _arctic_routes(config)[layer]}
+
+
+def _residual(config: Config, layer: str) -> Iterator[Tensor]:
+    """A feed-forward as wide as the model beside the experts, with a norm of its own."""
+    if config.flag("routed", default=True) and config.flag("use_residual"):
+        yield from norm(f"{layer}.residual_layernorm", config.hidden)
+        yield from mlp(f"{layer}.residual_mlp", config.hidden, config.hidden, _W_NAMES)
+
+
+_W_NAMES: Final = MlpNames(gate="w1", up="w3", down="w2")
+_ARCTIC: Final = Family(
+    model_types=("arctic",),
+    style=Style(
+        at_layer=_arctic_layer, extra=_residual, mlp_path="block_sparse_moe.mlp", mlp_names=_W_NAMES,
+        moe=Moe(
+            path="block_sparse_moe", count_key="num_local_experts", size_key="intermediate_size", names=_W_NAMES,
+            is_moe=_arctic_routes,
+        ),
+    ),
+    defaults={
+        **_UNTIED, "use_residual": True, "moe_layer_frequency": 2, "num_local_experts": 8, "num_experts_per_tok": 1,
+    },
+)  # fmt: skip
+
 # ---- DBRX
 
 _DBRX_KEYS: Final = {
@@ -232,4 +213,4 @@ _DBRX: Final = Family(
     },
 )  # fmt: skip
 
-FAMILIES: Final = (_AFMOE, _BEAM, _KOLIBRI, _HUNYUAN, _HUNYUAN_3, _LING, _SARVAM, _DBRX)
+FAMILIES: Final = (_AFMOE, _BEAM, _KOLIBRI, _LING, _SARVAM, _ARCTIC, _DBRX)

@@ -12,10 +12,11 @@ from llmplan.catalogs.hf_config.normalize import Config, show
 from llmplan.catalogs.hf_config.sparse import sparse_mla
 from llmplan.catalogs.hf_config.style import Family, Moe, Style
 
+INDEXED: Final = frozenset({"indexed_attention", "deepseek_sparse_attention"})
 _LETTERS: Final = {"F": "full", "S": "shared"}
 
 
-def _shares_index(config: Config, layer: int) -> bool:
+def shares_index(config: Config, layer: int) -> bool:
     """`indexer_types`, or the letters of `index_topk_pattern`, or every `index_topk_freq`-th layer has an indexer."""
     kinds = listed(config, "indexer_types")
     if kinds is None:
@@ -34,17 +35,17 @@ def _shares_index(config: Config, layer: int) -> bool:
 
 
 def index_of_layer(config: Config, layer: int) -> Mapping[str, Any]:
-    return {"shared_indexer": _shares_index(config, layer)}
+    return {"shared_indexer": shares_index(config, layer)}
 
 
-def _experts(config: Config) -> Mapping[str, Any]:
+def experts_under_either_name(config: Config) -> Mapping[str, Any]:
     """The class takes `num_experts` over `n_routed_experts`."""
     return {"n_routed_experts": config.values["num_experts"]} if config.has("num_experts") else {}
 
 
 _STYLE: Final = Style(
     latent=True, qkv_bias="attention_bias", attention_of=sparse_mla,
-    layer_kinds=frozenset({"indexed_attention", "deepseek_sparse_attention"}),
+    layer_kinds=INDEXED,
     moe=Moe(
         count_key="n_routed_experts", score_bias="gate.e_score_correction_bias",
         is_moe=by_mlp_layer_types(first_dense), shared_path="shared_experts", shared_size=shared_experts,
@@ -57,11 +58,11 @@ _DEFAULTS: Final = {
 
 FAMILIES: Final = (
     Family(
-        model_types=("deepseek_v32",), style=_STYLE, derive=_experts, draft=after_the_layers,
+        model_types=("deepseek_v32",), style=_STYLE, derive=experts_under_either_name, draft=after_the_layers,
         defaults={**_DEFAULTS, "index_n_heads": 64, "q_lora_rank": 1536},
     ),
     Family(
-        model_types=("glm_moe_dsa",), derive=_experts, draft=after_the_layers,
+        model_types=("glm_moe_dsa",), derive=experts_under_either_name, draft=after_the_layers,
         defaults={**_DEFAULTS, "index_n_heads": 32, "q_lora_rank": 2048},
         style=Style(
             latent=True, qkv_bias="attention_bias", attention_of=sparse_mla, at_layer=index_of_layer,

@@ -99,7 +99,7 @@ def modelopt(source: Source) -> Quantization:
         found = Quantization(weights=algorithm_format(source), rules=rules)
     if found.weights is None:
         return found
-    return replace(found, weights=_with_kv_scales(source, found.weights), head=bool(ignored), towers=bool(ignored))
+    return replace(found, weights=_with_kv_scales(source, found.weights), head=bool(ignored))
 
 
 def _with_kv_scales(source: Source, weights: WeightFormat) -> WeightFormat:

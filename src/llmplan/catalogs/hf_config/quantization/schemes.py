@@ -41,7 +41,6 @@ def compressed(source: Source) -> Quantization:
         found,
         rules=(*kept(ignored, "exact_or_regex"), *found.rules),
         head=bool(ignored) and found.weights is not None,
-        towers=bool(ignored) and found.weights is not None,
     )
 
 

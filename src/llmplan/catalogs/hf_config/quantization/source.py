@@ -31,7 +31,8 @@ class Rule:
 class Quantization:
     """`weights` is what every linear layer is stored in that no rule names, None: nothing; the first rule wins.
 
-    `head`: the output matrix, too. `towers`: encoders of images and sound, too.
+    `head`: the output matrix, too, which a list that leaves it out says. `towers`: encoders of images and sound, too;
+    a list that leaves them out says nothing of them.
     """
 
     weights: WeightFormat | None

@@ -1,4 +1,4 @@
-"""Encoders of sound: Whisper's, which Qwen2-Audio, Qwen2.5-Omni and Voxtral have, and Qwen3-Omni's.
+"""Encoders of sound: Whisper's, which Qwen2-Audio, Qwen2.5-Omni, Voxtral and others have, and Qwen3-Omni's.
 
 Whisper's layer gives keys no bias. Two convolutions over mel bands come first, the second at half the rate.
 """
@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from llmplan.catalogs.hf_config.blocks import norm
-from llmplan.catalogs.hf_config.normalize import MAX_LAYERS, Config
+from llmplan.catalogs.hf_config.blocks import QkvNames, norm
+from llmplan.catalogs.hf_config.normalize import MAX_HEADS, MAX_LAYERS, Config
 from llmplan.catalogs.hf_config.towers.parts import (
     PLAIN,
     Counted,
     Layer,
     conv,
+    head_count,
     once,
     pair,
     project,
@@ -27,6 +28,11 @@ from llmplan.spec.model import Tensor, Tower
 _NORMS: Final = ("self_attn_layer_norm", "final_layer_norm")
 WHISPER: Final = Layer(norms=_NORMS, key_bias=False, mlp="", mlp_names=PLAIN)
 _QWEN3: Final = Layer(norms=_NORMS, mlp="", mlp_names=PLAIN)
+_GLM: Final = Layer(norms=("input_layernorm", "post_attention_layernorm"), key_bias=False, qkv=QkvNames())
+_PLAIN_KEYS: Final = {
+    "num_mel_bins": 128, "hidden_size": 1280, "num_hidden_layers": 32, "intermediate_size": 5120,
+    "max_source_positions": 1500,
+}  # fmt: skip
 _WHISPER_KEYS: Final = {
     "num_mel_bins": 128, "d_model": 1280, "encoder_layers": 32, "encoder_ffn_dim": 5120, "max_source_positions": 1500,
 }  # fmt: skip
@@ -68,13 +74,7 @@ def qwen2_audio(config: Config, text: Config) -> Tower:
 
 def voxtral(config: Config, text: Config) -> Tower:
     """Voxtral: four frames are one token."""
-    audio = section(
-        config, "audio_config",
-        {
-            "num_mel_bins": 128, "hidden_size": 1280, "num_hidden_layers": 32, "intermediate_size": 5120,
-            "max_source_positions": 1500,
-        },
-    )  # fmt: skip
+    audio = section(config, "audio_config", _PLAIN_KEYS)
     width, inner = audio.integer("hidden_size"), audio.integer("intermediate_size")
     path = "multi_modal_projector"
     return tower(
@@ -133,5 +133,35 @@ def _qwen3(path: str, audio: Config, first: str, second: str) -> Tower:
         once(
             norm(f"{path}.ln_post", width, bias=True),
             pair(first, second, (width, width, audio.integer("output_dim"))),
+        ),
+    )  # fmt: skip
+
+
+def audio_flamingo(config: Config, text: Config) -> Tower:
+    """Audio Flamingo 3: Whisper, averaged in pairs, two linears."""
+    audio = section(config, "audio_config", _PLAIN_KEYS)
+    width, path = audio.integer("hidden_size"), "multi_modal_projector"
+    return tower(
+        "audio", width, _layers(audio), *_whisper("audio_tower", audio, width, audio.integer("intermediate_size")),
+        once(pair(f"{path}.linear_1", f"{path}.linear_2", (width, text.hidden, text.hidden))),
+        item_tokens=max(1, audio.integer("max_source_positions") // 2),
+    )  # fmt: skip
+
+
+def glm_asr(config: Config, text: Config) -> Tower:
+    """GLM-ASR: rotary positions; four frames are one token."""
+    audio = section(config, "audio_config", _PLAIN_KEYS)
+    path, width, inner = "audio_tower", audio.integer("hidden_size"), audio.integer("intermediate_size")
+    layers, at = _layers(audio), "multi_modal_projector"
+    heads = head_count(section(config, "audio_config", {"num_attention_heads": 20}))
+    kv = audio.optional_integer("num_key_value_heads", low=1, high=MAX_HEADS) or heads
+    if width % heads:
+        raise audio.fail("num_attention_heads", f"{heads} does not divide hidden_size {width}")
+    return tower(
+        "audio", width, layers, once(_bands(path, audio, width)),
+        stack(layers, _GLM.build(f"{path}.layers.{{i}}", width, inner, kv_width=kv * (width // heads))),
+        once(
+            norm(f"{path}.norm", width, bias=True),
+            pair(f"{at}.linear_1", f"{at}.linear_2", (inner, 2 * text.hidden, text.hidden)),
         ),
     )  # fmt: skip

@@ -152,3 +152,38 @@ def _conformer(path: str, width: int, dim: int, taps: int, clipped: bool) -> Ite
     yield from norm(f"{path}.lconv1d.conv_norm", width)
     for name in ("norm_pre_attn", "norm_post_attn", "norm_out"):
         yield from norm(f"{path}.{name}", width)
+
+
+def unified_vision(config: Config, text: Config) -> Tower:
+    """Gemma 4 without an encoder: one projection of pixels, with positions by row and column and three norms."""
+    vision = section(
+        config, "vision_config",
+        {
+            "patch_size": 16, "pooling_kernel_size": 3, "mm_embed_dim": 3840, "mm_posemb_size": 1120,
+            "output_proj_dims": 3840,
+        },
+    )  # fmt: skip
+    path, width = "model.embed_vision", vision.integer("mm_embed_dim")
+    pixels = 3 * (side(vision, "patch_size") * vision.integer("pooling_kernel_size", high=64)) ** 2
+    return tower(
+        "vision", width, 0,
+        once(
+            norm(f"{path}.patch_ln1", pixels, bias=True), project(f"{path}.patch_dense", width, pixels, bias=True),
+            norm(f"{path}.patch_ln2", width, bias=True),
+            [table(f"{path}.pos_embedding", vision.integer("mm_posemb_size"), 2, width)],
+            norm(f"{path}.pos_norm", width, bias=True),
+            project(
+                f"{path}.multimodal_embedder.embedding_projection", text.hidden, vision.integer("output_proj_dims")
+            ),
+        ),
+        whole=True,
+    )  # fmt: skip
+
+
+def unified_audio(config: Config, text: Config) -> Tower:
+    """Gemma 4 without an encoder: one projection of sound."""
+    audio = section(config, "audio_config", {"audio_embed_dim": 640})
+    width = audio.optional_integer("output_proj_dims", low=1) or audio.integer("audio_embed_dim")
+    return tower(
+        "audio", width, 0, once(project("model.embed_audio.embedding_projection", text.hidden, width)), whole=True
+    )  # fmt: skip

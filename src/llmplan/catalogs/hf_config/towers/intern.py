@@ -38,24 +38,33 @@ def _folded(config: Config) -> int:
 
 def internvl(config: Config, text: Config) -> Tower:
     """InternVL in the library's form."""
+    return _internvl(config, text, "", "encoder.layer.{i}", attention_bias=False)
+
+
+def qianfan_ocr(config: Config, text: Config) -> Tower:
+    """Qianfan OCR: the same with biases in attention."""
+    return _internvl(config, text, "model.", "layers.{i}", attention_bias=True)
+
+
+def _internvl(config: Config, text: Config, prefix: str, below: str, *, attention_bias: bool) -> Tower:
     vision = section(
         config, "vision_config",
         {
             "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "image_size": 448,
-            "patch_size": 14, "num_channels": 3,
+            "patch_size": 14, "num_channels": 3, "attention_bias": attention_bias,
         },
     )  # fmt: skip
-    path, width, layers = "vision_tower", vision.integer("hidden_size"), layer_count(vision)
+    path, width, layers = f"{prefix}vision_tower", vision.integer("hidden_size"), layer_count(vision)
     patch, rms = side(vision, "patch_size"), vision.values.get("norm_type") == "rms_norm"
     names = Layer(
         norms=_NORMS, norm_bias=not rms, attention="attention", qkv=QkvNames(out="projection_layer"),
         qkv_bias=vision.flag("attention_bias"),
     )  # fmt: skip
-    layer = f"{path}.encoder.layer.{{i}}"
+    layer = f"{path}.{below}"
     normed = vision.flag("use_qk_norm")
     extra = [*norm(f"{layer}.attention.q_norm", width), *norm(f"{layer}.attention.k_norm", width)] if normed else []
     positions = grid(vision) + 1 if vision.flag("use_absolute_position_embeddings", True) else 0
-    merged, at = width * _folded(config), "multi_modal_projector"
+    merged, at = width * _folded(config), f"{prefix}multi_modal_projector"
     return tower(
         "vision", width, layers,
         once(

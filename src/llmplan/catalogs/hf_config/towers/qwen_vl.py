@@ -6,13 +6,16 @@ most: that is a limit of the image processor.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, Final
 
-from llmplan.catalogs.hf_config.blocks import GATED, MlpNames, QkvNames, norm
-from llmplan.catalogs.hf_config.normalize import Config
+from llmplan.catalogs.hf_config.blocks import GATED, MlpNames, QkvNames, linear, norm
+from llmplan.catalogs.hf_config.normalize import MAX_HEADS, Config
 from llmplan.catalogs.hf_config.towers.parts import (
     Layer,
     conv,
+    head_count,
     layer_count,
     once,
     pair,
@@ -22,7 +25,7 @@ from llmplan.catalogs.hf_config.towers.parts import (
     table,
     tower,
 )
-from llmplan.spec.model import Tensor, Tower
+from llmplan.spec.model import Shard, Tensor, Tower
 
 _ATTENTION: Final = QkvNames(fused="qkv", out="proj")
 _QWEN2: Final = Layer(norms=("norm1", "norm2"), attention="attn", qkv=_ATTENTION)
@@ -67,23 +70,41 @@ def qwen2(config: Config, text: Config) -> Tower:
     )  # fmt: skip
 
 
-def qwen25(config: Config, text: Config, path: str = "visual") -> Tower:
+def qwen25(config: Config, text: Config, path: str = "visual", *extra: Iterable[Tensor]) -> Tower:
     """Qwen2.5-VL and Qwen2.5-Omni: RMS norms and a gated feed-forward."""
     vision = section(
         config, "vision_config",
         {**_SHARED, "hidden_size": 3584, "intermediate_size": 3420, "out_hidden_size": 3584, "in_channels": 3},
     )  # fmt: skip
     width, layers = vision.integer("hidden_size"), layer_count(vision, "depth")
-    merged = _merged(vision, width)
+    merged, heads = _merged(vision, width), head_count(vision, "num_heads")
+    kv = vision.optional_integer("num_key_value_heads", low=1, high=MAX_HEADS) or heads
+    if width % heads:
+        raise vision.fail("num_heads", f"{heads} does not divide hidden_size {width}")
+    inner, kv_width = vision.integer("intermediate_size"), kv * (width // heads)
     return tower(
         "vision", width, layers,
         once(_patches(path, vision, width, "in_channels", bias=False)),
-        stack(layers, _QWEN25.build(f"{path}.blocks.{{i}}", width, vision.integer("intermediate_size"))),
+        stack(layers, _QWEN25.build(f"{path}.blocks.{{i}}", width, inner, kv_width=kv_width)),
         once(
             norm(f"{path}.merger.ln_q", width),
             pair(f"{path}.merger.mlp.0", f"{path}.merger.mlp.2", (merged, merged, vision.integer("out_hidden_size"))),
+            *extra,
         ),
     )  # fmt: skip
+
+
+def exaone45(config: Config, text: Config) -> Tower:
+    """EXAONE 4.5: Qwen2.5-VL's with fewer key heads."""
+    heads = {"num_key_value_heads": 8, **config.mapping("vision_config")}
+    return qwen25(replace(config, values={**config.values, "vision_config": heads}), text, "model.visual")
+
+
+def hyperclovax(config: Config, text: Config) -> Tower:
+    """HyperCLOVA X Vision: Qwen2.5-VL's, and one more linear to the decoder."""
+    out = section(config, "vision_config", {"out_hidden_size": 3584}).integer("out_hidden_size")
+    last = linear("model.projector", text.hidden, out, Shard.REPLICATED, bias=True)
+    return qwen25(config, text, "model.vision_model", last)
 
 
 def qwen25_omni(config: Config, text: Config) -> Tower:
