@@ -27,12 +27,14 @@ from llmplan.spec.model import Tower
 MODELS = ROOT / "profiles" / "models"
 IGNORED_FACTS = ("sliding_window_pattern", "layer_types", "hidden_act")
 SAME = (
-    "layers", "globals", "towers", "max_context_tokens", "checkpoint_format", "dtype", "unquantized_modules",
+    "layers", "globals", "towers", "draft", "max_context_tokens", "checkpoint_format", "checkpoint_weights",
+    "module_formats", "dtype", "unquantized_modules",
 )  # fmt: skip
 TOWER_NOTE = "the model class instantiated from the config, less its text decoder"
 QUANTIZATION_KEYS = (
     "quant_method", "quant_algo", "weight_block_size", "modules_to_not_convert", "config_groups", "ignore", "bits",
-    "group_size", "load_in_4bit", "load_in_8bit", "bnb_4bit_quant_type", "exclude_modules",
+    "group_size", "load_in_4bit", "load_in_8bit", "bnb_4bit_quant_type", "bnb_4bit_use_double_quant", "exclude_modules",
+    "activation_scheme", "kv_cache_scheme", "kv_cache_quant_algo", "quantized_layers", "sym", "desc_act", "dynamic", "lm_head", "format",
 )  # fmt: skip
 
 

@@ -69,6 +69,19 @@ def test_shards_without_an_index(tmp_path: Path) -> None:
     assert read_checkpoint(folder).stored_bytes == 2 * SMALL_WEIGHTS
 
 
+def test_one_shard_of_a_hundred_or_more(tmp_path: Path) -> None:
+    """Some publishers count with six digits: `model-00001-of-000163`."""
+    folder = write_shards(tmp_path, SMALL, llama(), 2)
+    index = folder / "model.safetensors.index.json"
+    index.write_text(index.read_text(encoding="utf-8").replace("of-00002", "of-000002"), encoding="utf-8")
+    for part in (1, 2):
+        name = f"model-{part:05d}-of-"
+        (folder / f"{name}00002.safetensors").rename(folder / f"{name}000002.safetensors")
+    assert read_checkpoint(folder / "model-00002-of-000002.safetensors").stored_bytes == 2 * SMALL_WEIGHTS
+    index.unlink()
+    assert read_checkpoint(folder / "model-00002-of-000002.safetensors").stored_bytes == 2 * SMALL_WEIGHTS
+
+
 def test_a_lone_shard_without_an_index_asks_for_the_others(tmp_path: Path) -> None:
     folder = write_shards(tmp_path, SMALL, llama(), 3)
     (folder / "model.safetensors.index.json").unlink()
@@ -154,6 +167,36 @@ def test_another_prefix_before_all_paths(tmp_path: Path) -> None:
     assert (stored_total(read.model), read.unmatched) == (2 * SMALL_WEIGHTS, ())
 
 
+DELTA: dict[str, Any] = {
+    "model_type": "qwen3_5", "architectures": ["Qwen3_5ForConditionalGeneration"], "torch_dtype": "bfloat16",
+    "text_config": {
+        "model_type": "qwen3_5_text", "hidden_size": 64, "intermediate_size": 160, "num_hidden_layers": 4,
+        "num_attention_heads": 8, "num_key_value_heads": 2, "head_dim": 16, "vocab_size": 96,
+        "max_position_embeddings": 2048, "linear_num_key_heads": 2, "linear_num_value_heads": 4,
+        "linear_key_head_dim": 16, "linear_value_head_dim": 16, "full_attention_interval": 4,
+    },
+}  # fmt: skip
+"""three layers of the gated delta rule to one of attention, in a multimodal file without its tower"""
+
+
+def test_a_converter_that_puts_the_prefix_elsewhere(tmp_path: Path) -> None:
+    """MLX: `language_model.model.` for `model.language_model.`, the head behind it, parameters without suffix."""
+    model = read_config(DELTA, model_id="x")
+    shapes = shapes_of(model)
+    assert "model.language_model.layers.0.linear_attn.dt_bias" in shapes
+    moved: Shapes = {}
+    for name, tensor in shapes.items():
+        name = name.replace("model.language_model.", "language_model.model.")
+        moved[name.replace("lm_head", "language_model.lm_head")] = tensor
+    moved["vision_tower.patch_embed.proj.weight"] = ("BF16", (64, 48))
+    read = read_checkpoint(write_model(tmp_path, DELTA, moved))
+    assert stored_total(read.model) == total(moved)
+    assert [tensor.name for tensor in read.unmatched] == ["vision_tower.patch_embed.proj.weight"]
+    assert not read.model.tied_embeddings
+    assert stored(read.model, "model.language_model.layers.{i}.linear_attn.dt_bias") == 2 * 4
+    assert by_role(read.model, TensorRole.HEAD) == 2 * 96 * 64
+
+
 def test_names_of_another_library_are_matched_by_size(tmp_path: Path) -> None:
     """Meta's own layout of a Llama, in which nothing is called as in the config's library."""
     renamed = {
@@ -185,6 +228,17 @@ def test_what_the_config_does_not_describe_is_counted_and_said(tmp_path: Path) -
         f"beyond the config's description the files hold 3 tensors ({total(beyond):,} bytes), counted as stored: "
         "model.layers.*.self_attn.rotary_emb.inv_freq, visual.blocks.*.attn.qkv.weight"
     )
+
+
+def test_a_tower_of_a_kind_that_is_not_read_is_counted_as_stored(tmp_path: Path) -> None:
+    """The config's reader says that it is not counted; the files show how large it is."""
+    config = SMALL | {"vision_config": {"model_type": "of-its-own"}}
+    tower: Shapes = {"vision_tower.patch.weight": ("BF16", (48, 64))}
+    described = read_config(config, model_id="x")
+    assert ["not counted" in note for note in described.notes] == [True]
+    read = read_checkpoint(write_model(tmp_path, config, llama() | tower))
+    assert stored_total(read.model) == 2 * SMALL_WEIGHTS + total(tower)
+    assert read.model.notes[0] == "the vision or audio tower is counted as stored, its activations are not"
 
 
 def test_layers_for_drafting_are_apart(tmp_path: Path) -> None:

@@ -172,6 +172,21 @@ OWN_KEYS: list[tuple[str, dict[str, Any], int]] = [
         },
         215_392,
     ),
+    (
+        "modernbert-decoder",
+        {
+            "hidden_size": 64,
+            "intermediate_size": 160,
+            "num_hidden_layers": 5,
+            "num_attention_heads": 8,
+            "vocab_size": 1000,
+            "norm_bias": True,
+            "attention_bias": True,
+            "mlp_bias": True,
+            "classifier_bias": True,
+        },
+        309_416,
+    ),
 ]
 
 # The same with the sizes of the class's defaults, or the weights of the published checkpoint (safetensors total on the
@@ -281,6 +296,7 @@ def test_windows_as_the_engine_keeps_them() -> None:
     """Cohere 2 counts the tokens before a token, so that the engine's window has one more (vLLM 0.33, commandr.py)."""
     assert windows(read("cohere2", sliding_window=512)) == [513, 513, 513, None, 513, 513]
     assert windows(read("cohere2", sliding_window=512, sliding_window_pattern=2)) == [513, None] * 3
+    assert windows(read("modernbert-decoder", local_attention=128)) == [None, 64, 64, None, 64, 64]
     assert windows(read("cwm", sliding_window=512)) == [None, 512, 512, 512, None, 512]
     assert windows(read("granite_swa")) == [None, 128, 128, 128, None, 128]
     assert windows(read("vaultgemma")) == [4096, None] * 3

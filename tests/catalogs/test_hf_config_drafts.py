@@ -45,6 +45,7 @@ LIKE_A_LAYER: list[tuple[str, dict[str, Any], int, int]] = [
     ("glm4_moe", {}, 3, COMBINE + H + COPIES),
     ("glm4_moe_lite", LATENT, 3, COMBINE + H + COPIES),
     ("deepseek_v32", LATENT | {"index_n_heads": 4, "index_head_dim": 8, "index_topk": 16}, 3, COMBINE + H + COPIES),
+    ("glm_moe_dsa", LATENT | {"index_n_heads": 4, "index_head_dim": 8, "index_topk": 16}, 3, COMBINE + H),
     ("hy_v3", {}, 3, COMBINE + H),
     ("bailing_moe", {"num_shared_experts": 1}, 3, COMBINE + H),
     ("mimo", {}, 3, COMBINE + H),
@@ -136,3 +137,16 @@ def test_a_draft_behind_a_multimodal_prefix_is_named_as_the_decoder() -> None:
 def test_no_layers_for_drafting_where_the_file_states_none() -> None:
     for model_type in ("deepseek_v3", "step3p5", "mimo", "ernie4_5_moe"):
         assert read(model_type, **LATENT, moe_num_experts=8, num_nextn_predict_layers=0).draft is None
+
+
+def test_exaone_drafts_with_the_windows_of_its_first_layers_unless_it_says_otherwise() -> None:
+    keys = {"sliding_window": 16, "sliding_windows": [8, 12, 16, 16]}
+    model = read("exaone_moe", **keys)
+    assert [(group.indices, group.mixers[0].window_tokens) for group in model.layers] == [
+        ((0,), 8), ((1,), 12), ((2,), 16), ((3,), None),
+    ]  # fmt: skip
+    assert model.draft is not None
+    assert model.draft.layers[0].mixers[0].window_tokens == 8
+    full = read("exaone_moe", **keys, mtp_layer_types=["full_attention"]).draft
+    assert full is not None
+    assert full.layers[0].mixers[0].window_tokens is None

@@ -8,7 +8,10 @@ import pytest
 
 from llmplan.catalogs.hf_config import read_config
 from llmplan.errors import DataError, UnsupportedModelError
+from llmplan.memory.shards import rank_part
+from llmplan.plan.deployment import Parallelism
 from llmplan.spec.model import GqaAttention, MlaAttention, ModelSpec, MoeFeedForward, Shard, TensorRole
+from llmplan.spec.places import places
 
 SIZES: dict[str, Any] = {
     "torch_dtype": "bfloat16", "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 4,
@@ -91,6 +94,18 @@ def test_experts_are_copies_that_expert_parallelism_divides(
     assert model.total_parameters - model.active_parameters == by_hand
 
 
+@pytest.mark.parametrize(("model_type", "keys", "weights"), COUNTED, ids=[row[0] for row in COUNTED])
+def test_two_ranks_together_hold_a_model_and_what_is_on_both(
+    model_type: str, keys: dict[str, Any], weights: int
+) -> None:
+    model = read(model_type, keys)
+    assert model.total_parameters == weights
+    for place in places(model):
+        part = rank_part(place, model, Parallelism(tp=2), 1)
+        ranks = 1 if place.tensor.shard is Shard.REPLICATED else 2
+        assert part.elements * ranks == place.tensor.elements, place.tensor.name
+
+
 # Published: sizes from the models' own files, weights as the Hub counts them or as their makers name them (billions).
 DBRX = {
     "model_type": "dbrx", "torch_dtype": "bfloat16", "d_model": 6144, "n_heads": 48, "n_layers": 40,
@@ -128,7 +143,53 @@ ARCTIC = {
     "num_hidden_layers": 35, "num_attention_heads": 56, "num_key_value_heads": 8, "num_local_experts": 128,
     "num_experts_per_tok": 2, "moe_layer_frequency": 1, "vocab_size": 32000, "max_position_embeddings": 4096,
 }  # fmt: skip
+MIMO = {
+    "model_type": "mimo_v2_flash", "torch_dtype": "bfloat16", "hidden_size": 4096, "num_hidden_layers": 48,
+    "num_attention_heads": 64, "num_key_value_heads": 4, "head_dim": 192, "v_head_dim": 128,
+    "swa_num_attention_heads": 64, "swa_num_key_value_heads": 8, "swa_head_dim": 192, "swa_v_head_dim": 128,
+    "n_routed_experts": 256, "num_experts_per_tok": 8, "moe_intermediate_size": 2048, "intermediate_size": 16384,
+    "vocab_size": 152576, "hybrid_layer_pattern": [0, 1, 1, 1, 1, 0] + [1, 1, 1, 1, 1, 0] * 7,
+    "moe_layer_freq": [0] + [1] * 47, "sliding_window_size": 128, "max_position_embeddings": 262144,
+}  # fmt: skip
+ERNIE = {
+    "model_type": "ernie4_5_moe", "torch_dtype": "bfloat16", "hidden_size": 8192, "num_hidden_layers": 54,
+    "num_attention_heads": 64, "num_key_value_heads": 8, "moe_num_experts": 64, "moe_k": 8,
+    "moe_intermediate_size": 3584, "intermediate_size": 28672, "moe_layer_start_index": 3, "moe_num_shared_experts": 0,
+    "vocab_size": 103424, "tie_word_embeddings": False, "max_position_embeddings": 131072,
+}  # fmt: skip
+DOTS = {
+    "model_type": "dots1", "torch_dtype": "bfloat16", "hidden_size": 4096, "num_hidden_layers": 62,
+    "num_attention_heads": 32, "num_key_value_heads": 32, "n_routed_experts": 128, "num_experts_per_tok": 6,
+    "n_shared_experts": 2, "moe_intermediate_size": 1408, "intermediate_size": 10944, "first_k_dense_replace": 1,
+    "vocab_size": 152064, "max_position_embeddings": 32768,
+}  # fmt: skip
+DEEPSEEK = {
+    "model_type": "deepseek", "torch_dtype": "bfloat16", "hidden_size": 2048, "intermediate_size": 10944,
+    "moe_intermediate_size": 1408, "num_hidden_layers": 28, "num_attention_heads": 16, "num_key_value_heads": 16,
+    "n_shared_experts": 2, "n_routed_experts": 64, "num_experts_per_tok": 6, "first_k_dense_replace": 1,
+    "vocab_size": 102400, "max_position_embeddings": 4096,
+}  # fmt: skip
+STEP = {
+    "model_type": "step3p5", "torch_dtype": "bfloat16", "hidden_size": 4096, "num_hidden_layers": 45,
+    "num_attention_heads": 64, "num_attention_groups": 8, "head_dim": 128, "moe_num_experts": 288, "moe_top_k": 8,
+    "moe_intermediate_size": 1280, "share_expert_dim": 1280, "intermediate_size": 11264, "vocab_size": 128896,
+    "moe_layers_enum": ",".join(str(i) for i in range(3, 45)), "sliding_window": 512,
+    "layer_types": (["full_attention"] + ["sliding_attention"] * 3) * 12, "max_position_embeddings": 262144,
+    "attention_other_setting": {"num_attention_heads": 96, "num_attention_groups": 8, "head_dim": 128},
+    "num_nextn_predict_layers": 3,
+}  # fmt: skip
+OLMOE = {
+    "model_type": "olmoe", "torch_dtype": "bfloat16", "hidden_size": 2048, "num_hidden_layers": 16,
+    "num_attention_heads": 16, "num_key_value_heads": 16, "num_experts": 64, "num_experts_per_tok": 8,
+    "intermediate_size": 1024, "vocab_size": 50304, "max_position_embeddings": 4096,
+}  # fmt: skip
 PUBLISHED = [
+    (MIMO, 309.0, 15.0),
+    (ERNIE, 300.0, 47.0),
+    (DOTS, 142.8, 14.0),
+    (DEEPSEEK, 16.4, 2.8),
+    (STEP, 196.0, 11.0),
+    (OLMOE, 6.92, 1.3),
     (ARCTIC, 480.0, 17.0),
     (DBRX, 131.6, 36.5),
     (LONGCAT, 561.9, 27.0),
@@ -222,3 +283,10 @@ def test_a_contradiction_is_an_error_that_names_the_key(
 def test_hunyuan_with_shared_keys_is_refused() -> None:
     with pytest.raises(UnsupportedModelError, match="use_cla"):
         read("hunyuan_v1_moe", {"num_experts": 8, "moe_topk": 2}, use_cla=True)
+
+
+def test_cohere_counts_the_tokens_before_a_token() -> None:
+    """vLLM 0.33 gives its windowed layers one token more than the file states."""
+    model = read("cohere2_moe", EIGHT, sliding_window=16, first_k_dense_replace=1)
+    by_layer = {index: group.mixers[0].window_tokens for group in model.layers for index in group.indices}
+    assert by_layer == {0: None, 1: 17, 2: 17, 3: 17}

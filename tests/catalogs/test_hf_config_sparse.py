@@ -9,6 +9,8 @@ import pytest
 
 from llmplan.catalogs.hf_config import read_config, read_config_file
 from llmplan.errors import DataError
+from llmplan.memory.shards import rank_part
+from llmplan.plan.deployment import Parallelism
 from llmplan.spec.model import (
     Cache,
     CompressedAttention,
@@ -19,6 +21,7 @@ from llmplan.spec.model import (
     Shard,
     TensorRole,
 )
+from llmplan.spec.places import places
 from tests_support import DATA
 
 SIZES: dict[str, Any] = {
@@ -95,6 +98,14 @@ COUNTED: list[tuple[dict[str, Any], int]] = [
     (STEP, 410_816),
     (MIMO, 363_600),
     ({"model_type": "muse_glimmer_text"}, 317_504),
+    (
+        {
+            "model_type": "muse_spark_text", "moe_hidden_size": 48, "num_local_experts": 8, "num_experts_per_tok": 2,
+            "mlp_layer_types": ["dense", "sparse", "sparse", "sparse"],
+        },
+        393_312,
+    ),
+    ({"model_type": "axk2", **LATENT, **INDEX, "gated_norm_rank": 6}, 438_912),
     ({"model_type": "minicpm3", **LATENT, "tie_word_embeddings": False}, 208_192 + 64 * 1000),
 ]  # fmt: skip
 
@@ -315,3 +326,12 @@ def test_one_model_counts_as_published_under_another_name_of_its_type() -> None:
     assert original.draft_parameters - copy.draft_parameters == 2 * original.vocab_size * original.hidden_size
     # Keys of the Flash checkpoint under `mtp.0` without scales: 799, of which 3 x 256 are experts' matrices.
     assert sum(tensor.copies for _, tensor in original.draft.tensors()) == 799 + 3 * (384 - 256)
+
+
+@pytest.mark.parametrize("keys", [keys for keys, _ in COUNTED], ids=[str(keys["model_type"]) for keys, _ in COUNTED])
+def test_two_ranks_together_hold_a_model_and_what_is_on_both(keys: dict[str, Any]) -> None:
+    model = read(keys, vocab_size=1024)
+    for place in places(model):
+        part = rank_part(place, model, Parallelism(tp=2), 1)
+        ranks = 1 if place.tensor.shard is Shard.REPLICATED else 2
+        assert part.elements * ranks == place.tensor.elements, place.tensor.name

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from llmplan.catalogs.hf_config import known_types, read_config
 from llmplan.catalogs.hf_config.normalize import MAX_PARAMETERS
+from llmplan.catalogs.hf_config.wrappers import WRAPPERS, Wrapper
 from llmplan.errors import DataError, LlmplanError
 from llmplan.spec.model import ModelSpec
 
@@ -24,6 +25,14 @@ LISTS: dict[str, Any] = {
     "interleaved_sliding_window": [64, None] * 2, "tie_word_embeddings": True, "block_configs": [],
     "text_config": GENERIC, "vision_config": {}, "audio_config": {}, "rope_scaling": {"type": "yarn", "factor": 2.0},
 }  # fmt: skip
+ENCODER_KEYS = (
+    "hidden_size", "embed_dim", "num_hidden_layers", "depth", "layers", "num_attention_heads", "num_heads",
+    "intermediate_size", "mlp_ratio", "patch_size", "image_size", "in_channels", "num_channels", "out_hidden_size",
+    "spatial_merge_size", "temporal_patch_size", "projection_dim", "model_type", "vocab_size",
+    "num_position_embeddings", "d_model", "encoder_layers", "encoder_ffn_dim", "num_mel_bins", "max_source_positions",
+    "deepstack_visual_indexes",
+)  # fmt: skip
+"""what files say of encoders of images and sound"""
 SIZE = 8
 """what a key gets that is missing and unknown here"""
 MISSING = re.compile(r"key `([\w.]+)`: missing")
@@ -62,6 +71,7 @@ def examine(model: ModelSpec) -> None:
     assert 0 < model.active_parameters <= model.text_parameters <= model.total_parameters
     assert model.text_parameters <= MAX_PARAMETERS
     assert model.draft_parameters >= 0
+    assert 0 <= model.tower_parameters <= MAX_PARAMETERS
     assert 0 < model.max_context_tokens <= 2**31
     assert sum(len(group.indices) for group in model.layers) == model.layer_count
     assert sorted(i for group in model.layers for i in group.indices) == list(range(model.layer_count))
@@ -109,6 +119,20 @@ def test_wrong_values_in_the_keys_that_a_type_reads(data: st.DataObject, model_t
 def test_wrong_lists_and_nested_objects(model_type: str, more: dict[str, Any], text: dict[str, Any]) -> None:
     nested = {"text_config": {**dict(base(model_type)), **text}} if text else {}
     attempt({**dict(base(model_type)), **more, **nested})
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    wrapper=st.sampled_from(WRAPPERS),
+    part=st.dictionaries(st.sampled_from(ENCODER_KEYS), NUMBERS | JUNK, min_size=1, max_size=4),
+    sane=st.dictionaries(st.sampled_from(ENCODER_KEYS), st.sampled_from([1, 2, 8, 16, 64]), max_size=6),
+)
+def test_wrong_values_in_an_encoder(wrapper: Wrapper, part: dict[str, Any], sane: dict[str, Any]) -> None:
+    encoders = {key: {**sane, **part} for key in (*wrapper.towers, "vision_config")}
+    text = dict(base(wrapper.text_type))
+    parts = {wrapper.text_key: text, **encoders}
+    whole = {wrapper.inside: parts} if wrapper.inside else parts
+    attempt({**text, "model_type": wrapper.model_type, **whole})
 
 
 @settings(max_examples=200, deadline=None)

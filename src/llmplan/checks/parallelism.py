@@ -11,7 +11,7 @@ CUSTOM_ALL_REDUCE_SIZES = (2, 4, 6, 8, 16)
 
 def heads_divide(replica: Replica) -> Finding | None:
     """Each rank computes a whole number of attention heads."""
-    tp, heads = replica.parallel.tp, replica.model.query_heads
+    tp, heads = replica.parallel.tp, replica.model.divisible_heads
     if heads % tp == 0:
         return None
     return error(

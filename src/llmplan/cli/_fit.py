@@ -91,7 +91,7 @@ def sizes(bench: Workbench, model: ModelSpec) -> Mapping[str, Sequence[int]]:
         except LlmplanError:
             found[gpu_id] = ()
             continue
-        found[gpu_id] = [tp for tp in RANKS if tp <= host.gpus and model.query_heads % tp == 0]
+        found[gpu_id] = [tp for tp in RANKS if tp <= host.gpus and model.divisible_heads % tp == 0]
     return found
 
 

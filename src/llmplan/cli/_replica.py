@@ -169,7 +169,7 @@ def context_tokens(model: ModelSpec, flags: ReplicaFlags, request_tokens: int | 
             )
         return flags.max_model_len
     if request_tokens is None:
-        return limit
+        return min(limit, model.default_context_tokens or limit)
     return min(limit, math.ceil(request_tokens / CONTEXT_STEP_TOKENS) * CONTEXT_STEP_TOKENS)
 
 

@@ -38,6 +38,8 @@ class Cut:
     @property
     def concurrency(self) -> float:
         """Requests of `max_model_len` in the pool of one GPU."""
+        if not self.room.layout.groups:
+            return self.room.state_slots
         return min(self.room.blocks / self.per_request, self.room.state_slots)
 
 
@@ -95,6 +97,8 @@ def cut_pool(replica: Replica, layout: CacheLayout, pool_bytes: float) -> Cut:
         if engine.kv_pool_rule == "fraction_static":
             slots = pool_bytes * STATE_SHARE // layout.state_bytes
         pool_bytes -= slots * layout.state_bytes
+    if not layout.groups:
+        return _nothing_kept(replica, layout)
     blocks = layout.blocks_in(max(0.0, pool_bytes))
     room = KvRoom(
         layout=layout, blocks=blocks, in_flight_tokens=ahead, groups=replica.parallel.dp, state_slots=slots
@@ -106,6 +110,15 @@ def cut_pool(replica: Replica, layout: CacheLayout, pool_bytes: float) -> Cut:
     kept_back = 1 if settings.kv_cache_memory_bytes is None else 0
     return Cut(
         room=room, usable_blocks=max(0, blocks - kept_back), per_request=per_request, capacity_tokens=capacity
+    )  # fmt: skip
+
+
+def _nothing_kept(replica: Replica, layout: CacheLayout) -> Cut:
+    """An encoder keeps no cache: as many requests as the scheduler takes."""
+    settings = replica.settings
+    room = KvRoom(layout=layout, blocks=0, groups=replica.parallel.dp, state_slots=float(settings.max_num_seqs))
+    return Cut(
+        room=room, usable_blocks=1, per_request=1, capacity_tokens=settings.max_num_seqs * settings.max_model_len
     )  # fmt: skip
 
 
@@ -138,7 +151,7 @@ def kv_pool(replica: Replica, pool_bytes: float) -> KvPool:
     else:
         cut = cut_pool(replica, layout, pool_bytes)
         blocks, capacity = cut.room.blocks, cut.capacity_tokens
-        concurrency = min(cut.usable_blocks / cut.per_request, cut.room.state_slots)
+        concurrency = cut.concurrency if cut.usable_blocks >= cut.per_request else cut.usable_blocks / cut.per_request
     return KvPool(
         kv_bytes_per_token=layout.token_bytes,
         kv_bytes_per_sequence=layout.state_bytes,

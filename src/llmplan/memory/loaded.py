@@ -45,7 +45,8 @@ def unsplit_bytes(sizes_bytes: Iterable[float]) -> float:
     sizes_bytes [B]: each is rounded up to 512 B; from 1 to 10 MiB it takes the smallest free block that holds it, or a
     new segment of 20 MiB, from 10 MiB on a segment of the next multiple of 2 MiB; what is left of a block is not split
     off, but counted, if it is 1 MiB or less.
-    Valid for PyTorch 2 without expandable segments, where nothing is freed. Reference: c10/cuda/CUDACachingAllocator.cpp.
+    Valid for PyTorch 2 without expandable segments, where nothing is freed.
+    Reference: c10/cuda/CUDACachingAllocator.cpp.
 
     >>> unsplit_bytes([19.5 * 1024**2, 6.5 * 1024**2, 6.5 * 1024**2, 6.5 * 1024**2]) / 1024**2
     1.0
@@ -122,7 +123,7 @@ def rotary_dim(mixer: Mixer) -> int:
     """
     match mixer:
         case GqaAttention():
-            return 0 if mixer.cross else mixer.head_dim
+            return 0 if mixer.cross or mixer.encoder else mixer.head_dim
         case MlaAttention():
             return mixer.qk_rope_head_dim
         case CompressedAttention():

@@ -56,7 +56,7 @@ def cache_layout(
     kinds = cache_kinds(model, kv, tp, pp)
     attention, states = [k for k in kinds if not k.state], [k for k in kinds if k.state]
     if not kinds:
-        return CacheLayout(groups=(), block_bytes=math.inf, token_bytes=0.0, block_tokens=block_tokens)
+        return CacheLayout(groups=(), block_bytes=0.0, token_bytes=0.0, block_tokens=block_tokens)
     if not attention:
         groups, block_bytes = _states_alone(states, model.max_context_tokens, paging)
     elif not states and (not paging.grouped or len({(k.window_tokens, k.chunked) for k in attention}) == 1):

@@ -70,25 +70,33 @@ def rank_part(place: Place, model: ModelSpec, parallel: Parallelism, vocab_paddi
             rows = math.ceil(first / vocab_padding) * vocab_padding
             return replace(tensor, shape=(math.ceil(rows / tp), *tensor.shape[1:]))
         case Shard.EXPERT:
-            return _expert_part(tensor, model, parallel)
+            return _expert_part(place, model, parallel)
 
 
-def _expert_part(tensor: Tensor, model: ModelSpec, parallel: Parallelism) -> Tensor:
-    ranks = parallel.tp * parallel.dp
+def _expert_part(place: Place, model: ModelSpec, parallel: Parallelism) -> Tensor:
+    tensor, ranks = place.tensor, parallel.tp * parallel.dp
     if parallel.ep:
         return replace(tensor, copies=math.ceil(tensor.copies / ranks))
-    axis = _width_axis(tensor, model)
+    axis = _width_axis(place, model)
     if axis is None:
         return tensor
     shape = tuple(math.ceil(size / ranks) if at == axis else size for at, size in enumerate(tensor.shape))
     return replace(tensor, shape=shape)
 
 
-def _width_axis(tensor: Tensor, model: ModelSpec) -> int | None:
-    """The axis along an expert's own width; None for a vector along the hidden size, which every rank holds."""
-    if len(tensor.shape) == 1:
-        return None if tensor.shape[0] == model.hidden_size else 0
-    return 0 if tensor.shape[0] != model.hidden_size else len(tensor.shape) - 1
+def _width_axis(place: Place, model: ModelSpec) -> int | None:
+    """The axis along an expert's own width; None for a vector along the hidden size, which every rank holds.
+
+    The one axis as long as the width (twice, where gate and up are joined); where both are or neither, the one that
+    is not the hidden size.
+    """
+    shape, width = place.tensor.shape, place.expert_intermediate
+    along = [at for at, size in enumerate(shape) if width and size in (width, 2 * width)]
+    if len(along) == 1:
+        return along[0]
+    if len(shape) == 1:
+        return None if shape[0] == model.hidden_size else 0
+    return 0 if shape[0] != model.hidden_size else len(shape) - 1
 
 
 def _padded(place: Place, part: Tensor, model: ModelSpec, weights: WeightFormat) -> Tensor:
@@ -96,7 +104,7 @@ def _padded(place: Place, part: Tensor, model: ModelSpec, weights: WeightFormat)
     multiple, width = weights.resident_multiple, place.expert_intermediate
     if multiple is None or width is None or part.role is not TensorRole.EXPERT or len(part.shape) != 2:
         return part
-    axis = _width_axis(place.tensor, model)
+    axis = _width_axis(place, model)
     halves = max(1, round(place.tensor.shape[axis or 0] / width))
     sizes = []
     for at, size in enumerate(part.shape):

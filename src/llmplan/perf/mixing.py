@@ -74,9 +74,9 @@ def _grouped(mixer: GqaAttention, kv: KvFormat, tp: int) -> Iterator[Mixing]:
     read = mixer.kv_heads * (mixer.head_dim + mixer.v_head_dim) * kv.bytes_per_element / min(tp, mixer.kv_heads)
     yield Mixing(
         window_tokens=_reach(mixer.window_tokens, mixer.selected_tokens), read_bytes=read,
-        decode_flop=flop, prefill_flop=flop, grows=not mixer.borrowed_cache,
+        decode_flop=flop, prefill_flop=flop, grows=not (mixer.borrowed_cache or mixer.encoder),
     )  # fmt: skip
-    yield from _index(mixer.indexer, 1)
+    yield from _index(mixer.indexer, mixer.indexer.pool_tokens if mixer.indexer else 1)
 
 
 def _latent(mixer: MlaAttention, kv: KvFormat, tp: int) -> Iterator[Mixing]:
@@ -87,7 +87,7 @@ def _latent(mixer: MlaAttention, kv: KvFormat, tp: int) -> Iterator[Mixing]:
         decode_flop=heads * (2 * mixer.kv_lora_rank + mixer.qk_rope_head_dim),
         prefill_flop=heads * (mixer.qk_nope_head_dim + mixer.qk_rope_head_dim + mixer.v_head_dim),
     )
-    yield from _index(mixer.indexer, 1)
+    yield from _index(mixer.indexer, mixer.indexer.pool_tokens if mixer.indexer else 1)
 
 
 def _compressed(mixer: CompressedAttention, kv: KvFormat, tp: int) -> Iterator[Mixing]:

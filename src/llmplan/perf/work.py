@@ -7,14 +7,12 @@ bandwidth, no efficiency, no seconds: those belong to `step`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from llmplan.perf.mixing import mixings
 from llmplan.plan.deployment import Parallelism, Replica
 from llmplan.spec.formats import KvFormat, WeightFormat
 from llmplan.spec.identity import remembered
-from llmplan.spec.kept import kept_share
 from llmplan.spec.model import (
     LayerGroup,
     ModelSpec,
@@ -23,6 +21,8 @@ from llmplan.spec.model import (
     Tensor,
     TensorRole,
 )
+from llmplan.spec.places import Part, Place, places_in
+from llmplan.spec.storage import bytes_per_weight
 
 ACTIVATION_BYTES = 2.0
 """Hidden states travel between GPUs in 16 bit."""
@@ -101,27 +101,6 @@ def expert_coverage(experts: int, chosen: int, tokens: float) -> float:
     if chosen >= experts:
         return 1.0 if tokens > 0 else 0.0
     return -math.expm1(tokens * math.log1p(-chosen / experts))
-
-
-def bytes_per_weight(weights: WeightFormat, row_inputs: int) -> float:
-    """Bytes that one weight of a quantized linear layer takes, with its share of scales and zeros.
-
-    weights: the format; row_inputs [-]: input features of the layer (rows with one scale each).
-    bits/8 + (scale + zero/8) / group. Valid up to padding where all layers are stored alike. GGUF files mix block types
-    per tensor and are taken at their type's average bits: over `memory`'s count of Llama-3.3-70B q2_k is 7.5 %, q3_k_m
-    3.8 % and q4_k_m 2 % too large.
-    Reference: AWQ (arXiv 2306.00978) and OCP microscaling formats v1.0 for the group layouts.
-
-    >>> from llmplan.spec.formats import WEIGHT_FORMATS
-    >>> awq = next(f for f in WEIGHT_FORMATS if f.id == "awq-int4")
-    >>> bytes_per_weight(awq, 4096)
-    0.51953125
-    """
-    if weights.block is not None:
-        scaled_by = float(weights.block[0] * weights.block[1])
-    else:
-        scaled_by = float(weights.group_size or row_inputs)
-    return weights.bits / 8 + (weights.scale_bytes + weights.zero_bits / 8) / scaled_by
 
 
 def adapter_slot_rank(replica: Replica) -> int:
@@ -204,11 +183,11 @@ def _count_tensors(
     experts: dict[tuple[int, int], list[float]],
 ) -> None:
     """Add one rank's part of `count` layers of a group to the sums."""
-    kept = frozenset(model.unquantized_modules) if weights.id == model.checkpoint_format else frozenset()
     feed_forward = group.feed_forward
-    for tensor, kv_heads in _with_heads(group):
+    for place in places_in(group):
+        tensor, kv_heads = place.tensor, place.kv_heads
         per_rank = count * tensor.elements / _shards(tensor.shard, parallel, kv_heads)
-        size_bytes = per_rank * _tensor_bytes_per_weight(tensor, weights, kept_share(tensor, group, kept))
+        size_bytes = per_rank * bytes_per_weight(place, model, weights)
         if tensor.role is TensorRole.EXPERT and isinstance(feed_forward, MoeFeedForward):
             total = experts.setdefault((feed_forward.experts, feed_forward.experts_per_token), [0.0, 0.0])
             total[0] += per_rank
@@ -220,13 +199,6 @@ def _count_tensors(
         if tensor.role is TensorRole.LINEAR and len(tensor.shape) == 2:
             features = _adapter_features(tensor, _shards(tensor.shard, parallel, kv_heads))
             dense.adapter_bytes += count * ACTIVATION_BYTES * tensor.copies * features
-
-
-def _with_heads(group: LayerGroup) -> Iterator[tuple[Tensor, int]]:
-    """Every tensor of a layer with the KV heads or state groups of its mixer, 1 outside mixers."""
-    for mixer in group.mixers:
-        yield from ((tensor, mixer.kv_heads) for tensor in mixer.tensors)
-    yield from ((tensor, 1) for tensor in (*(group.feed_forward.tensors if group.feed_forward else ()), *group.norms))
 
 
 def _adapter_features(tensor: Tensor, shards: int) -> float:
@@ -260,8 +232,13 @@ def _attention_work(model: ModelSpec, kv: KvFormat, parallel: Parallelism, share
 def _head(model: ModelSpec, weights: WeightFormat, parallel: Parallelism) -> tuple[float, float]:
     """Weights and bytes of the output matrix on one rank; the embedding stands in when they are tied."""
     role = TensorRole.EMBED if model.tied_embeddings else TensorRole.HEAD
-    elements = sum(tensor.elements for tensor in model.globals if tensor.role is role) / parallel.tp
-    return elements, elements * weights.head_bits / 8
+    elements = size_bytes = 0.0
+    for tensor in model.globals:
+        if tensor.role is role:
+            place = Place(tensor=tensor, layers=1, part=Part.GLOBAL)
+            elements += tensor.elements / parallel.tp
+            size_bytes += tensor.elements / parallel.tp * bytes_per_weight(place, model, weights)
+    return elements, size_bytes
 
 
 def _shards(shard: Shard, parallel: Parallelism, kv_heads: int) -> int:
@@ -274,12 +251,3 @@ def _shards(shard: Shard, parallel: Parallelism, kv_heads: int) -> int:
             return parallel.tp * parallel.dp
         case Shard.REPLICATED:
             return 1
-
-
-def _tensor_bytes_per_weight(tensor: Tensor, weights: WeightFormat, kept: float) -> float:
-    """Bytes of one weight, averaged over the layers that keep theirs in 16 bit (a share `kept`) and the rest."""
-    plain = max(ACTIVATION_BYTES, weights.bits / 8 if weights.family == "float" else 0.0)
-    quantizable = tensor.role is TensorRole.EXPERT or (tensor.role is TensorRole.LINEAR and not weights.experts_only)
-    if not quantizable:
-        return plain
-    return kept * plain + (1.0 - kept) * bytes_per_weight(weights, tensor.shape[-1])

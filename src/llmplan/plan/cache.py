@@ -57,8 +57,8 @@ class CacheLayout:
         return sum(group.blocks(length_tokens, in_flight_tokens) for group in self.groups)
 
     def blocks_in(self, pool_bytes: float) -> int:
-        """Whole blocks in a pool."""
-        return max(0, int(pool_bytes // self.block_bytes))
+        """Whole blocks in a pool; none where nothing is kept."""
+        return max(0, int(pool_bytes // self.block_bytes)) if self.block_bytes else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

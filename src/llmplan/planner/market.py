@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from llmplan import pricing
+from llmplan import memory, pricing
 from llmplan.errors import UsageError
 from llmplan.planner.hosts import host_for
 from llmplan.spec.catalog import Catalog
@@ -31,7 +31,8 @@ def build_market(question: Question, catalog: Catalog, model: ModelSpec) -> Mark
         hourly=tuple(owned_machines(limits, catalog) if limits.inventory else rented_machines(limits, catalog)),
         serverless=() if limits.inventory or limits.privacy == "air-gapped" else tuple(per_second(limits, catalog)),
         engines=engines(limits, catalog),
-        weight_formats={each.id: each for each in WEIGHT_FORMATS},
+        weight_formats={each.id: each for each in WEIGHT_FORMATS}
+        | {model.checkpoint_format: memory.weight_format("auto", model)},
         kv_formats={each.id: each for each in KV_FORMATS},
         token_api=limits.privacy == "any" and limits.inventory is None and not limits.gpu_ids,
     )

@@ -7,6 +7,7 @@ that only draft tokens. A new model is data; only a new *kind* of mixer is code.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
@@ -157,6 +158,8 @@ class ModelSpec:
     hidden_size: int
     vocab_size: int
     max_context_tokens: int
+    default_context_tokens: int | None = None
+    """what engines start with where no length is asked for; None: the longest"""
     layers: tuple[LayerGroup, ...] = field(repr=False)
     globals: tuple[Tensor, ...] = field(repr=False)
     tied_embeddings: bool
@@ -184,8 +187,14 @@ class ModelSpec:
 
     @property
     def query_heads(self) -> int:
-        """Query heads of the widest layer: what TP must divide."""
-        return max((mixer.query_heads for mixer in self.mixers()), default=1)
+        """Query heads of the widest attention; of the widest recurrence where there is no attention."""
+        attention = [mixer.query_heads for mixer in self.mixers() if not isinstance(mixer, RecurrentMixer)]
+        return max(attention or [mixer.query_heads for mixer in self.mixers()], default=1)
+
+    @property
+    def divisible_heads(self) -> int:
+        """The largest number of ranks that divides the heads of every attention and recurrence: TP must divide it."""
+        return math.gcd(*(mixer.query_heads for mixer in self.mixers())) or 1
 
     @property
     def is_moe(self) -> bool:

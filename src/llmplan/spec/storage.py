@@ -18,6 +18,8 @@ from llmplan.spec.weight_format import WeightFormat
 GLOBAL_ROLES: Final = (TensorRole.EMBED, TensorRole.HEAD)
 OWN_BITS: Final = {"fp32": 32.0, "bf16": 16.0, "fp16": 16.0}
 """Widths in which checkpoints keep single tensors whatever their format."""
+AGREEMENT: Final = 0.25
+"""How far a header's bytes may be from the formula's for what engines do to the format to be done to the tensor."""
 ROUTER_GROUP: Final = 64
 ROUTER_SCALE_BYTES: Final = 4
 
@@ -133,7 +135,8 @@ def tensor_bytes(place: Place, tensor: Tensor, model: ModelSpec, weights: Weight
 
     place: where it sits; tensor: the shape to store; model: for its own type and lists; weights: the format; loaded:
     on a GPU, where nothing that is quantized has 32-bit neighbours and kernels keep what they need, else on disk.
-    Sum over `shares` of share x bytes; where a header was read, its bytes x share of the elements x loaded / stored.
+    Sum over `shares` of share x bytes; where a header was read, its bytes x share of the elements x loaded / stored,
+    the latter if the header shows the tensor in the format at all.
     Valid for the formats of the registry. Reference: `linear_bytes`, `gguf_bytes`.
     """
     weights = as_published(weights, model)
@@ -143,8 +146,10 @@ def tensor_bytes(place: Place, tensor: Tensor, model: ModelSpec, weights: Weight
     known = place.tensor.stored_bytes
     if known is None or weights.id != model.checkpoint_format or weights != own_format(model):
         return size
+    whole = _by_formula(place, place.tensor, model, weights, on_disk, loaded=False)
     stored = _by_formula(place, tensor, model, weights, on_disk, loaded=False)
-    return known * tensor.elements / place.tensor.elements * (size / stored if stored else 1.0)
+    agrees = stored > 0 and abs(known - whole) <= AGREEMENT * whole
+    return known * tensor.elements / place.tensor.elements * (size / stored if agrees else 1.0)
 
 
 def _by_formula(

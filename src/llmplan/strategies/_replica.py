@@ -51,7 +51,7 @@ def layouts(model: ModelSpec, machine: Machine) -> Iterator[Parallelism]:
 
     TP must divide the query heads; a replica spans hosts only over a network whose speed is known.
     """
-    sizes = [tp for tp in (1, 2, 4, 8) if tp <= machine.host.gpus and model.query_heads % tp == 0]
+    sizes = [tp for tp in (1, 2, 4, 8) if tp <= machine.host.gpus and model.divisible_heads % tp == 0]
     limit = machine.gpus_available
     for tp in sizes:
         if limit is None or tp <= limit:

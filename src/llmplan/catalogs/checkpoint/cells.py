@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
-from typing import TypeAlias
 
 from llmplan.catalogs.checkpoint.entries import DECODER, Entry
 from llmplan.catalogs.checkpoint.gguf_names import gguf_names, gguf_place, stored_kinds
 from llmplan.catalogs.checkpoint.header import Checkpoint
-from llmplan.catalogs.checkpoint.slots import Kind, Placed, place
+from llmplan.catalogs.checkpoint.prefixes import Key, renaming
+from llmplan.catalogs.checkpoint.slots import Kind, Placed, meaning, numbered
 
-Key: TypeAlias = tuple[str, Kind]
 _LAYER = "{i}"
 
 
@@ -21,7 +19,14 @@ def placed(checkpoint: Checkpoint, entries: Sequence[Entry]) -> Iterator[Placed]
     if checkpoint.layout == "gguf":
         return _gguf(checkpoint, entries)
     known = {(entry.module, entry.kind) for entry in entries}
-    return iter(_aligned(list(place(checkpoint.tensors, known)), known))
+    numbers = [numbered(tensor.name) for tensor in checkpoint.tensors]
+    paths = {path for path, _ in numbers}
+    rename = renaming(paths, known)
+    meanings = {path: meaning(rename(path), known) for path in paths}
+    return (
+        Placed(tensor=tensor, module=meanings[path][0], kind=meanings[path][1], layer=layer)
+        for tensor, (path, layer) in zip(checkpoint.tensors, numbers, strict=True)
+    )
 
 
 def _gguf(checkpoint: Checkpoint, entries: Sequence[Entry]) -> Iterator[Placed]:
@@ -64,63 +69,6 @@ def _claims(checkpoint: Checkpoint, entries: Sequence[Entry]) -> dict[Key, list[
             taken.add((entry.group, *key))
             claims[key].append(entry)
     return claims
-
-
-def _aligned(found: list[Placed], known: set[Key]) -> list[Placed]:
-    """The same tensors with prefixes exchanged where a file puts another one before all paths than the config says."""
-    prefixes = dict(_prefixes(found, known))
-    modules = {module for module, _ in known}
-    bases = {_base(theirs): _base(ours) for theirs, ours in prefixes.items()}
-    return [_renamed(item, prefixes, bases, modules) for item in found]
-
-
-def _prefixes(found: list[Placed], known: set[Key]) -> Iterator[tuple[str, str]]:
-    """Pairs of the file's and the inventory's path before the layer's number: by what is below, or the last two."""
-    tails: dict[str, set[str]] = defaultdict(set)
-    for module, _ in known:
-        if _LAYER in module:
-            head, _, tail = module.partition(_LAYER)
-            tails[head].add(tail)
-    theirs: dict[str, set[str]] = defaultdict(set)
-    for item in found:
-        if _LAYER in item.module:
-            head, _, tail = item.module.partition(_LAYER)
-            theirs[head].add(tail)
-    free = {head for head in theirs if head not in tails}
-    alone = []
-    for head, wanted in sorted(tails.items(), key=lambda pair: -len(pair[1])):
-        if head in theirs or not free:
-            continue
-        hits = Counter({each: len(theirs[each] & wanted) for each in sorted(free)})
-        best, count = hits.most_common(1)[0]
-        if 2 * count >= len(wanted):
-            free.discard(best)
-            yield best, head
-        else:
-            alone.append(head)
-    if len(alone) == len(free) == 1:
-        yield free.pop(), alone[0]
-
-
-def _base(prefix: str) -> str:
-    """What stands before the list of layers: `model.` of `model.layers.`.
-
-    >>> _base("model.layers."), _base("h.")
-    ('model.', '')
-    """
-    return prefix.rstrip(".").rpartition(".")[0] + "." if "." in prefix.rstrip(".") else ""
-
-
-def _renamed(item: Placed, prefixes: dict[str, str], bases: dict[str, str], modules: set[str]) -> Placed:
-    if item.module in modules:
-        return item
-    head, _, tail = item.module.partition(_LAYER)
-    if tail and head in prefixes:
-        return replace(item, module=f"{prefixes[head]}{_LAYER}{tail}")
-    for theirs, ours in bases.items():
-        if item.module.startswith(theirs) and (name := ours + item.module.removeprefix(theirs)) in modules:
-            return replace(item, module=name)
-    return item
 
 
 def by_module(items: Iterable[Placed]) -> dict[Key, dict[int | None, list[Placed]]]:

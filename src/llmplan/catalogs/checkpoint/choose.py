@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from llmplan.catalogs.checkpoint.folder import Folder, plain_name, read_json
+from llmplan.catalogs.checkpoint.folder import MAX_NAMES, Folder, plain_name, read_json
 from llmplan.catalogs.checkpoint.gguf_header import read_gguf
 from llmplan.catalogs.checkpoint.header import MAX_TENSORS, Checkpoint, Header, clip, joined
 from llmplan.catalogs.checkpoint.safetensors_header import read_safetensors
@@ -19,7 +19,7 @@ _USUAL: Final = ("model.safetensors.index.json", "model.safetensors")
 _CONSOLIDATED: Final = "consolidated"
 _NO_MODEL: Final = re.compile(r"^(adapter_|optimizer|training_|scheduler|rng_|mtp_draft)")
 """beside the model: adapters, states of a training"""
-_SPLIT: Final = re.compile(r"^(?P<stem>.*)-(?P<part>\d{5})-of-(?P<count>\d{5})(?P<end>\.gguf|\.safetensors)$")
+_SPLIT: Final = re.compile(r"^(?P<stem>.*)-(?P<part>\d{5,6})-of-(?P<count>\d{5,6})(?P<end>\.gguf|\.safetensors)$")
 _PROJECTOR: Final = re.compile(r"mmproj", re.IGNORECASE)
 _SHOWN: Final = 5
 
@@ -97,9 +97,10 @@ def _parts(name: str, names: Sequence[str], folder: Folder) -> list[str]:
     if split is None:
         return [name]
     count, present = int(split["count"]), set(names)
-    if not 1 <= int(split["part"]) <= count:
+    if not 1 <= int(split["part"]) <= count <= MAX_NAMES:
         raise DataError(f"{folder.path(name)}: part {int(split['part'])} of {count} cannot be")
-    parts = [f"{split['stem']}-{part:05d}-of-{split['count']}{split['end']}" for part in range(1, count + 1)]
+    width, end = len(split["part"]), f"-of-{split['count']}{split['end']}"
+    parts = [f"{split['stem']}-{part:0{width}d}{end}" for part in range(1, count + 1)]
     missing = [part for part in parts if part not in present]
     if missing:
         raise _incomplete(missing, count, folder.path(name))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from llmplan.catalogs.checkpoint.agreement import agrees, explained
-from llmplan.catalogs.checkpoint.cells import Key, by_module, placed
+from llmplan.catalogs.checkpoint.cells import by_module, placed
 from llmplan.catalogs.checkpoint.entries import Entry, entries
 from llmplan.catalogs.checkpoint.header import Checkpoint
+from llmplan.catalogs.checkpoint.prefixes import Key
 from llmplan.catalogs.checkpoint.slots import Kind, Placed
 from llmplan.errors import DataError
 from llmplan.spec.model import ModelSpec
@@ -115,9 +116,10 @@ def _match_by_size(result: Matching, left: list[Placed]) -> None:
     for group in _by_layers(result.missing):
         stored = _stored_in(group[0], held)
         for path in _paths(group) if stored else ():
-            wanted = [entry for entry in group if _below(entry.module, path)]
-            found = [item for item in stored if id(item) in free and _below(item.module, path)]
-            if wanted and found and (fit := _fitting(wanted, found)) is not None:
+            for fit in _fits(
+                [entry for entry in group if _below(entry.module, path)],
+                [item for item in stored if id(item) in free and _below(item.module, path)],
+            ):
                 result.matches.append(fit)
                 done = {id(entry) for entry in fit.entries}
                 group = [entry for entry in group if id(entry) not in done]
@@ -128,15 +130,24 @@ def _match_by_size(result: Matching, left: list[Placed]) -> None:
     result.unmatched = list(free.values())
 
 
-def _fitting(wanted: list[Entry], stored: list[Placed]) -> Match | None:
-    """All of both, or all matrices, or all vectors, whichever agree in size."""
-    for wide in (None, True, False):
+def _fits(wanted: list[Entry], stored: list[Placed]) -> Iterator[Match]:
+    """What agrees: tensors of one size, as many as wanted; else all matrices, all vectors, or all of both."""
+    if not any(item.kind is Kind.SIDE for item in stored):
+        for size in sorted({entry.tensor.elements for entry in wanted}, reverse=True):
+            part = [entry for entry in wanted if entry.tensor.elements == size]
+            held = [item for item in stored if item.tensor.elements == size]
+            if held and len(held) == sum(entry.count for entry in part):
+                wanted = [entry for entry in wanted if entry.tensor.elements != size]
+                stored = [item for item in stored if item.tensor.elements != size]
+                yield Match(entries=tuple(part), stored=tuple(held))
+    for wide in (True, False, None):
         part = [entry for entry in wanted if wide is None or (len(entry.tensor.shape) > 1) is wide]
         held = [item for item in stored if wide is None or _is_wide(item) is wide]
         main = [item.tensor for item in held if item.kind is not Kind.SIDE]
         if part and main and agrees(main, sum(entry.elements for entry in part), None):
-            return Match(entries=tuple(part), stored=tuple(held))
-    return None
+            wanted = [entry for entry in wanted if wide is not None and (len(entry.tensor.shape) > 1) is not wide]
+            stored = [item for item in stored if wide is not None and _is_wide(item) is not wide]
+            yield Match(entries=tuple(part), stored=tuple(held))
 
 
 def _is_wide(item: Placed) -> bool:

@@ -6,7 +6,7 @@ A module's path is written with `{i}` for the layer's number and `{e}` for an ex
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -93,14 +93,3 @@ def meaning(path: str, known: Container[tuple[str, Kind]]) -> tuple[str, Kind]:
         if (module, kind) in known or (kind is Kind.SIDE and (module, Kind.WEIGHT) in known):
             return module, kind
     return found[1] if len(found) > 1 else found[0]
-
-
-def place(tensors: Iterable[FileTensor], known: Container[tuple[str, Kind]]) -> Iterator[Placed]:
-    """Each tensor with its place; the same path in another layer means the same."""
-    meanings: dict[str, tuple[str, Kind]] = {}
-    for tensor in tensors:
-        path, layer = numbered(tensor.name)
-        if path not in meanings:
-            meanings[path] = meaning(path, known)
-        module, kind = meanings[path]
-        yield Placed(tensor=tensor, module=module, kind=kind, layer=layer)

@@ -49,6 +49,21 @@ def max_context_tokens(config: Config, model_type: str) -> int:
     return max(1, min(int(length * factor), MAX_TOKENS))
 
 
+def default_context_tokens(config: Config) -> int | None:
+    """The length that vLLM starts with where none is asked for, if it is not the longest: the unscaled one of
+    `longrope` models, which answer short prompts worse when scaled.
+
+    >>> from llmplan.catalogs.hf_config.normalize import Config
+    >>> phi = {"rope_scaling": {"type": "longrope"}, "original_max_position_embeddings": 4096}
+    >>> default_context_tokens(Config(where="", values=phi))
+    4096
+    """
+    kinds = [rope.get("rope_type", rope.get("type")) for rope in _scalings(config)]
+    if not any(kind in ("longrope", "su") for kind in kinds):
+        return None
+    return config.optional_integer("original_max_position_embeddings", low=1, high=MAX_TOKENS)
+
+
 def _scalings(config: Config) -> Iterator[Mapping[str, Any]]:
     """The scalings in force: newer files say `rope_parameters`, possibly one per kind of layer."""
     scaling = config.mapping("rope_scaling") or config.mapping("rope_parameters")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from llmplan.catalogs.hf_config.class_defaults import NESTED_DEFAULTS
-from llmplan.catalogs.hf_config.normalize import Config, canonical, expert_keys, show
+from llmplan.catalogs.hf_config.normalize import MAX_PARAMETERS, Config, canonical, expert_keys, show
 from llmplan.catalogs.hf_config.registry import BY_TYPE, TEXT_TYPES, known_types
 from llmplan.catalogs.hf_config.style import Family, Names
 from llmplan.catalogs.hf_config.uncounted import described_towers
@@ -52,7 +52,7 @@ def descend(data: Mapping[str, Any], where: str) -> Found:
             config=_decoder(data, family, where), family=family, model_type=outer, names=AS_TEXT, towers=(),
             uncounted=bool(described_towers(data)),
         )  # fmt: skip
-    inner, raw = wrapper.text_type, data
+    inner, raw = _stated_type(wrapper, data, where), data
     if text is not None:
         inner = _text_type(text, where) or inner
         outside = {**_inherited(data), **_inherited(around)}
@@ -65,6 +65,20 @@ def descend(data: Mapping[str, Any], where: str) -> Found:
         config=config, family=family, model_type=outer, names=wrapper.names, towers=towers, notes=wrapper.notes,
         uncounted=not towers or bool(described - wrapper.towers.keys()),
     )  # fmt: skip
+
+
+def _stated_type(wrapper: Wrapper, data: Mapping[str, Any], where: str) -> str:
+    """The decoder's model type where its part of the file does not say it."""
+    if not wrapper.versions:
+        return wrapper.text_type
+    stated = data.get("version")
+    version = stated if isinstance(stated, str) else show(stated)
+    if version in wrapper.versions:
+        return wrapper.versions[version]
+    raise UnsupportedModelError(
+        f"{where}: key `version`: {version} is not one that is read",
+        hints=[f"versions that are read: {', '.join(wrapper.versions)}"],
+    )
 
 
 def _tied(wrapper: Wrapper, around: Mapping[str, Any], text: Mapping[str, Any]) -> dict[str, Any]:
@@ -98,7 +112,15 @@ def _decoder(raw: Mapping[str, Any], family: Family, where: str) -> Config:
 def _towers(wrapper: Wrapper, around: Mapping[str, Any], text: Config, where: str) -> tuple[Tower, ...]:
     """The encoders that the file describes, be it with class defaults only."""
     config = Config(where=where, values=around)
-    return tuple(read(config, text) for key, read in wrapper.towers.items() if _part(around, key, where) is not None)
+    found = []
+    for key, read in wrapper.towers.items():
+        if _part(around, key, where) is None:
+            continue
+        tower = read(config, text)
+        if tower.parameters > MAX_PARAMETERS:
+            raise config.fail(key, f"describes {tower.parameters:.1e} weights: no encoder has so many")
+        found.append(tower)
+    return tuple(found)
 
 
 def _model_type(data: Mapping[str, Any], where: str) -> str:

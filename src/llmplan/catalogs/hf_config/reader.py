@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from llmplan.catalogs.hf_config.context import max_context_tokens
+from llmplan.catalogs.hf_config.context import default_context_tokens, max_context_tokens
 from llmplan.catalogs.hf_config.decoder import Decoder, build
 from llmplan.catalogs.hf_config.descend import Found, descend
 from llmplan.catalogs.hf_config.json_file import read_object
@@ -60,6 +60,7 @@ def read_config(
         id=model_id, model_type=found.model_type, architecture=_architecture(data, found.model_type),
         hidden_size=config.hidden, vocab_size=config.integer("vocab_size"),
         max_context_tokens=max_context_tokens(config, found.model_type),
+        default_context_tokens=default_context_tokens(config),
         layers=decoder.layers, globals=decoder.globals, tied_embeddings=decoder.tied,
         towers=found.towers, draft=draft, dtype=kept, uncounted_parameters=uncounted_parameters,
         notes=tuple(_notes(found, draft, uncounted_parameters)),
@@ -73,7 +74,7 @@ def read_config(
 def _notes(found: Found, draft: Draft | None, uncounted_parameters: int | None) -> Iterator[str]:
     """What a reader of the numbers should know."""
     if found.uncounted or (uncounted_parameters and not found.towers):
-        yield tower_note(uncounted_parameters)
+        yield tower_note(uncounted_parameters, partly=bool(found.towers))
     drafts = draft_note(found.config, draft)
     if drafts is not None:
         yield drafts

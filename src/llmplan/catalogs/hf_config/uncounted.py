@@ -14,7 +14,7 @@ from llmplan.units import GB
 
 _TOWERS: Final = frozenset({
     "vision_config", "audio_config", "vit_config", "visual", "vision_tower", "mm_vision_tower", "audio_encoder_config",
-    "encoder_config", "audio_processor", "speech_config", "sound_config", "embd_layer",
+    "encoder_config", "audio_processor", "speech_config", "sound_config",
 })  # fmt: skip
 """keys under which files describe an encoder of images or sound"""
 _DRAFTS: Final = ("num_nextn_predict_layers", "num_mtp_modules", "mtp_num_hidden_layers")
@@ -28,12 +28,14 @@ def described_towers(data: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(key for key in _TOWERS if data.get(key))
 
 
-def tower_note(parameters: int | None) -> str:
-    """What is said of a vision or audio tower with so many weights; None: nobody counted them.
+def tower_note(parameters: int | None, *, partly: bool = False) -> str:
+    """What is said of a vision or audio tower with so many weights; None: nobody counted them. `partly`: others are.
 
     >>> tower_note(676_550_144)
     'text decoder only: 676,550,144 parameters of the vision or audio tower (1.4 GB in 16 bit) and its activations are not counted'
     """  # noqa: E501
+    if partly:
+        return "one of the vision and audio towers is of a kind that is not read: its weights are not counted"
     if parameters is None:
         return "text decoder only: the vision or audio tower (its size is unknown) and its activations are not counted"
     size = f"{parameters * _BYTES_PER_PARAMETER / GB:.1f} GB in 16 bit"

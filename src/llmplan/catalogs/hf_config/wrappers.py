@@ -15,6 +15,7 @@ from llmplan.catalogs.hf_config.towers import (
     gemma,
     gemma3n,
     glm,
+    granite_speech,
     intern,
     llama,
     llava,
@@ -51,6 +52,8 @@ class Wrapper:
     inside: str | None = None
     """the part of the file that holds the decoder's and the encoders' parts, where it is not the file itself"""
     notes: tuple[str, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """decoder's model type by the `version` that the file states, where that decides"""
     either_ties: bool = False
     """embedding and output are tied if the decoder's part says so, although the file around it says not"""
 
@@ -59,6 +62,8 @@ _PREFIXED: Final = Names(base="language_model.model", head="language_model.lm_he
 _INNER: Final = Names(base="model.language_model", head="lm_head")
 _TEXT_MODEL: Final = Names(base="model.text_model", head="lm_head")
 _BACKBONE: Final = Names(base="language_model.backbone", head="language_model.lm_head")
+_LLM: Final = Names(base="llm.model", head="llm.lm_head")
+_MINICPM_V: Final = {"2.5": "llama", "2.6": "qwen2", "4.0": "llama", "4.5": "qwen3"}
 _THINKER: Final = Names(base="thinker.model", head="thinker.lm_head")
 _THINKER_NOTE: Final = (
     "of a model that also speaks, the part that reads, listens and writes text: the engines load no more of it here"
@@ -142,6 +147,8 @@ WRAPPERS: Final[tuple[Wrapper, ...]] = (
     _sees("minimax_m3_vl", "minimax_m3_vl_text", minimax.minimax_m3, either_ties=True, names=_PREFIXED),
     _sees("step3p7", "step3p5", intern.step3p7),
     _sees("muse_glimmer", "muse_glimmer_text", muse.muse, names=_INNER),
+    Wrapper(model_type="muse_spark", text_type="muse_spark_text", names=_INNER),
+    Wrapper(model_type="step3_vl", text_type="step3_text"),
     _sees("llava", "llama", llava.llava, either_ties=True, names=_PREFIXED),
     _sees("llava_next", "llama", llava.llava_next, names=_PREFIXED),
     _sees("llava_next_video", "llama", llava.llava_next, either_ties=True, names=_PREFIXED),
@@ -181,8 +188,15 @@ WRAPPERS: Final[tuple[Wrapper, ...]] = (
     _sees("minicpmv4_7", "qwen3_5_text", minicpm.merged, names=_INNER),
     _sees("minicpm_ocr", "qwen3_5_text", minicpm.merged, names=_INNER),
     _sees("glmga", "glm4v_text", glm.glm4v, either_ties=True, names=_INNER),
+    _sees("minicpmv", "qwen2", minicpm.resampled, names=_LLM, versions=_MINICPM_V),
     Wrapper(model_type="audioflamingo3", text_type="qwen2", names=_PREFIXED, towers={_AUDIO: audio.audio_flamingo}),
     Wrapper(model_type="musicflamingo", text_type="qwen2", names=_PREFIXED, towers={_AUDIO: audio.audio_flamingo}),
+    Wrapper(
+        model_type="granite_speech",
+        text_type="granite",
+        names=_PREFIXED,
+        towers={"encoder_config": granite_speech.granite_speech},
+    ),
     Wrapper(model_type="glmasr", text_type="llama", names=_PREFIXED, towers={_AUDIO: audio.glm_asr}),
     _sees("ernie4_5_moe_vl", "ernie4_5_vl_moe_text", shuffled.ernie_vl),
     _sees("ernie4_5_vl_moe", "ernie4_5_vl_moe_text", shuffled.ernie_vl),

@@ -1,4 +1,4 @@
-"""Attention whose output is gated by a projection of its own: Laguna, Step 3.5 and 3.7, Muse Glimmer.
+"""Attention whose output is gated by a projection of its own: Laguna, Step 3.5 and 3.7, Muse Glimmer and Spark.
 
 In Laguna and Step the layers of a window have other query heads than those of full attention.
 """
@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from llmplan.catalogs.hf_config.blocks import linear
+from llmplan.catalogs.hf_config.blocks import MlpNames, linear, norm
 from llmplan.catalogs.hf_config.decoder import LayerPlan
 from llmplan.catalogs.hf_config.drafts import Stacked, full_layer
 from llmplan.catalogs.hf_config.families.moe import sparse_step
@@ -178,4 +178,44 @@ _STEP: Final = Family(
     },
 )  # fmt: skip
 
-FAMILIES: Final = (_LAGUNA, _STEP, _MUSE_GLIMMER)
+
+def _between_widths(config: Config, path: str) -> Iterator[Tensor]:
+    """Muse Spark's experts run at `moe_hidden_size`: projections to it and back, each with a norm."""
+    inner, hidden = config.integer("moe_hidden_size"), config.hidden
+    yield from linear(f"{path}.pre_expert_proj", inner, hidden, Shard.ROW)
+    yield from norm(f"{path}.pre_expert_norm", inner)
+    yield from norm(f"{path}.experts.post_expert_norm", inner)
+    yield from linear(f"{path}.post_expert_proj", hidden, inner, Shard.ROW)
+
+
+def _residual_gates(config: Config, layer: str) -> Iterator[Tensor]:
+    for place in ("attention", "feedforward"):
+        yield Tensor(
+            name=f"{layer}.post_{place}_residual_gate.gate", shape=(config.hidden,), role=TensorRole.OTHER,
+            shard=Shard.REPLICATED,
+        )  # fmt: skip
+
+
+def _every_layer(config: Config) -> Routed:
+    return (True,) * config.layers
+
+
+_MUSE_SPARK: Final = Family(
+    model_types=("muse_spark_text",),
+    style=Style(
+        qkv_bias="attention_bias", out_bias="attention_bias", beside=_element_gate, windows=_last_of_four,
+        norms=("input_layernorm", "pre_feedforward_layernorm", "post_feedforward_layernorm"), extra=_residual_gates,
+        moe=Moe(
+            score_bias="gate.e_score_correction_bias", count_key="num_local_experts", experts="experts",
+            names=MlpNames(gate="gate_up_proj", up="gate_up_proj"), extra=_between_widths,
+            expert_hidden=lambda config: config.integer("moe_hidden_size"),
+            is_moe=by_mlp_layer_types(_every_layer),
+        ),
+    ),
+    defaults={
+        "tie_word_embeddings": False, "head_dim": 64, "sliding_window": 2048, "attention_bias": False,
+        "moe_hidden_size": 4096, "num_local_experts": 256, "num_experts_per_tok": 8, "moe_intermediate_size": 4096,
+    },
+)  # fmt: skip
+
+FAMILIES: Final = (_LAGUNA, _STEP, _MUSE_GLIMMER, _MUSE_SPARK)

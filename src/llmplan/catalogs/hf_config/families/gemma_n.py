@@ -41,18 +41,21 @@ def _shares(config: Config, index: int) -> bool:
 
 
 def _attention(config: Config, layer: str, window: int | None) -> GqaAttention:
-    """Queries with a norm; keys and values unless they are another layer's; values unless they are the keys."""
+    """Queries with a norm; keys and values unless they are another layer's; values unless they are the keys.
+
+    Checkpoints of Gemma 3n store, and engines load, the keys and values of late layers, which nothing reads.
+    """
     path, hidden, dim = f"{layer}.self_attn", config.hidden, config.head_dim
     bias, borrowed = config.flag("attention_bias"), config.flag("borrowed_cache")
     width, kv_width = config.heads * dim, config.kv_heads * dim
     tensors = [
         *linear(f"{path}.q_proj", width, hidden, Shard.COLUMN, bias=bias), *norm(f"{path}.q_norm", dim),
     ]  # fmt: skip
-    if not borrowed:
-        tensors += linear(f"{path}.k_proj", kv_width, hidden, Shard.KV_COLUMN, bias=bias)
-        tensors += norm(f"{path}.k_norm", dim)
+    if not borrowed or config.flag("unused_keys"):
+        keys = [*linear(f"{path}.k_proj", kv_width, hidden, Shard.KV_COLUMN, bias=bias), *norm(f"{path}.k_norm", dim)]
         if not config.flag("keys_are_values"):
-            tensors += linear(f"{path}.v_proj", kv_width, hidden, Shard.KV_COLUMN, bias=bias)
+            keys += linear(f"{path}.v_proj", kv_width, hidden, Shard.KV_COLUMN, bias=bias)
+        tensors += [replace(tensor, buffer=borrowed) for tensor in keys]
     tensors += linear(f"{path}.o_proj", hidden, width, Shard.ROW, bias=bias)
     return GqaAttention(
         query_heads=config.heads, kv_heads=config.kv_heads, head_dim=dim, v_head_dim=dim, window_tokens=window,
@@ -84,7 +87,7 @@ def _layer_tables(config: Config, base: str) -> Iterator[Tensor]:
 
 def _layer_3n(config: Config, index: int) -> Mapping[str, Any]:
     """A width per layer, where the file lists them; late layers borrow."""
-    found: dict[str, Any] = {"borrowed_cache": True} if _shares(config, index) else {}
+    found: dict[str, Any] = {"borrowed_cache": True, "unused_keys": True} if _shares(config, index) else {}
     widths = config.values.get("intermediate_size")
     if isinstance(widths, list | tuple):
         if len(widths) < config.layers:
@@ -146,10 +149,11 @@ def _global_heads(config: Config, full: bool) -> Mapping[str, Any]:
 def _stated_heads(config: Config, index: int) -> Mapping[str, Any]:
     """Heads as newer files state them, by the number of the layer, which may have zeros before it."""
     layers = config.mapping("per_layer_config")
-    stated = next((layers[key] for key in layers if str(key).lstrip("0") == str(index or "")), {})
+    stated: Any = next((layers[key] for key in layers if str(key).lstrip("0") == str(index or "")), {})
     if not isinstance(stated, Mapping):
         raise config.fail(f"per_layer_config.{index}", f"expected an object, got {show(stated)}")
-    return {key: stated[key] for key in ("head_dim", "num_key_value_heads") if stated.get(key) is not None}
+    own = Config(where=f"{config.where}: per_layer_config.{index}", values=stated)
+    return {key: own.integer(key) for key in ("head_dim", "num_key_value_heads") if own.has(key)}
 
 
 def _kinds_4(config: Config) -> tuple[str, ...]:

@@ -10,8 +10,10 @@ from llmplan.catalogs.hf_config.blocks import MlpNames, embedding, linear, mla, 
 from llmplan.catalogs.hf_config.decoder import latent_sizes
 from llmplan.catalogs.hf_config.drafts import Stacked, after_the_layers, dense
 from llmplan.catalogs.hf_config.families.moe import first_dense, shared_experts
+from llmplan.catalogs.hf_config.families.sparse_mla import INDEXED
 from llmplan.catalogs.hf_config.layer_lists import Routed, by_mlp_layer_types
 from llmplan.catalogs.hf_config.normalize import MAX_EXPERTS, Config
+from llmplan.catalogs.hf_config.sparse import small, sparse_mla
 from llmplan.catalogs.hf_config.style import Family, LayerMixers, Moe, Names, Style
 from llmplan.spec.model import Draft, GqaAttention, MlaAttention, Shard, Tensor
 
@@ -32,6 +34,36 @@ def _behind_experts(config: Config, layer: str) -> Iterator[Tensor]:
     """A norm behind the experts, which dense layers do not have. Layers for drafting route."""
     if config.flag("routed", default=True):
         yield from norm(f"{layer}.post_mlp_layernorm", config.hidden)
+
+
+# ---- A.X K2: gated queries and norms, with an index
+
+
+def _gated_queries(config: Config, layer: str, window: int | None) -> MlaAttention:
+    """Sparse latent attention whose query projection makes the output's gate, too, from two compressed queries."""
+    found, sizes = sparse_mla(config, layer, window), latent_sizes(config)
+    rank = config.integer("q_lora_rank")
+    width = config.derived("num_attention_heads", sizes.heads * (sizes.nope + sizes.rope + sizes.value))
+    name = f"{layer}.self_attn.q_b_proj"
+    others = tuple(tensor for tensor in found.tensors if tensor.name != f"{name}.weight")
+    return replace(found, tensors=(*others, *linear(name, width, 2 * rank, Shard.COLUMN)))
+
+
+def _gated_norm(config: Config, path: str) -> Iterator[Tensor]:
+    """A norm with a gate of low rank."""
+    rank = config.integer("gated_norm_rank")
+    yield from norm(f"{path}.norm", config.hidden)
+    yield small(f"{path}.W_down", rank, config.hidden)
+    yield small(f"{path}.W_up", config.hidden, rank)
+
+
+def _gated_norms(config: Config, layer: str) -> Iterator[Tensor]:
+    """Before attention, and before experts; before a dense feed-forward the norm is plain."""
+    yield from _gated_norm(config, f"{layer}.input_layernorm")
+    if config.flag("routed", default=True):
+        yield from _gated_norm(config, f"{layer}.post_attention_layernorm")
+    else:
+        yield from norm(f"{layer}.post_attention_layernorm", config.hidden)
 
 
 # ---- LongCat: two attentions and two dense feed-forwards around one mixture
@@ -166,6 +198,17 @@ FAMILIES: Final = (
     Family(
         model_types=("axk1",), defaults={**_DEFAULTS, "first_k_dense_replace": 1},
         style=replace(_STYLE, at_layer=_routed_at, extra=_behind_experts),
+    ),
+    Family(
+        model_types=("axk2",),
+        style=replace(
+            _STYLE, attention_of=_gated_queries, norms=(), at_layer=_routed_at, extra=_gated_norms,
+            layer_kinds=INDEXED,
+        ),
+        defaults={
+            **_DEFAULTS, "first_k_dense_replace": 1, "q_lora_rank": 384, "gated_norm_rank": 16, "index_topk": 2048,
+            "index_head_dim": 128, "index_n_heads": 16,
+        },
     ),
     Family(
         model_types=("youtu",), style=Style(latent=True, qkv_bias="attention_bias"),

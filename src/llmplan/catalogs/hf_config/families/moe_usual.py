@@ -5,14 +5,15 @@ They differ in norms, windows, which layers route, and what stands beside the ex
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
 from llmplan.catalogs.hf_config.blocks import MlpNames
-from llmplan.catalogs.hf_config.drafts import NEXT_N, Beside, dense
+from llmplan.catalogs.hf_config.decoder import LayerPlan
+from llmplan.catalogs.hf_config.drafts import NEXT_N, Beside, full_layer
 from llmplan.catalogs.hf_config.families.moe import first_dense, shared_experts, sparse_step
-from llmplan.catalogs.hf_config.layer_lists import Routed, by_mlp_layer_types, leading, of_each
+from llmplan.catalogs.hf_config.layer_lists import Routed, by_mlp_layer_types, leading, number_of, of_each
 from llmplan.catalogs.hf_config.normalize import MAX_LAYERS, MAX_TOKENS, Config
 from llmplan.catalogs.hf_config.style import Family, Moe, Style
 from llmplan.catalogs.hf_config.windows import Windows, every, first_of_every, from_layer
@@ -59,16 +60,41 @@ def _flint_windows(config: Config) -> Windows:
 
 
 def _cohere_windows(config: Config) -> Windows:
-    """Dense first layers have a pattern of their own, after which the pattern of the others begins."""
-    plain = every(4)(config)
+    """Dense first layers have a pattern of their own, after which the pattern of the others begins.
+
+    The file counts the tokens before a token, the engine the token, too.
+    """
+    plain = every(4, beyond=1)(config)
     first = min(config.optional_integer("first_k_dense_replace", high=MAX_LAYERS) or 0, config.layers)
     if config.has("layer_types") or not first:
         return plain
     own = config.integer("prefix_dense_sliding_window_pattern", high=MAX_LAYERS)
     period = config.integer("sliding_window_pattern", high=MAX_LAYERS)
-    width = config.integer("sliding_window", high=MAX_TOKENS)
+    width = config.integer("sliding_window", high=MAX_TOKENS) + 1
     places = [(i + 1) % own for i in range(first)] + [(i + 1) % period for i in range(config.layers - first)]
     return tuple(width if place else None for place in places)
+
+
+def _exaone_windows(config: Config) -> Windows:
+    """A windowed layer has the width in `sliding_windows`, where the file lists one for each."""
+    plain = every(4)(config)
+    return tuple(
+        window if window is None else number_of(config, "sliding_windows", layer, high=MAX_TOKENS) or window
+        for layer, window in enumerate(plain)
+    )
+
+
+def _exaone_drafts(config: Config, style: Style, count: int) -> Sequence[LayerPlan]:
+    """Dense layers whose windows are those of the first layers, unless `mtp_layer_types` says that they are full."""
+    kinds = config.items("mtp_layer_types") or ()
+    windows = style.windows(config)
+    return [
+        replace(
+            full_layer(routed=False),
+            window=None if i >= len(windows) or (i < len(kinds) and kinds[i] == "full_attention") else windows[i],
+        )
+        for i in range(count)
+    ]
 
 
 def _dense_width(config: Config) -> int:
@@ -110,9 +136,9 @@ FAMILIES: Final = (
         },
     ),
     Family(
-        model_types=("exaone_moe",), draft=Beside(count_key=NEXT_N, plans=dense),
+        model_types=("exaone_moe",), draft=Beside(count_key=NEXT_N, plans=_exaone_drafts),
         style=Style(
-            qk_norm="per_head", windows=every(4),
+            qk_norm="per_head", windows=_exaone_windows,
             moe=Moe(
                 score_bias="e_score_correction_bias", is_moe=by_mlp_layer_types(first_dense),
                 shared_path="shared_experts", shared_size=shared_by_count,

@@ -1,11 +1,14 @@
-"""Latent attention with an index: DeepSeek V3.2 and GLM 5."""
+"""Latent attention with an index: DeepSeek V3.2 and GLM 5.
+
+GLM 5 stores neither embedding nor output matrix again for drafting.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
 
-from llmplan.catalogs.hf_config.drafts import after_the_layers
+from llmplan.catalogs.hf_config.drafts import Stacked, after_the_layers
 from llmplan.catalogs.hf_config.families.moe import first_dense, shared_experts
 from llmplan.catalogs.hf_config.layer_lists import by_mlp_layer_types, listed
 from llmplan.catalogs.hf_config.normalize import Config, show
@@ -62,7 +65,7 @@ FAMILIES: Final = (
         defaults={**_DEFAULTS, "index_n_heads": 64, "q_lora_rank": 1536},
     ),
     Family(
-        model_types=("glm_moe_dsa",), derive=experts_under_either_name, draft=after_the_layers,
+        model_types=("glm_moe_dsa",), derive=experts_under_either_name, draft=Stacked(),
         defaults={**_DEFAULTS, "index_n_heads": 32, "q_lora_rank": 2048},
         style=Style(
             latent=True, qkv_bias="attention_bias", attention_of=sparse_mla, at_layer=index_of_layer,

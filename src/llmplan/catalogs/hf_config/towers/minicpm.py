@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 from llmplan.catalogs.hf_config.blocks import norm
 from llmplan.catalogs.hf_config.normalize import Config
 from llmplan.catalogs.hf_config.towers.clip import LAYER, siglip_like
-from llmplan.catalogs.hf_config.towers.parts import once, pair, project, section, stack, table, tower, two_sizes
+from llmplan.catalogs.hf_config.towers.parts import (
+    layer_count,
+    once,
+    pair,
+    project,
+    section,
+    stack,
+    table,
+    tower,
+    two_sizes,
+)
 from llmplan.spec.model import Tower
 
 _SIGLIP: Final[dict[str, Any]] = {
@@ -22,13 +33,12 @@ def resampled(config: Config, text: Config) -> Tower:
     keys = {**_SIGLIP, "hidden_size": 1152, "intermediate_size": 4304, "num_hidden_layers": 27, "image_size": 980,
             "patch_size": 14}  # fmt: skip
     vision = section(config, "vision_config", keys)
-    found = siglip_like("vpm", vision)
     if config.flag("drop_vision_last_layer", True):
-        found = siglip_like("vpm", section(config, "vision_config", keys | {"num_hidden_layers": 26}))
+        vision = replace(vision, values={**vision.values, "num_hidden_layers": layer_count(vision) - 1})
+    found = siglip_like("vpm", vision)
     path, width, queries = "resampler", text.hidden, config.optional_integer("query_num", low=1) or 64
-    kept = found.layers
     return tower(
-        "vision", found.width, kept, *found.parts,
+        "vision", found.width, found.layers, *found.parts,
         once(
             [table(f"{path}.query", queries, width)],
             project(f"{path}.kv_proj", width, found.width),
