@@ -20,12 +20,15 @@ import yaml
 from profile_yaml import COLLECTED, DATA, ROOT, write_profile
 
 from llmplan.catalogs.hf_config import read_config
+from llmplan.catalogs.model_keys import MORE_FACTS, MORE_FIGURES
 from llmplan.catalogs.models import ENCODERS, UNCOUNTED, ModelFile, load_models
 from llmplan.errors import LlmplanError
 from llmplan.spec.model import Tower
 
 MODELS = ROOT / "profiles" / "models"
-IGNORED_FACTS = ("sliding_window_pattern", "layer_types", "hidden_act")
+SOMETIMES = ("sliding_window_pattern", "layer_types", "hidden_act", *MORE_FIGURES, *MORE_FACTS)
+"""keys that decide in few families, and are left out elsewhere"""
+STRUCTURE = ("layers", "globals", "towers", "draft", "max_context_tokens", "tied_embeddings")
 SAME = (
     "layers", "globals", "towers", "draft", "max_context_tokens", "checkpoint_format", "checkpoint_weights",
     "module_formats", "dtype", "unquantized_modules",
@@ -34,7 +37,8 @@ TOWER_NOTE = "the model class instantiated from the config, less its text decode
 QUANTIZATION_KEYS = (
     "quant_method", "quant_algo", "weight_block_size", "modules_to_not_convert", "config_groups", "ignore", "bits",
     "group_size", "load_in_4bit", "load_in_8bit", "bnb_4bit_quant_type", "bnb_4bit_use_double_quant", "exclude_modules",
-    "activation_scheme", "kv_cache_scheme", "kv_cache_quant_algo", "quantized_layers", "sym", "desc_act", "dynamic", "lm_head", "format",
+    "activation_scheme", "kv_cache_scheme", "kv_cache_quant_algo", "quantized_layers", "sym", "desc_act", "dynamic",
+    "lm_head", "format",
 )  # fmt: skip
 
 
@@ -97,9 +101,11 @@ def split(config: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     facts: dict[str, Any] = {}
     figures: dict[str, Any] = {}
     for name, value in flat.items():
+        if name in SOMETIMES and not matters(flat, name):
+            continue
         if isinstance(value, int | float) and not isinstance(value, bool) and name in ModelFile.KNOWN_FIGURES:
             figures[name] = value
-        elif name in ModelFile.KNOWN_FACTS and name not in (*IGNORED_FACTS, *ENCODERS) and value not in (None, [], {}):
+        elif name in ModelFile.KNOWN_FACTS and name not in ENCODERS and value not in (None, [], {}):
             facts[name] = value
     for name in ("q_lora_rank", "sliding_window"):
         if name in flat and flat[name] is None:
@@ -117,6 +123,23 @@ def split(config: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     if "quantization_config" in facts:
         facts["quantization_config"] = trimmed(facts["quantization_config"])
     return {name: value for name, value in facts.items() if value is not None or name in flat}, figures
+
+
+def matters(flat: dict[str, Any], name: str) -> bool:
+    """Whether another value of a key, or none, would give another model."""
+    plain = {key: value for key, value in flat.items() if key not in ("text_config", "quantization_config")}
+    wanted = inventory(plain)
+    without = {key: value for key, value in plain.items() if key != name}
+    return any(inventory(changed) != wanted for changed in (without, plain | {name: other(plain[name])}))
+
+
+def inventory(flat: dict[str, Any]) -> tuple[Any, ...] | None:
+    """What the reader makes of a config; None where it refuses it."""
+    try:
+        model = read_config(flat, model_id="", dtype="bf16")
+    except LlmplanError:
+        return None
+    return tuple(getattr(model, name) for name in STRUCTURE)
 
 
 def counted(config: dict[str, Any]) -> tuple[Tower, ...]:

@@ -127,6 +127,15 @@ def test_scales_count_to_their_weight(tmp_path: Path, layout: Layout, format_id:
     assert read.model.dtype in ("bf16", "fp16")
 
 
+@pytest.mark.parametrize(("layout", "format_id"), LAYOUTS, ids=[layout.__name__ for layout, _ in LAYOUTS])
+def test_a_first_layer_in_16_bit_hides_nothing(tmp_path: Path, layout: Layout, format_id: str) -> None:
+    plain = shapes_of(read_config(CONFIG, model_id="x"))
+    shapes = {name: tensor for name, tensor in quantized(layout).items() if ".layers.0." not in name}
+    shapes |= {name: tensor for name, tensor in plain.items() if ".layers.0." in name}
+    read = read_checkpoint(write_model(tmp_path, CONFIG, shapes))
+    assert (read.model.checkpoint_format, stored_total(read.model)) == (format_id, total(shapes))
+
+
 @pytest.mark.parametrize("layout", [gptq, awq, nvfp4, fp8_block], ids=lambda layout: layout.__name__)
 def test_another_width_is_refused_though_weights_are_packed(tmp_path: Path, layout: Layout) -> None:
     folder = write_model(tmp_path, CONFIG | {"intermediate_size": 1024}, quantized(layout))
@@ -157,6 +166,17 @@ def test_layers_left_in_16_bit_are_averaged_with_the_rest(tmp_path: Path) -> Non
     read = read_checkpoint(write_model(tmp_path, CONFIG, shapes))
     mean = (2 * 256 * 512 + total(nvfp4(256, 512))) / 2
     assert stored(read.model, "model.layers.{i}.mlp.down_proj.weight") == mean
+    assert (read.model.checkpoint_format, stored_total(read.model)) == ("nvfp4", total(shapes))
+
+
+def test_a_quantized_checkpoint_that_is_mostly_in_16_bit(tmp_path: Path) -> None:
+    """Lists of what to leave alone often hold most of a model: it is quantized all the same."""
+    shapes = shapes_of(read_config(CONFIG, model_id="x"))
+    for layer in range(2):
+        module = f"model.layers.{layer}.self_attn.o_proj"
+        del shapes[f"{module}.weight"]
+        shapes |= {f"{module}.{suffix}": tensor for suffix, tensor in nvfp4(256, 256).items()}
+    read = read_checkpoint(write_model(tmp_path, CONFIG, shapes))
     assert (read.model.checkpoint_format, stored_total(read.model)) == ("nvfp4", total(shapes))
 
 

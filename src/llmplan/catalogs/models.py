@@ -28,6 +28,7 @@ from pydantic_core import PydanticCustomError
 from llmplan.catalogs.entity_file import EntityFile, Figure, Strict, Text, complain
 from llmplan.catalogs.hf_config import read_config
 from llmplan.catalogs.library import Library
+from llmplan.catalogs.model_keys import MORE_FACTS, MORE_FIGURES
 from llmplan.catalogs.yaml_file import Key, validate
 from llmplan.errors import DataError
 from llmplan.spec.model import ModelSpec
@@ -71,7 +72,7 @@ class ModelFile(EntityFile):
         "kv_lora_rank", "q_lora_rank", "qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim",
         "mm_tokens_per_image", "vision_soft_tokens_per_image", "audio_soft_tokens_per_image", "image_seq_length",
         "max_image_tokens", "spatial_merge_size", "downsample_factor", "downsample_ratio", "scale_factor",
-        "projector_hidden_size", "alignment_intermediate_size", "out_hidden_size",
+        "projector_hidden_size", "alignment_intermediate_size", "out_hidden_size", *MORE_FIGURES,
     )  # fmt: skip
     KNOWN_FACTS: ClassVar[tuple[str, ...]] = (
         "model_type", "architectures", "torch_dtype", "tie_word_embeddings", "hidden_act", "attention_bias",
@@ -79,7 +80,7 @@ class ModelFile(EntityFile):
         "multi_query", "multi_query_attention", "new_decoder_architecture", "parallel_attn", "use_parallel_residual",
         "use_sliding_window", "sliding_window", "sliding_window_pattern", "q_lora_rank", "layer_types",
         "rope_scaling", "quantization_config", *ENCODERS, "multimodal_projector_bias", "projector_bias",
-        "projector_use_layernorm", "vision_feature_layer", "vision_feature_layers",
+        "projector_use_layernorm", "vision_feature_layer", "vision_feature_layers", *MORE_FACTS,
     )  # fmt: skip
 
     architecture: dict[str, Fact | Plain]

@@ -10,7 +10,7 @@ import typer
 from llmplan.cli import _console, _parse
 from llmplan.cli._catalog import find_model, open_catalog
 from llmplan.cli._flags import takes_flags
-from llmplan.cli._options import CatalogFlags, ModelArgument, OutputFlags, count
+from llmplan.cli._options import ModelArgument, ModelCatalogFlags, OutputFlags, count
 from llmplan.errors import NoFeasiblePlanError, UsageError
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class FinetuneFlags:
 
 
 @takes_flags
-def finetune(model: ModelArgument, *, run: FinetuneFlags, catalog: CatalogFlags, output: OutputFlags) -> int:
+def finetune(model: ModelArgument, *, run: FinetuneFlags, catalog: ModelCatalogFlags, output: OutputFlags) -> int:
     """Memory of fine-tuning, line by line with its band; with --gpu, whether it fits and how far batch and length go.
 
     Exits 3 when the run does not fit the GPU.

@@ -32,11 +32,13 @@ class CacheKind:
     latent: bool = False
     index: bool = False
     state: bool = False
+    buffer_tokens: int | None = None
+    """tokens of a block of a buffer, which no token stays in"""
 
     @property
     def token_bytes(self) -> float:
         """Bytes that one more token inside the window takes in one layer."""
-        return 0.0 if self.state else self.entry_bytes / self.tokens_per_entry
+        return 0.0 if self.state or self.buffer_tokens else self.entry_bytes / self.tokens_per_entry
 
     def held_bytes(self, length_tokens: float) -> float:
         """Bytes of one layer for a sequence of this length."""
@@ -96,7 +98,7 @@ def _stage_kinds(model: ModelSpec, kv: KvFormat, tp: int, stage: range) -> tuple
         CacheKind(
             layers=math.ceil(count), entry_bytes=kind.entry_bytes, tokens_per_entry=kind.tokens_per_entry,
             window_tokens=kind.window_tokens, chunked=kind.chunked, latent=kind.latent, index=kind.index,
-            state=kind.state,
+            state=kind.state, buffer_tokens=kind.buffer_tokens,
         )
         for kind, count in counts.items()
         if count > 0
@@ -110,7 +112,7 @@ def _kinds_of(mixer: Mixer, kv: KvFormat, tp: int) -> list[CacheKind]:
         CacheKind(
             layers=1, entry_bytes=entry_bytes(cache, kv, tp), tokens_per_entry=cache.tokens_per_entry,
             window_tokens=cache.window_tokens, chunked=cache.chunked, latent=cache.latent,
-            index=cache.fixed_bytes is not None,
+            index=cache.fixed_bytes is not None, buffer_tokens=cache.buffer_tokens,
         )
         for cache in mixer.caches
     ]  # fmt: skip

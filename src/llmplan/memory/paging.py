@@ -19,6 +19,8 @@ LATENT_BLOCK_TOKENS: Final = 128
 """the same for latents beside recurrences"""
 PACKED_BLOCK_TOKENS: Final = 256
 """tokens of a block where latents are compressed"""
+WINDOW_BLOCK_TOKENS: Final = 64
+"""tokens of a block of a window of latents beside those"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,12 +146,14 @@ def _side_by_side(kinds: Sequence[CacheKind], block_tokens: int) -> tuple[list[C
     full = [kind for kind in kinds if kind.window_tokens is None]
     widest = math.fsum(kind.layers * kind.token_bytes * block_tokens for kind in full)
     groups = [CacheGroup(layers=sum(kind.layers for kind in full), block_tokens=block_tokens)]
+    alike: dict[tuple[int, int], list[CacheKind]] = {}
     for kind in (kind for kind in kinds if kind.window_tokens is not None):
-        page = kind.token_bytes * LATENT_BLOCK_TOKENS / 2
+        alike.setdefault((kind.buffer_tokens or WINDOW_BLOCK_TOKENS, kind.window_tokens or 0), []).append(kind)
+    for (tokens, window), same in alike.items():
+        layers = max(kind.layers for kind in same)
+        page = tokens * math.fsum(kind.entry_bytes * kind.layers for kind in same) / layers
         width = max(1, int(widest // page))
-        one = CacheGroup(
-            layers=min(width, kind.layers), block_tokens=LATENT_BLOCK_TOKENS // 2, window_tokens=kind.window_tokens
-        )  # fmt: skip
-        groups += [one] * math.ceil(kind.layers / width)
+        one = CacheGroup(layers=min(width, layers), block_tokens=tokens, window_tokens=window)
+        groups += [one] * math.ceil(layers / width)
         widest = max(widest, page)
     return groups, widest

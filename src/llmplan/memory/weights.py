@@ -39,6 +39,8 @@ def _checkpoint_bytes(model: ModelSpec, weights: WeightFormat) -> int:
         place.layers * storage.tensor_bytes(place, place.tensor, model, weights, loaded=False)
         for place in _stored(model, weights)
     )
+    if weights.id == model.checkpoint_format and any(place.tensor.stored_bytes is not None for place in places(model)):
+        return round(total)  # read from headers, which name every tensor
     if weights.id == model.checkpoint_format and own.kv_scale_bytes:
         total += own.kv_scale_bytes * _cached_layers(model)
     if weights.family == "gguf":

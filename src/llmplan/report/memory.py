@@ -62,7 +62,9 @@ def _model_facts(replica: Replica, checkpoint_bytes: int) -> Iterator[tuple[str,
     drafting = f", and {count(model.draft_parameters)} that only draft tokens" if model.draft else ""
     beside = "" if model.uncounted_parameters is None else f", and {count(model.uncounted_parameters)} not counted"
     yield "parameters", f"{count(model.total_parameters)}{active}{encoders}{drafting}{beside}"
-    yield "checkpoint", f"{format_bytes(checkpoint_bytes)} as {replica.weights.id}"
+    read = model.provenance.get("checkpoint_bytes")
+    known = f", {read.source.title}" if read is not None and replica.weights.id == model.checkpoint_format else ""
+    yield "checkpoint", f"{format_bytes(checkpoint_bytes)} as {replica.weights.id}{known}"
     yield "context", f"{replica.settings.max_model_len:,} tokens of {model.max_context_tokens:,}"
 
 

@@ -15,6 +15,7 @@ from llmplan.spec.tensor import Tensor
 
 INDEX_KEYS_PER_SCALE = 128
 SCALE_BYTES = 4
+FP32_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +38,8 @@ class Cache:
     """of an entry in the engines' packed 8-bit layout for latents (`fp8_ds_mla`)"""
     fixed_bytes: float | None = None
     """of an entry, whatever the format of the KV cache (an index of 8-bit keys and their scales)"""
+    buffer_tokens: int | None = None
+    """tokens of a block of a buffer for tokens on their way into another cache; None: an ordinary cache"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,7 +208,11 @@ class CompressedAttention:
 
     @property
     def caches(self) -> tuple[Cache, ...]:
-        """The window, the compressed latents and their index."""
+        """The window, the compressed latents and their index, and the buffers of what is being compressed.
+
+        A buffer holds keys and scores in 32 bit, of two overlapping stretches where an index chooses among the results,
+        else of one.
+        """
         packed, elements = self.packed_bytes, self.head_dim
         found = [
             Cache(heads=1, elements=elements, window_tokens=self.window_tokens, latent=True, packed_bytes=packed)
@@ -215,9 +222,18 @@ class CompressedAttention:
             found.append(
                 Cache(heads=1, elements=elements, latent=True, packed_bytes=packed, tokens_per_entry=ratio)
             )  # fmt: skip
+            found.append(self._buffer(elements))
             if self.indexer is not None:
-                found.append(self.indexer.cache(ratio))
+                found += [self.indexer.cache(ratio), self._buffer(self.indexer.head_dim)]
         return tuple(found)
+
+    def _buffer(self, elements: int) -> Cache:
+        """Tokens on their way into one compressed entry."""
+        stretches = 1 if self.indexer is None else 2
+        return Cache(
+            heads=1, elements=2 * stretches * elements, window_tokens=stretches * self.compress_tokens, latent=True,
+            fixed_bytes=FP32_BYTES * 2.0 * stretches * elements, buffer_tokens=8 // stretches,
+        )  # fmt: skip
 
     @property
     def states(self) -> tuple[State, ...]:

@@ -52,8 +52,15 @@ class Place:
         return self.tensor.shape == (rows, self.mixer.kv_lora_rank)
 
 
-def places(model: ModelSpec) -> Iterator[Place]:
-    """Every tensor that is loaded to serve the model, with its place: towers too, drafting layers not."""
+def places(model: ModelSpec, *, unused: bool = False) -> Iterator[Place]:
+    """Every tensor that is loaded to serve the model, with its place: towers too, drafting layers not.
+
+    `unused`: also those that are stored and skipped.
+    """
+    yield from (place for place in _places(model) if unused or not place.tensor.unused)
+
+
+def _places(model: ModelSpec) -> Iterator[Place]:
     for tensor in model.globals:
         yield Place(tensor=tensor, layers=1, part=Part.GLOBAL)
     for group in model.layers:

@@ -55,6 +55,8 @@ class Tensor:
     """format id in which checkpoints keep it whatever their own format (`fp32`); None: as the rest"""
     buffer: bool = False
     """stored and loaded like a weight, but not trained and not counted as a parameter (a router's score bias)"""
+    unused: bool = False
+    """stored, but nothing reads it and engines skip it when they load (keys of layers that borrow a cache)"""
     stored_bytes: float | None = None
     """bytes of one layer's copies with their scales, where the header of a checkpoint was read; None: by formula"""
 

@@ -42,8 +42,13 @@ def sixteen_bit(market: Market, gpu: GpuSpec) -> WeightFormat:
 
 
 def native_format(market: Market, gpu: GpuSpec, engine: EngineSpec) -> WeightFormat:
-    """What the checkpoint is served in: its own format where the GPU really runs it, else expanded to 16 bit."""
+    """What the checkpoint is served in: its own format where the GPU really runs it, else expanded to 16 bit.
+
+    A GGUF file is what it is: engines that do not read it are not given other weights.
+    """
     own = market.weight_formats[market.model.checkpoint_format]
+    if own.family == "gguf":
+        return own
     return own if own.is_quantized and really_runs(engine, gpu, own) else sixteen_bit(market, gpu)
 
 

@@ -48,15 +48,15 @@ def file_format(checkpoint: Checkpoint, matches: Sequence[Match]) -> str:
 
 
 def header_format(matches: Sequence[Match], where: str) -> str | None:
-    """The format in which most bytes of the linear layers are stored; None: a plain type."""
-    sizes: Counter[str | None] = Counter()
+    """The format of most of what is quantized, however much is not; None: every linear layer is of a plain type."""
+    sizes: Counter[str] = Counter()
     for match in matches:
-        if _is_linear(match):
-            sizes[_format_of(match)] += match.stored_bytes
+        if _is_linear(match) and (shown := _format_of(match)) is not None:
+            sizes[shown] += match.stored_bytes
     if not sizes:
         return None
     found = sizes.most_common(1)[0][0]
-    if found is not None and found not in _KNOWN:
+    if found not in _KNOWN:
         raise DataError(
             f"{where}: weights are packed in a way that the config does not state and that is not known ({found})",
             hints=["add the `quantization_config` of the model's own repository to config.json"],
@@ -72,16 +72,18 @@ def _format_of(match: Match) -> str | None:
     kinds: dict[Kind, list[Placed]] = defaultdict(list)
     for item in match.stored:
         kinds[item.kind].append(item)
-    weights = [item.tensor for item in kinds[Kind.WEIGHT]]
-    if not weights or weights[0].dtype in PLAIN:
+    quantized = [item for item in kinds[Kind.WEIGHT] if item.tensor.dtype not in PLAIN]
+    if not quantized:
         return None
+    weights = [item.tensor for item in quantized]
     sides = {_suffix(item.tensor.name): item.tensor.shape for item in kinds[Kind.SIDE]}
     if weights[0].dtype.startswith("F8_"):
         tiled = any("scale" in name and len(shape) > 1 and min(shape[-2:]) > 1 for name, shape in sides.items())
         return "fp8-block" if tiled or any("scale_inv" in name for name in sides) else "fp8"
-    bits = round(weight_bits(weights, sum(entry.elements for entry in match.entries)))
     if not is_packed(weights[0]):
         return weights[0].dtype
+    layers = len({item.layer for item in quantized})
+    bits = round(weight_bits(weights, layers * sum(entry.tensor.elements for entry in match.entries)))
     return _packed_format(_suffix(weights[0].name), weights[0].dtype, bits, " ".join(sides))
 
 

@@ -43,7 +43,8 @@ def _shares(config: Config, index: int) -> bool:
 def _attention(config: Config, layer: str, window: int | None) -> GqaAttention:
     """Queries with a norm; keys and values unless they are another layer's; values unless they are the keys.
 
-    Checkpoints of Gemma 3n store, and engines load, the keys and values of late layers, which nothing reads.
+    Checkpoints store the keys and values of late layers, too, which nothing reads; engines load them in Gemma 3n and
+    skip them in Gemma 4.
     """
     path, hidden, dim = f"{layer}.self_attn", config.hidden, config.head_dim
     bias, borrowed = config.flag("attention_bias"), config.flag("borrowed_cache")
@@ -51,11 +52,12 @@ def _attention(config: Config, layer: str, window: int | None) -> GqaAttention:
     tensors = [
         *linear(f"{path}.q_proj", width, hidden, Shard.COLUMN, bias=bias), *norm(f"{path}.q_norm", dim),
     ]  # fmt: skip
-    if not borrowed or config.flag("unused_keys"):
+    if not borrowed or config.has("skipped_keys"):
         keys = [*linear(f"{path}.k_proj", kv_width, hidden, Shard.KV_COLUMN, bias=bias), *norm(f"{path}.k_norm", dim)]
         if not config.flag("keys_are_values"):
             keys += linear(f"{path}.v_proj", kv_width, hidden, Shard.KV_COLUMN, bias=bias)
-        tensors += [replace(tensor, buffer=borrowed) for tensor in keys]
+        skipped = config.flag("skipped_keys")
+        tensors += [replace(tensor, buffer=borrowed, unused=skipped) for tensor in keys]
     tensors += linear(f"{path}.o_proj", hidden, width, Shard.ROW, bias=bias)
     return GqaAttention(
         query_heads=config.heads, kv_heads=config.kv_heads, head_dim=dim, v_head_dim=dim, window_tokens=window,
@@ -87,7 +89,7 @@ def _layer_tables(config: Config, base: str) -> Iterator[Tensor]:
 
 def _layer_3n(config: Config, index: int) -> Mapping[str, Any]:
     """A width per layer, where the file lists them; late layers borrow."""
-    found: dict[str, Any] = {"borrowed_cache": True, "unused_keys": True} if _shares(config, index) else {}
+    found: dict[str, Any] = {"borrowed_cache": True, "skipped_keys": False} if _shares(config, index) else {}
     widths = config.values.get("intermediate_size")
     if isinstance(widths, list | tuple):
         if len(widths) < config.layers:
@@ -127,7 +129,7 @@ def _layer_4(config: Config, index: int) -> Mapping[str, Any]:
     """Full layers have heads of their own; late layers borrow and may be twice as wide."""
     found: dict[str, Any] = {}
     if _shares(config, index):
-        found["borrowed_cache"] = True
+        found |= {"borrowed_cache": True, "skipped_keys": True}
         if config.flag("use_double_wide_mlp"):
             found["intermediate_size"] = 2 * config.integer("intermediate_size")
     full = _kinds_4(config)[index] == _FULL

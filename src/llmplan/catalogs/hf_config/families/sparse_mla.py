@@ -38,6 +38,7 @@ def shares_index(config: Config, layer: int) -> bool:
 
 
 def index_of_layer(config: Config, layer: int) -> Mapping[str, Any]:
+    """Whether the layer uses an earlier layer's index."""
     return {"shared_indexer": shares_index(config, layer)}
 
 

@@ -32,7 +32,7 @@ from llmplan.spec.model import Shard, Tensor, TensorRole, Tower
 _CLIPPED: Final = ("input_min", "input_max", "output_min", "output_max")
 
 
-def _buffers(path: str, *names: str, shape: tuple[int, ...] = ()) -> Iterator[Tensor]:
+def _buffers(path: str, *names: str, shape: tuple[int, ...] = (1,)) -> Iterator[Tensor]:
     """Numbers that are stored and not trained."""
     for name in names:
         yield Tensor(
