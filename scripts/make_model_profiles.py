@@ -13,6 +13,7 @@ import csv
 import json
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -200,10 +201,9 @@ def folded(names: list[str]) -> list[str]:
     """Globs that are listed for layer after layer (`layers.0.x*`, `layers.1.x*`, ...) as one; `check` proves it."""
     if not any(name.endswith("*") for name in names):
         return names
-    seen: dict[str, None] = {}
-    for name in names:
-        seen[re.sub(r"\.layers\.\d+", ".layers.*", name) if name.endswith("*") else name] = None
-    return list(seen)
+    globs = {name: re.sub(r"\.layers\.\d+", ".layers.*", name) for name in names if name.endswith("*")}
+    often = Counter(globs.values())
+    return list(dict.fromkeys(globs[name] if name in globs and often[globs[name]] > 1 else name for name in names))
 
 
 def source(config_id: str, entry: dict[str, Any], origin: str) -> dict[str, Any]:

@@ -37,6 +37,8 @@ def write_profile(path: Path, data: dict[str, Any]) -> None:
     for key in ("defaults", "figures"):
         if key in shaped:
             shaped[key] = _one_line(shaped[key])
+    if isinstance(shaped.get("architecture"), dict):
+        shaped["architecture"] = {name: _rows(fact) for name, fact in shaped["architecture"].items()}
     if "measurements" in shaped:
         shaped["measurements"] = [_Flow(item) for item in shaped["measurements"]]
     shaped["defaults"] = _Flow(shaped["defaults"]) if "defaults" in shaped else None
@@ -44,6 +46,13 @@ def write_profile(path: Path, data: dict[str, Any]) -> None:
     text = yaml.dump(shaped, Dumper=_Dumper, sort_keys=False, width=10_000, allow_unicode=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(re.sub(r"'(20\d\d-\d\d-\d\d)'", r"\1", text), encoding="utf-8")
+
+
+def _rows(fact: Any) -> Any:
+    """A list of mappings, one line each (what every layer is made of)."""
+    if isinstance(fact, list) and all(isinstance(item, dict) for item in fact):
+        return [_Flow(item) for item in fact]
+    return fact
 
 
 def _one_line(figures: dict[str, Any]) -> dict[str, Any]:

@@ -156,11 +156,13 @@ def test_deepseek_v4_keeps_a_window_and_compressed_latents() -> None:
         for index in group.indices
     }
     window = (8, 1, 584)
+    # buffers in 32 bit: key and score of 512, over two overlapping stretches of 4 tokens or one of 128; of 128, an index
+    half, whole, index = (8, 1, 4 * 2 * 2 * 512), (128, 1, 4 * 2 * 512), (8, 1, 4 * 2 * 2 * 128)
     assert by_layer == {
         0: [window],
-        1: [window, (None, 4, 584), (None, 4, 132)],
-        2: [window, (None, 128, 584)],
-        3: [window, (None, 4, 584), (None, 4, 132)],
+        1: [window, (None, 4, 584), half, (None, 4, 132), index],
+        2: [window, (None, 128, 584), whole],
+        3: [window, (None, 4, 584), half, (None, 4, 132), index],
     }
 
 

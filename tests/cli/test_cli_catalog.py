@@ -73,7 +73,7 @@ def test_show_of_a_format_without_figures_says_so(capsys: pytest.CaptureFixture[
     fields = json.loads(capsys.readouterr().out)["fields"]
     assert (fields["median_quality_change"], fields["measurements"]) == (None, 0)
     assert main(["catalog", "show", "awq-int5"]) == 2
-    assert "did you mean awq-int4?" in capsys.readouterr().err
+    assert "did you mean awq-int4" in capsys.readouterr().err
 
 
 def test_check_is_of_the_day_that_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:

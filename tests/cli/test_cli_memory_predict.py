@@ -26,7 +26,9 @@ def test_memory_has_the_documented_shape(capsys: pytest.CaptureFixture[str]) -> 
     found = ask(capsys, "memory", LLAMA, "--gpu", "h100", "--max-model-len", "8192")
     assert found["schema"] == "llmplan.memory/v1"
     assert found["model"] == LLAMA
-    assert found["parameters"] == {"total": 8030261248, "active": 8030261248, "embedding": 128256 * 4096}
+    assert found["parameters"] == {
+        "total": 8030261248, "active": 8030261248, "embedding": 128256 * 4096, "encoders": 0, "draft": 0,
+    }  # fmt: skip
     assert found["checkpoint_bytes"] == 2 * 8030261248
     assert found["fits"] is True
     assert found["rejection"] is None
@@ -55,6 +57,7 @@ def test_a_known_pool_too_small_for_one_request_still_says_what_it_holds(capsys:
     assert found["rejection"]["code"] == "no_room_for_one_request"
     assert found["kv"] == {
         "bytes_per_token_per_gpu": per_token,
+        "bytes_per_sequence_per_gpu": 0,
         "block_tokens": 16,
         "blocks": 10 * GIB // (16 * per_token),
         "capacity_tokens": 10 * GIB // (16 * per_token) * 16,
@@ -273,13 +276,28 @@ def test_a_tower_that_is_not_counted_is_warned_of(capsys: pytest.CaptureFixture[
         assert "are not counted" in " ".join(capsys.readouterr().out.split())
 
 
-def test_draft_layers_that_are_not_counted_are_warned_of(capsys: pytest.CaptureFixture[str]) -> None:
-    found = ask(capsys, "memory", "deepseek-r1", "--gpu", "h200", "--tp", "8", "--max-model-len", "4096")
+def test_draft_layers_are_counted_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    """The Hub counts 684,531,386,000 for DeepSeek-V3: the model, its draft layer, and 41,540,496 scales."""
+    argv = ("memory", "deepseek-r1", "--gpu", "h200", "--tp", "8", "--max-model-len", "4096")
+    found = ask(capsys, *argv)
+    # the Hub also counts the score bias of 256 experts in each of 58 + 1 layers
+    assert found["parameters"]["total"] + 58 * 256 == 671_026_419_200
+    assert found["parameters"]["draft"] + 256 == 13_463_426_304
+    assert not [check for check in found["checks"] if check["id"] == "model-note"]
+    assert main([*argv]) == 0
+    assert "13.5B that only draft tokens" in " ".join(capsys.readouterr().out.split())
+
+
+def test_draft_layers_of_an_unknown_layout_are_warned_of(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    config = {
+        "model_type": "llama", "hidden_size": 256, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "intermediate_size": 512, "vocab_size": 1000, "max_position_embeddings": 2048, "torch_dtype": "bfloat16",
+        "num_nextn_predict_layers": 1,
+    }  # fmt: skip
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    found = ask(capsys, "memory", str(tmp_path), "--gpu", "h100")
     (note,) = (check for check in found["checks"] if check["id"] == "model-note")
     assert "multi-token-prediction" in note["message"]
-    assert not [
-        check for check in ask(capsys, "memory", LLAMA, "--gpu", "h100")["checks"] if check["id"] == "model-note"
-    ]
 
 
 def test_a_multimodal_config_on_disk_says_that_the_size_is_unknown(

@@ -1,8 +1,8 @@
 """What a layer keeps of a token and of a sequence, against the specifications that vLLM 0.32 makes of real configs.
 
-The oracle's rows have one entry for each kind of layer: its number of layers, the bytes of a page of so many tokens, and
-for recurrences the shapes of their states. It was read with states in 32 bit, whatever the model asks for, so those are
-compared by their numbers of elements.
+The oracle's rows have one entry for each kind of layer: its number of layers, the bytes of a page of so many tokens,
+and for recurrences the shapes of their states. It was read with states in 32 bit, whatever the model asks for, so those
+are compared by their numbers of elements.
 """
 
 from __future__ import annotations

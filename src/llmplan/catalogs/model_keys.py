@@ -42,7 +42,7 @@ MORE_FACTS: Final = (
     "activation_function", "attention_k_eq_v", "attention_out_bias", "attn_config", "attn_layer_indices",
     "attn_type_list", "block_auto_adjust_ff_dim", "block_configs", "block_types", "compress_rates",
     "compress_ratios", "conv_L_cache", "conv_bias", "cross_attention_layers", "do_layer_norm_before",
-    "enable_bias", "enable_moe_block", "expert_dtype", "ffn_config", "full_attention_interval",
+    "enable_bias", "enable_moe_block", "ffn_config", "full_attention_interval",
     "full_attn_idxs", "gating", "hybrid_override_pattern", "index_topk_pattern", "indexer_types",
     "intermediate_size", "is_moe", "latent_moe_use_norm", "layer_norm_elementwise_affine", "layers_block_type",
     "linear_attn_config", "local_layer_ids", "mamba_conv_bias", "mamba_dt_rank", "mamba_proj_bias",

@@ -79,7 +79,7 @@ class ModelFile(EntityFile):
         "mlp_bias", "bias", "use_qk_norm", "use_qkv_bias", "lm_head_bias", "add_qkv_bias", "add_bias_linear",
         "multi_query", "multi_query_attention", "new_decoder_architecture", "parallel_attn", "use_parallel_residual",
         "use_sliding_window", "sliding_window", "sliding_window_pattern", "q_lora_rank", "layer_types",
-        "rope_scaling", "quantization_config", *ENCODERS, "multimodal_projector_bias", "projector_bias",
+        "rope_scaling", "quantization_config", "expert_dtype", *ENCODERS, "multimodal_projector_bias", "projector_bias",
         "projector_use_layernorm", "vision_feature_layer", "vision_feature_layers", *MORE_FACTS,
     )  # fmt: skip
 

@@ -139,7 +139,10 @@ def settings_for(
         max_num_batched_tokens=max_num_batched_tokens,
         memory_fraction=flags.gpu_memory_utilization
         or engine.memory_fraction_on(
-            gpu.memory_bytes, ranks=ranks.tp * ranks.pp, tokens=max_num_batched_tokens, seqs=max_num_seqs,
+            gpu.memory_bytes,
+            ranks=ranks.tp * ranks.pp,
+            tokens=max_num_batched_tokens,
+            seqs=max_num_seqs,
             latent=model.is_mla,
         ),
         block_tokens=flags.block_size or engine.block_tokens,

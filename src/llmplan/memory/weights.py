@@ -50,7 +50,7 @@ def _checkpoint_bytes(model: ModelSpec, weights: WeightFormat) -> int:
 
 def _stored(model: ModelSpec, weights: WeightFormat) -> Iterator[Place]:
     """What a file holds: converters drop the towers of GGUF files and all layers that only draft."""
-    for place in places(model):
+    for place in places(model, unused=True):
         if weights.family != "gguf" or place.part is not Part.TOWER:
             yield place
     if weights.id == model.checkpoint_format or not weights.is_quantized:

@@ -13,8 +13,7 @@ from llmplan.catalogs.checkpoint.header import Checkpoint, Read, clip
 from llmplan.catalogs.checkpoint.matching import Matching, match
 from llmplan.catalogs.checkpoint.slots import Placed
 from llmplan.catalogs.checkpoint.stored_format import file_format, header_format, plain_type
-from llmplan.catalogs.hf_config.normalize import Config
-from llmplan.catalogs.hf_config.uncounted import draft_note, tower_note
+from llmplan.catalogs.hf_config.uncounted import tower_note
 from llmplan.errors import DataError
 from llmplan.spec.model import Draft, ModelSpec
 from llmplan.spec.provenance import Provenance, Source
@@ -189,11 +188,10 @@ def _origin(checkpoint: Checkpoint) -> Provenance:
 def _notes_that_hold(described: ModelSpec, model: ModelSpec) -> Iterator[str]:
     """What the config's reader said, but for what the files show to be otherwise."""
     uncounted = tower_note(described.uncounted_parameters)
-    drafts = draft_note(Config(where="", values={}), described.draft)
     for note in described.notes:
         if note == uncounted and len(model.globals) > len(described.globals):
             yield "the vision or audio tower is counted as stored, its activations are not"
-        elif note != drafts or model.draft is not None:
+        else:
             yield note
 
 

@@ -93,8 +93,8 @@ FAMILIES: Final[tuple[Family, ...]] = (
 BY_TYPE: Final = {model_type: family for family in FAMILIES for model_type in family.model_types}
 
 TEXT_TYPES: Final = {
-    "qwen2_vl_text": "qwen2", "qwen2_5_vl_text": "qwen2", "qwen2_5_omni_text": "qwen2", "qwen3_omni_moe_text": "qwen3_moe",
-    "paddleocr_vl_text": "ernie4_5", "glm46v_text": "glm4v_text",
+    "qwen2_vl_text": "qwen2", "qwen2_5_vl_text": "qwen2", "qwen2_5_omni_text": "qwen2",
+    "qwen3_omni_moe_text": "qwen3_moe", "paddleocr_vl_text": "ernie4_5", "glm46v_text": "glm4v_text",
 }  # fmt: skip
 """decoder types inside a multimodal file that are another family under a second name"""
 

@@ -46,14 +46,9 @@ def tower_note(parameters: int | None, *, partly: bool = False) -> str:
 
 
 def draft_note(config: Config, draft: Draft | None) -> str | None:
-    """What is said of layers that predict further tokens; None where the file states none."""
+    """What is said of layers that predict further tokens; None where they are counted, or the file states none."""
     if draft is not None:
-        layers = sum(group.count for group in draft.layers)
-        plural = "layers" if layers > 1 else "layer"
-        return (
-            f"{layers} multi-token-prediction {plural} of {draft.parameters:,} parameters in the checkpoint: "
-            "loaded only to draft tokens, which is not planned here"
-        )
+        return None
     layers = next((number for key in _DRAFTS if (number := config.optional_integer(key))), 0)
     if not layers:
         return None
