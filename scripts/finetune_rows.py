@@ -220,7 +220,7 @@ def setup_of(record: dict[str, str], model: ModelSpec) -> FinetuneSetup:
         rank=0 if method == "full" else int(record["rank"] or RANK_UNSTATED),
         targets=(targets_of(record["lora_targets"].casefold()),),
         lengths=lengths_of(record), precision="mixed" if masters else "bf16", gpus=gpus,
-        sharding=_sharding(text, record, gpus),
+        sharding="zero2" if masters and gpus == 1 else _sharding(text, record, gpus),
         offload="all" if "cpu offload" in (text + record["notes"].casefold()) else "none",
     )  # fmt: skip
 

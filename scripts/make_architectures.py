@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from llmplan.catalogs.hf_config import known_types, read_config
-from llmplan.catalogs.hf_config.registry import FAMILIES, TEXT_TYPES
+from llmplan.catalogs.hf_config.registry import TEXT_TYPES, families
 from llmplan.catalogs.hf_config.style import Family
 from llmplan.catalogs.hf_config.windows import full
 from llmplan.catalogs.hf_config.wrappers import WRAPPERS
@@ -157,9 +157,9 @@ def row(family: Family) -> str:
 def page() -> str:
     """The whole page."""
     lines = [
-        INTRODUCTION.format(types=len(known_types()), families=len(FAMILIES)),
+        INTRODUCTION.format(types=len(known_types()), families=len(families())),
         "| model types | mixers | feed-forward | windows | drafts | note |", "|---|---|---|---|---|---|",
-        *sorted((row(family) for family in FAMILIES), key=str.lower), "",
+        *sorted((row(family) for family in families()), key=str.lower), "",
         "## Multimodal models", "",
         "The decoder is one of the above; encoders are counted with it where they are listed.", "",
         "| model type | decoder | encoders |", "|---|---|---|",

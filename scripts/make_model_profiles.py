@@ -11,28 +11,31 @@ from __future__ import annotations
 
 import csv
 import json
-import re
 import sys
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import yaml
+from module_lists import folded
 from profile_yaml import COLLECTED, DATA, ROOT, write_profile
 
 from llmplan.catalogs.hf_config import read_config
-from llmplan.catalogs.model_keys import MORE_FACTS, MORE_FIGURES
-from llmplan.catalogs.models import ENCODERS, UNCOUNTED, ModelFile, load_models
+from llmplan.catalogs.models import ENCODERS, UNCOUNTED, load_models
 from llmplan.errors import LlmplanError
 from llmplan.spec.model import Tower
 
 MODELS = ROOT / "profiles" / "models"
-SOMETIMES = ("sliding_window_pattern", "layer_types", "hidden_act", *MORE_FIGURES, *MORE_FACTS)
-"""keys that decide in few families, and are left out elsewhere"""
+ALWAYS = (
+    "model_type", "architectures", "torch_dtype", "tie_word_embeddings", "quantization_config", "expert_dtype",
+    "hidden_size", "num_hidden_layers", "num_attention_heads", "max_position_embeddings", "use_sliding_window",
+)  # fmt: skip
+"""keys that are kept where they are read, although another value of them would not give other layers"""
+APART = ("text_config", "dtype", "rope_scaling", "rope_parameters", *ENCODERS)
+"""keys that are brought into the profile another way"""
 STRUCTURE = ("layers", "globals", "towers", "draft", "max_context_tokens", "tied_embeddings")
 SAME = (
     "layers", "globals", "towers", "draft", "max_context_tokens", "checkpoint_format", "checkpoint_weights",
-    "module_formats", "dtype", "unquantized_modules",
+    "module_formats", "dtype", "unquantized_modules", "kv_cache_format",
 )  # fmt: skip
 TOWER_NOTE = "the model class instantiated from the config, less its text decoder"
 QUANTIZATION_KEYS = (
@@ -101,19 +104,20 @@ def split(config: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     flat = config | {k: v for k, v in text.items() if k not in ("model_type", "architectures")}
     facts: dict[str, Any] = {}
     figures: dict[str, Any] = {}
+    asked: set[str] = set()
+    read_config(config, model_id="", dtype="bf16", asked=asked)
     for name, value in flat.items():
-        if name in SOMETIMES and not matters(flat, name):
+        if name in APART or name not in asked or not (name in ALWAYS or matters(config, name)):
             continue
-        if isinstance(value, int | float) and not isinstance(value, bool) and name in ModelFile.KNOWN_FIGURES:
+        if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
             figures[name] = value
-        elif name in ModelFile.KNOWN_FACTS and name not in ENCODERS and value not in (None, [], {}):
+        elif value not in (None, [], {}):
             facts[name] = value
     for name in ("q_lora_rank", "sliding_window"):
-        if name in flat and flat[name] is None:
+        if name in flat and flat[name] is None and name in asked:
             facts[name] = None
     facts.setdefault("torch_dtype", flat.get("dtype"))
     rope = flat.get("rope_scaling") or flat.get("rope_parameters") or {}
-    facts.pop("rope_scaling", None)
     kind = rope.get("rope_type", rope.get("type", "default"))
     if kind not in ("default", "mrope"):
         facts["rope_scaling"] = {"rope_type": kind}
@@ -122,22 +126,25 @@ def split(config: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
                 if rope.get(name) is not None:
                     figures[f"rope_scaling.{name}"] = rope[name]
     if "quantization_config" in facts:
-        facts["quantization_config"] = trimmed(facts["quantization_config"])
+        facts["quantization_config"] = shortened(config, flat["quantization_config"])
     return {name: value for name, value in facts.items() if value is not None or name in flat}, figures
 
 
-def matters(flat: dict[str, Any], name: str) -> bool:
+def matters(config: dict[str, Any], name: str) -> bool:
     """Whether another value of a key, or none, would give another model."""
-    plain = {key: value for key, value in flat.items() if key not in ("text_config", "quantization_config")}
-    wanted = inventory(plain)
-    without = {key: value for key, value in plain.items() if key != name}
-    return any(inventory(changed) != wanted for changed in (without, plain | {name: other(plain[name])}))
+    part = "text_config" if name in (config.get("text_config") or {}) else None
+    keys = config[part] if part else config
+    without = {key: value for key, value in keys.items() if key != name}
+    wanted = inventory(config)
+    changes = (without, {**keys, name: other(keys[name])})
+    return any(inventory({**config, part: changed} if part else changed) != wanted for changed in changes)
 
 
-def inventory(flat: dict[str, Any]) -> tuple[Any, ...] | None:
+def inventory(config: dict[str, Any]) -> tuple[Any, ...] | None:
     """What the reader makes of a config; None where it refuses it."""
+    config = {key: value for key, value in config.items() if key != "quantization_config"}
     try:
-        model = read_config(flat, model_id="", dtype="bf16")
+        model = read_config(config, model_id="", dtype="bf16")
     except LlmplanError:
         return None
     return tuple(getattr(model, name) for name in STRUCTURE)
@@ -178,12 +185,26 @@ def other(value: Any) -> Any:
     return value[:-1] if isinstance(value, list | str) else None
 
 
+def shortened(config: dict[str, Any], quantization: dict[str, Any]) -> dict[str, Any]:
+    """The keys that decide, and patterns for modules that are listed layer after layer, if that reads the same."""
+    wanted = stored(config, quantization)
+    return folded(trimmed(quantization), lambda tried: stored(config, tried) == wanted)
+
+
+def stored(config: dict[str, Any], quantization: dict[str, Any]) -> tuple[Any, ...]:
+    """How a checkpoint with this quantization stores its modules."""
+    text = {k: v for k, v in (config.get("text_config") or {}).items() if k != "quantization_config"}
+    changed = config | ({"text_config": text} if text else {}) | {"quantization_config": quantization}
+    model = read_config(changed, model_id="", dtype="bf16")
+    return model.checkpoint_weights, set(model.unquantized_modules), set(model.module_formats)
+
+
 def trimmed(quantization: dict[str, Any]) -> dict[str, Any]:
     """The keys that decide, without the layers' routers and norms, which no format quantizes."""
     kept = {k: v for k, v in quantization.items() if k in QUANTIZATION_KEYS and v is not None}
     for key in ("modules_to_not_convert", "ignore", "exclude_modules"):
         if key in kept:
-            kept[key] = folded([name for name in kept[key] if not name.endswith(("norm", ".gate"))])
+            kept[key] = [name for name in kept[key] if not name.endswith(("norm", ".gate"))]
     if "config_groups" in kept:
         kept["config_groups"] = {
             name: {part: scheme(group[part]) for part in ("weights", "input_activations") if group.get(part)}
@@ -195,15 +216,6 @@ def trimmed(quantization: dict[str, Any]) -> dict[str, Any]:
 def scheme(entry: dict[str, Any]) -> dict[str, Any]:
     """What decides of a compressed-tensors scheme."""
     return {key: entry[key] for key in ("num_bits", "type", "strategy", "group_size") if entry.get(key) is not None}
-
-
-def folded(names: list[str]) -> list[str]:
-    """Globs that are listed for layer after layer (`layers.0.x*`, `layers.1.x*`, ...) as one; `check` proves it."""
-    if not any(name.endswith("*") for name in names):
-        return names
-    globs = {name: re.sub(r"\.layers\.\d+", ".layers.*", name) for name in names if name.endswith("*")}
-    often = Counter(globs.values())
-    return list(dict.fromkeys(globs[name] if name in globs and often[globs[name]] > 1 else name for name in names))
 
 
 def source(config_id: str, entry: dict[str, Any], origin: str) -> dict[str, Any]:
@@ -224,9 +236,6 @@ def check(entries: list[dict[str, Any]]) -> None:
     models = load_models([ROOT / "profiles"])
     for entry in entries:
         spec = models[entry["id"]]
-        stated = spec.provenance.keys() - set(ModelFile.KNOWN_FIGURES) - set(ModelFile.KNOWN_FACTS)
-        if stated:
-            raise SystemExit(f"{entry['id']}: {stated} are unknown")
         if {"facts", "figures"} & set(entry):
             continue
         config = load(entry.get("config", entry["id"]).replace("/", "__"))

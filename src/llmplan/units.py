@@ -16,6 +16,10 @@ GB: Final = 1000**3
 TB: Final = 1000**4
 TERA: Final = 1e12
 
+HALF_BYTES: Final = 2
+"""of a number in 16 bit"""
+FP32_BYTES: Final = 4
+
 SECONDS_PER_MINUTE: Final = 60.0
 SECONDS_PER_HOUR: Final = 3600.0
 HOURS_PER_DAY: Final = 24.0

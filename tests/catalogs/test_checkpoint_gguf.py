@@ -29,7 +29,7 @@ from checkpoint_files import (
     write_gguf_header,
 )
 from llmplan.catalogs.checkpoint import is_checkpoint, read_checkpoint
-from llmplan.catalogs.checkpoint.ggml import FILE_TYPES, TYPES
+from llmplan.catalogs.checkpoint.ggml import BLOCK_SIZES, FILE_TYPES, TYPES
 from llmplan.errors import DataError, UnsupportedModelError, UsageError
 from llmplan.spec.model import GqaAttention, MlaAttention, MoeFeedForward
 
@@ -40,7 +40,8 @@ def test_block_sizes_are_those_of_the_package() -> None:
     """But for Q8_1, which no file holds: the package pads its two 16-bit scales to 32 bit, ggml-common.h does not."""
     for kind, (weights, size) in gguf.GGML_QUANT_SIZES.items():
         if kind.name != "Q8_1":
-            assert TYPES[kind.value] == (kind.name, weights, size)
+            assert TYPES[kind.value] == kind.name
+            assert BLOCK_SIZES[kind.name] == (size, weights)
 
 
 def test_file_types_are_those_of_the_package() -> None:
@@ -150,8 +151,12 @@ def test_a_config_beside_the_file_wins_unless_it_says_nothing(tmp_path: Path) ->
     config = tmp_path / "config.json"
     config.write_text(json.dumps(SMALL | {"max_position_embeddings": 512}), encoding="utf-8")
     assert read_checkpoint(tmp_path).model.max_context_tokens == 512
-    config.write_text(json.dumps({"model_type": "llama"}), encoding="utf-8")
-    assert read_checkpoint(tmp_path).model.max_context_tokens == 2048
+    assert read_checkpoint(tmp_path).model.notes == ()
+    for text in (json.dumps({"model_type": "llama"}), json.dumps({"model_type": "nonesuch"}), "{"):
+        config.write_text(text, encoding="utf-8")
+        model = read_checkpoint(tmp_path).model
+        assert model.max_context_tokens == 2048
+        assert any("config.json beside the file is not used" in note for note in model.notes), text
     config.write_text(json.dumps(SMALL | {"intermediate_size": 320}), encoding="utf-8")
     with pytest.raises(DataError, match=r"'blk\.0\.ffn_gate\.weight' is 160x64 of Q8_0"):
         read_checkpoint(tmp_path)

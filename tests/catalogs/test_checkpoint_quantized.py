@@ -96,6 +96,28 @@ def int8(out: int, inputs: int) -> Shapes:
     return {"weight": ("I8", (out, inputs)), "weight_scale": ("BF16", (out, 1))}
 
 
+def hqq(bits: int) -> Layout:
+    """HQQ in groups of 64 along the rows: ten weights of 3 bits share 32, and settings are stored as tensors."""
+
+    def layout(out: int, inputs: int) -> Shapes:
+        groups = out * inputs // 64
+        packed = ("I32", (-(-groups // 10), 64)) if bits == 3 else ("U8", (groups * bits // 8, 64))
+        return {
+            "W_q": packed, "scale": ("F16", (groups, 1)), "zero": ("F16", (groups, 1)), "nbits": ("I32", (1,)),
+            "group_size": ("I32", (1,)), "shape": ("I32", (2,)), "axis": ("I32", (1,)), "packing": ("U8", (7,)),
+            "unpack_view_dtype": ("I32", (1,)), "view_as_float": ("U8", (1,)), "compute_dtype": ("U8", (13,)),
+            "quant_scale": ("U8", (1,)), "stores_quant_config": ("U8", (1,)),
+        }  # fmt: skip
+
+    return layout
+
+
+def hqq_columns(out: int, inputs: int) -> Shapes:
+    """HQQ with groups of 64 along the columns: 64 weights of 3 bits take seven times 32 bits."""
+    groups = out * inputs // 64
+    return {"W_q": ("I32", (7, groups)), "scale": ("F16", (1, groups)), "zero": ("F16", (1, groups))}
+
+
 def quantized(layout: Layout) -> Shapes:
     """The Llama of `CONFIG` with its layers' matrices in a quantizer's layout."""
     shapes: Shapes = {}
@@ -208,6 +230,22 @@ def test_blocks_and_scales_of_fused_experts(tmp_path: Path) -> None:
     assert stored(read.model, f"{experts}.gate_up_proj.weight") == weights // 2 + weights // 32
     assert stored(read.model, f"{experts}.down_proj.bias") == 2 * 4 * 256
     assert read.model.checkpoint_format == "mxfp4"
+
+
+@pytest.mark.parametrize(
+    ("layout", "format_id"),
+    [(hqq(4), "hqq-int4"), (hqq(3), "hqq-int3"), (hqq_columns, "hqq-int3"), (hqq(2), "hqq-int2")],
+)
+@pytest.mark.parametrize("stated", [True, False])
+def test_an_hqq_checkpoint(tmp_path: Path, layout: Layout, format_id: str, stated: bool) -> None:
+    """`W_q` is neither as long nor as wide as the matrix: its rows are groups."""
+    settings = {"weight_quant_params": {"nbits": int(format_id[-1]), "group_size": 64}}
+    method = {"quantization_config": {"quant_method": "hqq", "quant_config": settings}} if stated else {}
+    shapes = quantized(layout)
+    read = read_checkpoint(write_model(tmp_path, CONFIG | method, shapes))
+    assert (stored_total(read.model), read.unmatched) == (total(shapes), ())
+    assert stored(read.model, "model.layers.{i}.mlp.down_proj.weight") == total(layout(256, 512))
+    assert read.model.checkpoint_format == format_id
 
 
 def test_a_packing_that_nobody_knows_is_refused_by_name(tmp_path: Path) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from llmplan.catalogs.hf_config import known_types, read_config
-from llmplan.catalogs.hf_config.registry import FAMILIES, TEXT_TYPES
-from llmplan.catalogs.hf_config.wrappers import WRAPPERS
+from llmplan.catalogs.hf_config import families, known_types, read_config
+from llmplan.catalogs.hf_config.registry import MODULES, TEXT_TYPES, families_of
+from llmplan.catalogs.hf_config.wrappers import WRAPPERS, tower_reader
 from llmplan.spec.model import DenseFeedForward, MlaAttention, ModelSpec, MoeFeedForward, Shard, TensorRole
 
 TINY: dict[str, Any] = {
@@ -157,10 +161,47 @@ def test_a_multimodal_config_without_its_encoder_says_so() -> None:
 
 
 def test_every_model_type_belongs_to_one_family() -> None:
-    types = [name for family in FAMILIES for name in family.model_types]
+    types = [name for _, names in MODULES for name in names]
     assert len(types) == len(set(types))
     assert {TEXT_TYPES.get(wrapper.text_type, wrapper.text_type) for wrapper in WRAPPERS} <= set(types)
     assert set(known_types()) == set(types) | {wrapper.model_type for wrapper in WRAPPERS}
+
+
+@pytest.mark.parametrize(("model_type", "tokens"), [("gemma3", 4096), ("shieldgemma2", 4096), ("paligemma", 32768)])
+def test_gemma_3_states_the_scaled_length_whatever_is_around_it(model_type: str, tokens: int) -> None:
+    """vLLM looks at the decoder's type, which is `gemma3_text` in ShieldGemma 2, too."""
+    text = {key: value for key, value in TINY.items() if key not in ("architectures", "model_type")}
+    text |= {"max_position_embeddings": 4096, "rope_scaling": {"rope_type": "linear", "factor": 8.0}}
+    data = {"model_type": model_type, "text_config": text, "torch_dtype": "bfloat16"}
+    assert read_config(data, model_id="tiny").max_context_tokens == tokens
+
+
+def test_the_registry_says_what_the_modules_say() -> None:
+    """It names types so that only one module is imported; module by module it must agree with the families."""
+    modules = {path.stem for path in Path(str(families.__file__)).parent.glob("*.py")}
+    with_families = {name for name in modules if hasattr(import_module(f"{families.__name__}.{name}"), "FAMILIES")}
+    assert with_families == {module for module, _ in MODULES}
+    for module, types in MODULES:
+        assert types == tuple(name for family in families_of(module) for name in family.model_types), module
+
+
+def test_every_encoder_that_a_wrapper_names_is_there() -> None:
+    for wrapper in WRAPPERS:
+        for name in wrapper.towers.values():
+            assert callable(tower_reader(name)), (wrapper.model_type, name)
+
+
+def test_one_model_imports_one_family_and_its_encoder() -> None:
+    """Starting up does not pay for architectures that nobody asked for."""
+    code = (
+        "import sys; from llmplan.catalogs.hf_config import read_config\n"
+        "read_config({'model_type': 'llama', 'torch_dtype': 'bfloat16', 'hidden_size': 64, 'num_hidden_layers': 2,"
+        " 'num_attention_heads': 4, 'vocab_size': 100, 'intermediate_size': 128, 'max_position_embeddings': 256},"
+        " model_id='tiny')\n"
+        "print(*(name for name in sys.modules if '.families.' in name or '.towers.' in name))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["llmplan.catalogs.hf_config.families.llama"]
 
 
 def test_a_32_bit_checkpoint_is_named_as_such() -> None:

@@ -9,6 +9,8 @@ import pytest
 
 from llmplan.catalogs.hf_config import read_config
 from llmplan.errors import DataError
+from llmplan.spec.formats import GGUF_WEIGHT_FORMATS
+from llmplan.spec.gguf import gguf_bytes
 from llmplan.spec.model import GqaAttention, ModelSpec, MoeFeedForward, TensorRole
 from llmplan.spec.places import Part, places
 from tests_support import DATA
@@ -35,6 +37,17 @@ GEMMA4: dict[str, Any] = {
     **TEXT, "model_type": "gemma4_text", "num_hidden_layers": 12, "sliding_window": 32, "global_head_dim": 32,
     "hidden_size_per_layer_input": 8, "vocab_size_per_layer_input": 400, "tie_word_embeddings": True,
 }  # fmt: skip
+
+
+def test_the_table_of_layers_is_quantized_as_the_embedding_is() -> None:
+    """llama.cpp's `tensor_get_category` takes `per_layer_token_embd` for an embedding, a tied one for the output."""
+    model = read_config({**GEMMA4, "hidden_size_per_layer_input": 64, "torch_dtype": "bfloat16"}, model_id="tiny")
+    (place,) = (place for place in places(model) if "embed_tokens_per_layer" in place.tensor.name)
+    assert place.tensor.shape == (400, 12 * 64)
+    sizes = {"gguf-q4_k_m": 210 / 256, "gguf-q8_0": 34 / 32, "gguf-f16": 2}
+    weights = {each.id: each for each in GGUF_WEIGHT_FORMATS}
+    for name, per_weight in sizes.items():
+        assert gguf_bytes(place, place.tensor, model, weights[name]) == 400 * 12 * 64 * per_weight
 
 
 def test_newer_files_state_the_heads_of_gemma_4_layer_by_layer() -> None:

@@ -341,3 +341,17 @@ def test_nothing_that_a_file_says_crashes(method: str | None, rest: dict[str, An
     except DataError as error:
         message = error.message
     assert size > 0 or message.startswith("tiny: ")
+
+
+def test_a_list_may_call_a_module_by_its_former_name() -> None:
+    """GLM 5 in FP8 lists `indexers_proj`; its checkpoint has `indexer.weights_proj`."""
+    shape = {
+        "model_type": "glm_moe_dsa", "n_routed_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 32,
+        "kv_lora_rank": 32, "qk_nope_head_dim": 8, "qk_rope_head_dim": 8, "v_head_dim": 8, "q_lora_rank": 32,
+        "index_n_heads": 4, "index_head_dim": 16, "first_k_dense_replace": 1,
+    }  # fmt: skip
+    listed = {"model.layers.*.self_attn.indexers_proj": {"quant_algo": "FP8"}}
+    listed["model.layers.*.self_attn.o_proj"] = {"quant_algo": "NVFP4"}
+    model = read({"quant_method": "modelopt", "quant_algo": "MIXED_PRECISION", "quantized_layers": listed}, **shape)
+    found = {name: each.weights.id for each in model.module_formats for name in each.modules}
+    assert found == {"model.layers.{i}.self_attn.indexer.weights_proj": "fp8"}

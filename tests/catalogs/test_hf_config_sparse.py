@@ -156,7 +156,7 @@ def test_deepseek_v4_keeps_a_window_and_compressed_latents() -> None:
         for index in group.indices
     }
     window = (8, 1, 584)
-    # buffers in 32 bit: key and score of 512, over two overlapping stretches of 4 tokens or one of 128; of 128, an index
+    # buffers in 32 bit: key and score of 512, over two overlapping stretches of 4 tokens or one of 128; index: of 128
     half, whole, index = (8, 1, 4 * 2 * 2 * 512), (128, 1, 4 * 2 * 512), (8, 1, 4 * 2 * 2 * 128)
     assert by_layer == {
         0: [window],

@@ -14,6 +14,7 @@ import pytest
 
 from llmplan.cli import finetune as command
 from llmplan.cli import main
+from llmplan.memory.finetune import GROUPS
 from llmplan.plan import finetune as plan
 
 LLAMA = "meta-llama/Llama-2-7b-hf"
@@ -72,10 +73,43 @@ def test_what_does_not_fit_exits_3_and_says_what_would(capsys: pytest.CaptureFix
     assert record["fit"]["largest_batch"] is None
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ["--method", "full", "--precision", "mixed", "--grad-checkpointing", "off", "--attention", "eager",
+         "--batch", "2"],
+        ["--method", "full", "--gpus", "8"],
+        ["--weights", "fp32", "--seq", "8192"],
+        ["--stack", "litgpt", "--batch", "4"],
+        ["--method", "qlora", "--gpus", "2", "--grad-checkpointing", "unknown"],
+    ],
+)  # fmt: skip
+def test_every_remedy_is_what_its_flags_do(capsys: pytest.CaptureFixture[str], asked: list[str]) -> None:
+    before = answer(capsys, *asked)
+    assert before["remedies"]
+    for remedy in before["remedies"]:
+        after = answer(capsys, *asked, *remedy["flags"].split())
+        assert after["needed_bytes"] == remedy["needed_bytes"], remedy["flags"]
+        assert after["needed_bytes"]["mid"] < before["needed_bytes"]["mid"]
+
+
+def test_a_refusal_names_all_gpus_of_the_run(capsys: pytest.CaptureFixture[str]) -> None:
+    record = answer(capsys, "--method", "full", "--gpus", "2", "--gpu", "rtx-4090-24gb", code=3)
+    assert "does not fit 2 × rtx-4090-24gb" in record["rejection"]["reason"]
+    assert record["fit"]["visible_bytes"] < record["fit"]["memory_bytes"]
+
+
 def test_no_gpu_of_the_catalogue_holds_a_giant(capsys: pytest.CaptureFixture[str]) -> None:
     record = answer(capsys, "--method", "full", model="deepseek-ai/DeepSeek-R1", code=3)
     assert record["smallest_gpus"] == []
     assert "any GPU of the catalogue" in record["rejection"]["reason"]
+
+
+def test_what_the_allocator_could_give_back_is_no_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    record = answer(capsys, "--batch", "4096", code=3)
+    lines = record["lines"]
+    assert max(lines, key=lambda key: lines[key]) == "allocator_cache_bytes"
+    assert "allocator cache" not in record["rejection"]["reason"]
 
 
 def test_both_quoted_numbers_stand_in_one_answer(capsys: pytest.CaptureFixture[str]) -> None:
@@ -103,6 +137,7 @@ def test_both_quoted_numbers_stand_in_one_answer(capsys: pytest.CaptureFixture[s
         (["--method", "lora", "--weights", "nf4"], "needs a base in 16 or 32 bit", "--method qlora"),
         (["--method", "full", "--rank", "8"], "--rank is for adapters", "--method lora"),
         (["--no-double-quant"], "--no-double-quant is for", "--method qlora"),
+        (["--targets", ","], "--targets names no module", "all-linear"),
         (["--targets", "q_prj"], "has no layer called q_prj", "did you mean q_proj"),
         (["--sharding", "fsdp"], "needs more than one GPU", "--gpus 8"),
         (["--gpus", "4", "--sharding", "none"], "separate trainings", "ddp"),
@@ -151,6 +186,11 @@ def test_words_of_the_flags_are_those_of_the_plan() -> None:
     assert {name: getattr(command, name) for name in pairs} == {
         name: typing.get_args(alias) for name, alias in pairs.items()
     }
+    assert command.TARGET_GROUPS == GROUPS
+
+
+def test_defaults_of_the_flags_are_those_of_the_plan() -> None:
+    assert command.request_of(command.FinetuneFlags()) == plan.FinetuneRequest()
 
 
 def test_help_imports_nothing_heavy() -> None:

@@ -31,10 +31,10 @@ def test_json_answers_every_inverse_question(capsys: pytest.CaptureFixture[str])
 def test_without_a_gpu_the_catalogue_answers(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["memory", LLAMA_70B, "--fit"]) == 0
     text = capsys.readouterr().out
-    assert "Smallest tensor parallel by GPU" in text
+    assert "Smallest replica by GPU" in text
     assert "--gpu h100-sxm-80gb --tp 2" in text
     assert "Too small or refused" in text
-    assert "max_model_len at least 8192" in " ".join(text.split())
+    assert "max_model_len 8192, the least that counts as fitting" in " ".join(text.split())
 
 
 def test_a_length_that_is_asked_for_counts(capsys: pytest.CaptureFixture[str]) -> None:

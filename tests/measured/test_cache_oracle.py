@@ -16,7 +16,7 @@ import pytest
 
 from llmplan.catalogs.hf_config import read_config_file
 from llmplan.memory import kv_format
-from llmplan.memory.kv_cache import entry_bytes
+from llmplan.spec.caches import entry_bytes
 from llmplan.spec.model import ModelSpec
 from tests_support import DATA
 

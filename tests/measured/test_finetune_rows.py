@@ -96,6 +96,17 @@ def test_qwen_profiles(model: str, base: str, tokens: int, gigabytes: float) -> 
     assert found.device_bytes.mid == pytest.approx(gigabytes * GB, rel=0.15)
 
 
+def test_torchtune_on_eight_gpus() -> None:
+    """torchtune, README, September 2024: Llama-3.1-70B on 8 x A100, batch 2, packed to 2048 tokens, GiB per GPU."""
+    shared: dict[str, Any] = {
+        "stack": "torchtune", "batch": 2, "seq_tokens": 2048, "lengths": "fixed", "gpus": 8, "sharding": "fsdp",
+    }  # fmt: skip
+    full = predicted("Llama-3.1-70B", "full", offload="all", **shared)
+    assert full.allocated_bytes.mid == pytest.approx(13.9 * GIB, rel=0.1)
+    lora = predicted("Llama-3.1-70B", "lora", rank=16, targets=("unknown",), **shared)
+    assert lora.allocated_bytes.mid == pytest.approx(27.6 * GIB, rel=0.1)
+
+
 # --- the whole table -------------------------------------------------------------------------------------------
 
 needs_table = pytest.mark.skipif(not (DATA / "finetune_memory.csv").exists(), reason="no data: set LLMPLAN_DATA")

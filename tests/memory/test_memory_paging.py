@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from llmplan import memory
-from llmplan.catalogs.hf_config import read_config
+from llmplan.catalogs.hf_config import read_config, read_config_file
+from llmplan.memory.capacity import cut_pool, layout_of, stored_format
 from llmplan.memory.paging import Paging
 from llmplan.plan.cache import CacheGroup
-from llmplan.plan.deployment import Parallelism
-from llmplan.spec.model import ModelSpec
+from llmplan.plan.deployment import Parallelism, Replica
+from llmplan.spec.model import (
+    Indexer,
+    LayerGroup,
+    MlaAttention,
+    ModelSpec,
+    RecurrentKind,
+    RecurrentMixer,
+    State,
+)
 from llmplan.units import GIB
+from tests_support import DATA
 
 QWEN3_NEXT: dict[str, Any] = {
     "model_type": "qwen3_next", "hidden_size": 2048, "num_hidden_layers": 48, "num_attention_heads": 16,
@@ -121,3 +133,85 @@ def test_before_groups_every_layer_keeps_every_token(models: dict[str, ModelSpec
     assert len(flat.groups) == 1
     assert flat.block_bytes == 24 * 16 * 2 * 8 * 64 * 2
     assert flat.blocks_per_request(16_384, 2048) == 1024
+
+
+def pooled(layers: int) -> ModelSpec:
+    """A latent with an index of pooled keys after every three layers of the delta rule."""
+    state = (State(heads=64, elements=3 * 128), State(heads=64, elements=128 * 128, dtype="fp32"))
+    delta = RecurrentMixer(
+        kind=RecurrentKind.GATED_DELTA, heads=64, kv_heads=64, key_dim=128, value_dim=128, states=state, tensors=()
+    )  # fmt: skip
+    latent = MlaAttention(
+        query_heads=64, kv_lora_rank=512, qk_rope_head_dim=0, qk_nope_head_dim=128, v_head_dim=128,
+        indexer=Indexer(heads=32, head_dim=128, pool_tokens=16), tensors=(),
+    )  # fmt: skip
+    places = range(layers)
+    parts = ((delta, [i for i in places if i % 4 != 3]), (latent, [i for i in places if i % 4 == 3]))
+    return replace(
+        spec(QWEN3_NEXT), layers=tuple(
+            LayerGroup(count=len(indices), mixers=(mixer,), feed_forward=None, indices=tuple(indices))
+            for mixer, indices in parts
+        ),
+    )  # fmt: skip
+
+
+def test_pages_of_unequal_size_lie_side_by_side() -> None:
+    """vLLM 0.33's planner: 36 recurrences padded to a page of 4,608 latents, with 12 latents and their index whole; one
+    block more for a state from inside a prompt, and one for keys of a pool that is not full."""
+    paging = Paging(checkpoints=frozenset({RecurrentKind.GATED_DELTA}))
+    layout = memory.cache_layout(pooled(48), memory.kv_format("bf16"), 1, 1, 16, paging)
+    assert [(group.layers, group.state_blocks) for group in layout.groups] == [(12, 3)] * 3 + [(24, 0), (12, 1)]
+    assert layout.block_bytes == 57_108_480
+
+
+def test_stages_share_the_groups_of_the_whole_model(models: dict[str, ModelSpec]) -> None:
+    """12 layers of each reach over 4 stages: every stage has three of each, and a request as many blocks as on one."""
+    alone, staged = (memory.cache_layout(models["gpt-oss-20b"], memory.kv_format("bf16"), 1, pp, 16) for pp in (1, 4))
+    assert staged.block_bytes * 4 == alone.block_bytes
+    assert staged.blocks_per_request(16_384, 2048) == alone.blocks_per_request(16_384, 2048)
+
+
+def test_a_stage_more_is_in_flight_since_steps_are_prepared_across_stages(make: Callable[..., Replica]) -> None:
+    """vLLM 0.32 and 0.33: stages + 1 steps; what is taken for earlier versions: as many as stages, one in 0.11."""
+    found = {}
+    for version, pp in (("0.33.0", 4), ("0.21.0", 4), ("0.21.0", 1), ("0.11.0", 1)):
+        replica = make("gpt-oss-20b", pp=pp)
+        replica = replace(replica, engine=replace(replica.engine, version=version))
+        cut = cut_pool(replica, layout_of(replica), 40 * GIB)
+        found[version, pp] = cut.room.in_flight_tokens // replica.settings.max_num_batched_tokens
+    assert found == {("0.33.0", 4): 5, ("0.21.0", 4): 4, ("0.21.0", 1): 2, ("0.11.0", 1): 1}
+
+
+@pytest.mark.parametrize(
+    ("config", "tokens", "requests"), [(QWEN3_6_35B, 554_968, 31), (None, 485_451, math.inf)], ids=["states", "windows"]
+)
+def test_pools_of_sglang(
+    make: Callable[..., Replica], config: dict[str, Any] | None, tokens: int, requests: float
+) -> None:
+    """SGLang 0.5.23's configurators, 20 GiB: states get 0.9 / 1.9 of it, one slot is spare and a request has five;
+    windows of gpt-oss-20b get 0.8 of the tokens."""
+    replica = make(spec(config) if config else "gpt-oss-20b", engine="sglang", kv="bf16")
+    cut = cut_pool(replica, layout_of(replica), 20.0 * GIB)
+    assert (cut.capacity_tokens, cut.room.state_slots) == (tokens, requests)
+
+
+@pytest.mark.parametrize(("seqs", "tokens"), [(64, 2_930_944), (256, 2_647_040)])
+def test_sglangs_pool_of_compressed_latents(make: Callable[..., Replica], seqs: int, tokens: int) -> None:
+    """SGLang 0.5.23's configurator, DeepSeek-V4-Flash, 20 GiB: windows for 0.1 of the tokens, a ring per sequence."""
+    path = DATA / "configs" / "deepseek-ai__DeepSeek-V4-Flash.json"
+    if not path.is_file():
+        pytest.skip(f"no {path} (set LLMPLAN_DATA)")
+    replica = make(read_config_file(path), engine="sglang", kv="bf16", max_num_seqs=seqs, block_tokens=256)
+    assert stored_format(replica).packs_latents
+    assert cut_pool(replica, layout_of(replica), 20.0 * GIB).capacity_tokens == tokens
+
+
+def test_states_from_inside_a_prompt_take_a_block_more_where_kernels_write_them(make: Callable[..., Replica]) -> None:
+    """vLLM 0.33 on Hopper; not on Ampere, nor in 0.32, and never without cached prefixes."""
+    held = {}
+    for version, major, cached in (("0.33.0", 9, True), ("0.33.0", 8, True), ("0.32.0", 9, True), ("0.33.0", 9, False)):
+        replica = make(spec(QWEN3_6_35B), prefix_caching=cached)
+        gpu, engine = replace(replica.gpu, compute_capability=(major, 0)), replace(replica.engine, version=version)
+        groups = layout_of(replace(replica, gpu=gpu, engine=engine)).groups
+        held[version, major, cached] = {group.state_blocks for group in groups if group.state_blocks}
+    assert list(held.values()) == [{3}, {2}, {2}, {1}]

@@ -145,7 +145,7 @@ def test_ignore_list_is_read_per_layer(models: dict[str, ModelSpec]) -> None:
         ("gpt-oss-120b", "auto", 1, 65.9651),
     ],
 )
-def test_loaded_weights_as_vllm_logs_them(
+def test_loaded_weights_as_startup_logs_them(
     models: dict[str, ModelSpec], engines: dict[str, EngineSpec], shape: str, weights: str, tp: int, logged_gib: float
 ) -> None:
     """To four digits: the allocator's rounding and the rotary table are part of what is logged."""
@@ -172,7 +172,7 @@ def test_loaded_weights_as_vllm_logs_them(
         ("deepseek-v3", {}, "auto", 16, 40.3174),
     ],
 )
-def test_quantized_weights_as_vllm_logs_them(
+def test_quantized_weights_as_startup_logs_them(
     models: dict[str, ModelSpec], engines: dict[str, EngineSpec], shape: str, changes: dict[str, int], weights: str,
     tp: int, logged_gib: float,
 ) -> None:  # fmt: skip

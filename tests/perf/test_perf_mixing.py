@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -15,7 +16,10 @@ from llmplan.spec.model import (
     MlaAttention,
     RecurrentKind,
     RecurrentMixer,
+    Shard,
     State,
+    Tensor,
+    TensorRole,
 )
 
 BF16 = next(each for each in KV_FORMATS if each.id == "bf16")
@@ -23,7 +27,8 @@ MLA = MlaAttention(
     query_heads=128, kv_lora_rank=512, qk_rope_head_dim=64, qk_nope_head_dim=128, v_head_dim=128, tensors=()
 )
 GDN = RecurrentMixer(
-    kind=RecurrentKind.GATED_DELTA, heads=32, kv_heads=16, key_dim=128, value_dim=128, conv_width=4, tensors=(),
+    kind=RecurrentKind.GATED_DELTA, heads=32, kv_heads=16, key_dim=128, value_dim=128, conv_width=4,
+    tensors=(Tensor(name="conv1d.weight", shape=(8192, 1, 4), role=TensorRole.CONV, shard=Shard.COLUMN),),
     states=(
         State(heads=32, elements=128 * 3), State(heads=16, elements=2 * 128 * 3),
         State(heads=32, elements=128 * 128, dtype="fp32"),
@@ -47,8 +52,16 @@ def test_a_recurrence_reads_and_writes_its_state_and_nothing_of_the_context() ->
     assert not whole.grows
 
 
-def test_the_delta_rule_costs_seven_operations_a_cell_and_the_convolution_two_a_tap() -> None:
-    assert recurrent_flop(GDN) == 7 * 32 * 128 * 128 + 2 * 4 * 8192
+@pytest.mark.parametrize("dtype", [None, "fp32"])
+def test_the_delta_rule_costs_seven_operations_a_cell_and_the_convolution_two_a_tap(dtype: str | None) -> None:
+    mixer = replace(GDN, states=(*GDN.states[:2], State(heads=32, elements=128 * 128, dtype=dtype)))
+    assert recurrent_flop(mixer) == 7 * 32 * 128 * 128 + 2 * 4 * 8192
+
+
+def test_what_is_packed_in_memory_is_read_packed() -> None:
+    packed = next(each for each in KV_FORMATS if each.packs_latents)
+    (work,) = mixings(MLA, packed, 8)
+    assert work.read_bytes == 656
 
 
 def test_sparse_attention_reads_what_it_selects_and_scores_everything() -> None:

@@ -20,7 +20,7 @@ from llmplan.units import GIB, format_bytes, format_seconds
 
 
 def test_memory_view() -> None:
-    text = markdown.render(memory.document(REPLICA, BUDGET, 24 * GIB, DEDICATED.checks, {"weights": "bf16"}))
+    text = markdown.render(memory.document(REPLICA, BUDGET, (24 * GIB, "bf16"), DEDICATED.checks, {"weights": "bf16"}))
     for part in (
         "2 × example-24gb · vllm 0.33.0 · TP2 · bf16 weights · bf16 KV",
         "22.00 GiB budget = 92 % of 24.00 GiB",

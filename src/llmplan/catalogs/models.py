@@ -1,7 +1,8 @@
 """`models/<org>--<name>.yaml` -> ModelSpec, through the same reader as a config.json: they cannot disagree.
 
 A profile states the architecture under the names that Hugging Face uses: numbers under `figures`, everything else
-under `architecture`. A dotted figure (`rope_scaling.factor`) belongs into a nested object.
+under `architecture`. A dotted figure (`rope_scaling.factor`) belongs into a nested object. A key that the reader
+does not look at is refused.
 
 ```yaml
 id: meta-llama/Llama-3.1-8B-Instruct
@@ -19,8 +20,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, ClassVar, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from pydantic import field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -28,14 +30,15 @@ from pydantic_core import PydanticCustomError
 from llmplan.catalogs.entity_file import EntityFile, Figure, Strict, Text, complain
 from llmplan.catalogs.hf_config import read_config
 from llmplan.catalogs.library import Library
-from llmplan.catalogs.model_keys import MORE_FACTS, MORE_FIGURES
-from llmplan.catalogs.yaml_file import Key, validate
+from llmplan.catalogs.yaml_file import Key, located, validate
 from llmplan.errors import DataError
 from llmplan.spec.model import ModelSpec
 from llmplan.spec.provenance import FigureKind, Provenance
 
 _HUB_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
 _ROPE: Final = ("rope_scaling.factor", "rope_scaling.original_max_position_embeddings")
+_ALIKE: Final = 0.8
+"""similarity from which on one key is taken for a misspelling of another"""
 UNCOUNTED: Final = "uncounted_parameters"
 """The one figure that no config.json has: parameters of an encoder of a kind that is not read."""
 
@@ -58,31 +61,6 @@ class Fact(Strict):
 class ModelFile(EntityFile):
     """One model."""
 
-    KNOWN_FIGURES: ClassVar[tuple[str, ...]] = (
-        "hidden_size", "n_embd", "d_model", "intermediate_size", "ffn_hidden_size", "n_inner", "expansion_ratio",
-        "num_hidden_layers", "num_layers", "n_layer", "n_layers", "num_attention_heads", "n_head", "n_heads",
-        "num_key_value_heads", "multi_query_group_num", "num_kv_heads", "head_dim", "kv_channels",
-        "vocab_size", "padded_vocab_size", "max_position_embeddings", "n_positions", "seq_length", "max_seq_len",
-        "max_sequence_length", "model_max_length", *_ROPE,
-        "sliding_window", "sliding_window_pattern", "max_window_layers", "attention_chunk_size",
-        "num_experts", "num_local_experts", "n_routed_experts", "num_experts_per_tok", "moe_intermediate_size",
-        "n_shared_experts", "shared_expert_intermediate_size", "intermediate_size_mlp", "first_k_dense_replace",
-        "moe_layer_freq", "decoder_sparse_step", "interleave_moe_layer_step", "num_nextn_predict_layers",
-        "num_mtp_modules", UNCOUNTED,
-        "kv_lora_rank", "q_lora_rank", "qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim",
-        "mm_tokens_per_image", "vision_soft_tokens_per_image", "audio_soft_tokens_per_image", "image_seq_length",
-        "max_image_tokens", "spatial_merge_size", "downsample_factor", "downsample_ratio", "scale_factor",
-        "projector_hidden_size", "alignment_intermediate_size", "out_hidden_size", *MORE_FIGURES,
-    )  # fmt: skip
-    KNOWN_FACTS: ClassVar[tuple[str, ...]] = (
-        "model_type", "architectures", "torch_dtype", "tie_word_embeddings", "hidden_act", "attention_bias",
-        "mlp_bias", "bias", "use_qk_norm", "use_qkv_bias", "lm_head_bias", "add_qkv_bias", "add_bias_linear",
-        "multi_query", "multi_query_attention", "new_decoder_architecture", "parallel_attn", "use_parallel_residual",
-        "use_sliding_window", "sliding_window", "sliding_window_pattern", "q_lora_rank", "layer_types",
-        "rope_scaling", "quantization_config", "expert_dtype", *ENCODERS, "multimodal_projector_bias", "projector_bias",
-        "projector_use_layernorm", "vision_feature_layer", "vision_feature_layers", *MORE_FACTS,
-    )  # fmt: skip
-
     architecture: dict[str, Fact | Plain]
 
     @classmethod
@@ -100,18 +78,15 @@ class ModelFile(EntityFile):
     @model_validator(mode="after")
     def _figures_are_meaningful(self) -> ModelFile:
         for name, figure in self.figures.items():
-            if name not in self.KNOWN_FIGURES:
-                raise complain(
-                    ("figures", name), f"not a figure of a model; known are {', '.join(self.KNOWN_FIGURES)}"
-                )  # fmt: skip
+            if "." in name and name not in _ROPE:
+                raise complain(("figures", name), f"not a figure of a model; with a dot there are {', '.join(_ROPE)}")
             if (figure.value if isinstance(figure, Figure) else figure) < 0:
                 raise complain(("figures", name), "is negative")
             self.provenance(name)
-        for name in self.architecture:
-            if name not in self.KNOWN_FACTS:
-                raise complain(
-                    ("architecture", name), f"not a fact of a model; known are {', '.join(self.KNOWN_FACTS)}"
-                )  # fmt: skip
+        for name, fact in self.architecture.items():
+            value = fact.value if isinstance(fact, Fact) else fact
+            if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+                raise complain(("architecture", name), "is a number: it belongs under `figures`")
             self.provenance(name)
         return self
 
@@ -170,13 +145,34 @@ def _whole(value: Any) -> int | None:
     return value
 
 
+def _demand_asked(
+    file: ModelFile, config: Mapping[str, Any], asked: set[str], path: Path, *, only_misspelt: bool = False
+) -> None:  # fmt: skip
+    """Refuse keys that the reader never looked at: they are misspelt, or decide nothing of this model."""
+    problems: list[tuple[tuple[Key, ...], str]] = []
+    for name in config:
+        if name in asked:
+            continue
+        near = get_close_matches(name, asked - config.keys(), 1, _ALIKE)
+        if near or not only_misspelt:
+            part = "architecture" if name in file.architecture else "figures"
+            meant = f"did you mean `{near[0]}`?" if near else "leave it out"
+            problems.append(((part, name), f"decides nothing of a model of this type with these values; {meant}"))
+    if problems:
+        raise DataError("\n".join(located(path, problems)))
+
+
 def _load(data: dict[str, Any], path: Path) -> ModelSpec:
     file = validate(data, ModelFile, path)
+    config = file.config()
+    asked: set[str] = set()
     try:
-        config = file.config()
-        spec = read_config(config, model_id=file.id, uncounted_parameters=_whole(config.pop(UNCOUNTED, None)))
+        uncounted = _whole(config.pop(UNCOUNTED, None))
+        spec = read_config(config, model_id=file.id, uncounted_parameters=uncounted, asked=asked)
     except DataError as error:
+        _demand_asked(file, config, asked, path, only_misspelt=True)
         raise type(error)(f"{path}: {error.message}", hints=error.hints) from None
+    _demand_asked(file, config, asked, path)
     provenance = {name: file.provenance(name) for name in (*file.architecture, *file.figures)}
     return replace(spec, aliases=tuple(file.aliases), provenance=provenance)
 

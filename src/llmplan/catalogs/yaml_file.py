@@ -8,7 +8,7 @@ model of the file. An error reads `path:line:column: key: what is wrong`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
@@ -67,13 +67,18 @@ def validate(data: Mapping[str, Any], model_type: type[M], path: Path, *, today:
 
 def describe(path: Path, error: ValidationError) -> list[str]:
     """One line `path:line:column: key: message` per complaint, in file order."""
+    entries = error.errors(include_url=False)
+    return located(path, (((entry.get("ctx") or {}).get("at", entry["loc"]), _message(entry)) for entry in entries))
+
+
+def located(path: Path, problems: Iterable[tuple[Sequence[Key], str]]) -> list[str]:
+    """One line `path:line:column: key: message` per key with problems, in file order."""
     root = _compose(path, MAX_FILE_BYTES)
     found: dict[tuple[Position, str], dict[str, None]] = {}
-    for entry in error.errors(include_url=False):
-        keys = tuple((entry.get("ctx") or {}).get("at", entry["loc"]))
-        position, known = locate(root, keys)
+    for keys, message in problems:
+        position, known = locate(root, tuple(keys))
         label = ".".join(str(key) for key in known) or "file"
-        found.setdefault((position, label), {})[_message(entry)] = None
+        found.setdefault((position, label), {})[message] = None
     lines = [
         f"{path}:{line}:{column}: {label}: {' or '.join(texts)}"
         for ((line, column), label), texts in sorted(found.items())

@@ -19,7 +19,7 @@ def groups_divide(replica: Replica) -> Finding | None:
             return error(
                 f"Weight input_size_per_partition = {cut.part} is not divisible by group_size = {group} "
                 f"({cut.tensor}). This can be caused by too large tensor parallel size.",
-                f"--tp {_smaller(cut.size, cut.ranks, group)}, or a checkpoint with a smaller group",
+                f"--tp {_smaller(replica, cut.size, cut.ranks, group)}, or a checkpoint with a smaller group",
             )
     ranks = expert_ranks(replica.parallel)
     for size in expert_sizes(replica.model) if ranks > 1 else ():
@@ -27,7 +27,7 @@ def groups_divide(replica: Replica) -> Finding | None:
             return error(
                 f"Weight input_size_per_partition = {size // ranks} is not divisible by group_size = {group} "
                 "(experts).",
-                f"--ep, or --tp {_smaller(size, ranks, group)}",
+                f"--ep {ranks}, or --tp {_smaller(replica, size, ranks, group)}",
             )
     return None
 
@@ -42,7 +42,7 @@ def marlin_tiles_fit(replica: Replica) -> Finding | None:
             return warning(
                 f"Weight {cut.side}_size_per_partition = {cut.part} is not divisible by {tile} ({cut.tensor}): "
                 "the Marlin kernel does not take it and a slower one runs, or loading fails.",
-                f"--tp {_smaller(cut.size, cut.ranks, tile)}",
+                f"--tp {_smaller(replica, cut.size, cut.ranks, tile)}",
             )
     return None
 
@@ -58,7 +58,7 @@ def blocks_divide(replica: Replica) -> Finding | None:
             what = "output_partition_size" if cut.side == "output" else "input_size_per_partition"
             return error(
                 f"Weight {what} = {cut.part} is not divisible by weight quantization {name} = {size} ({cut.tensor}).",
-                f"--tp {_smaller(cut.size, cut.ranks, size)}",
+                f"--tp {_smaller(replica, cut.size, cut.ranks, size)}",
             )
     ranks = expert_ranks(replica.parallel)
     for size in expert_sizes(replica.model) if ranks > 1 else ():
@@ -66,14 +66,15 @@ def blocks_divide(replica: Replica) -> Finding | None:
             return error(
                 f"The output_size of gate's and up's weight = {size // ranks} is not divisible by weight quantization "
                 f"block_n = {block[0]}.",
-                f"--ep, or --tp {_smaller(size, ranks, block[0])}",
+                f"--ep {ranks}, or --tp {_smaller(replica, size, ranks, block[0])}",
             )
     return None
 
 
-def _smaller(size: int, ranks: int, multiple: int) -> str:
-    """The parallel sizes up to `ranks` whose shards are whole multiples."""
-    good = [n for n in range(1, ranks) if size % n == 0 and size // n % multiple == 0]
+def _smaller(replica: Replica, size: int, ranks: int, multiple: int) -> str:
+    """The parallel sizes up to `ranks` whose shards are whole multiples, and which divide the heads."""
+    heads = replica.model.divisible_heads
+    good = [n for n in range(1, ranks) if heads % n == 0 and size % n == 0 and size // n % multiple == 0]
     return ", ".join(map(str, good)) or "1"
 
 

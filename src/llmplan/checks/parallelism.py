@@ -45,7 +45,7 @@ def latent_cache_is_copied(replica: Replica) -> Finding | None:
     return advice(
         f"The latent KV cache of {replica.model.id} is not divided by TP: each of the {replica.parallel.tp} ranks "
         "holds all of it.",
-        f"--tp 1 --dp {replica.parallel.gpus} --ep gives each rank its own requests",
+        f"--tp 1 --dp {replica.parallel.gpus} --ep {replica.parallel.gpus} gives each rank its own requests",
     )
 
 

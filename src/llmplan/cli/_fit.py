@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llmplan.cli import _console
+from llmplan.cli._replica import find_engine
 from llmplan.errors import LlmplanError, NoFeasiblePlanError
 
 if TYPE_CHECKING:
@@ -33,15 +34,18 @@ def answer(model: str, flags: ReplicaFlags, bench: Workbench, output: OutputFlag
     assumed: dict[str, str] = {}
     if flags.gpu is not None:
         assumed |= bench.build(model, useful, None).assumed
+    elif flags.engine_version is None:
+        assumed["engine"] = find_engine(flags, bench.catalog, spec).ref
     if useful is not flags:
-        assumed["max_model_len"] = f"at least {useful.max_model_len}"
+        assumed["max_model_len"] = f"{useful.max_model_len}, the least that counts as fitting"
     _console.answer(
         output.chosen,
         record=lambda: view.record(spec, found, assumed),
         document=lambda: view.document(spec, found, assumed),
     )
-    tried = (found.longest, *found.ranks, *found.formats, *found.gpus)
-    return 0 if any(each is not None and each.fits for each in tried) else NoFeasiblePlanError.exit_code
+    # where a GPU is named the question is about it
+    tried = found.gpus if found.longest is None else (found.longest, *found.ranks, *found.formats)
+    return 0 if any(each.fits for each in tried) else NoFeasiblePlanError.exit_code
 
 
 def inverse(model: str, flags: ReplicaFlags, useful: ReplicaFlags, bench: Workbench) -> Inverse:
@@ -52,16 +56,20 @@ def inverse(model: str, flags: ReplicaFlags, useful: ReplicaFlags, bench: Workbe
     from llmplan.plan.inverse import Inverse
     from llmplan.planner import inverse as search
 
-    def on_gpu(gpu: str, tp: int) -> Replica:
-        other = useful if gpu == flags.gpu else replace(useful, host=None)
-        return bench.build(model, replace(other, gpu=gpu, gpus=None, tp=tp), None).replica
+    spec = bench.model(model, flags.weights)
+    # an engine without tensor parallelism deals its layers to several GPUs
+    way = "tp" if find_engine(flags, bench.catalog, spec).tensor_parallel else "pp"
 
-    gpus = search.by_gpu(on_gpu, sizes(bench, bench.model(model, flags.weights)))
+    def on_gpu(gpu: str, ranks: int) -> Replica:
+        other = useful if gpu == flags.gpu else replace(useful, host=None)
+        return bench.build(model, _on_ranks(replace(other, gpu=gpu), way, ranks), None).replica
+
+    gpus = search.by_gpu(on_gpu, sizes(bench, spec.divisible_heads if way == "tp" else 0), way)
     if flags.gpu is None:
         return Inverse(longest=None, gpus=gpus)
 
-    def with_ranks(tp: int) -> Replica:
-        return bench.build(model, replace(useful, gpus=None, tp=tp), None).replica
+    def with_ranks(ranks: int) -> Replica:
+        return bench.build(model, _on_ranks(useful, way, ranks), None).replica
 
     def with_format(name: str) -> Replica:
         return bench.build(model, replace(useful, weights=name), None).replica
@@ -75,13 +83,20 @@ def inverse(model: str, flags: ReplicaFlags, useful: ReplicaFlags, bench: Workbe
         pairs = tuple(search.at_once(replica, longest.longest_tokens))
     return Inverse(
         longest=longest, concurrency=tuple(pairs), gpus=gpus,
-        ranks=search.by_ranks(with_ranks, replica.host.gpus), formats=search.by_format(with_format, formats(replica)),
+        ranks=search.by_ranks(with_ranks, replica.host.gpus, way), formats=search.by_format(with_format, formats(replica)),
     )  # fmt: skip
 
 
-def sizes(bench: Workbench, model: ModelSpec) -> Mapping[str, Sequence[int]]:
-    """Tensor-parallel sizes that one machine of each kind of GPU offers, smallest first."""
-    from llmplan.planner.hosts import host_for
+def _on_ranks(flags: ReplicaFlags, way: str, ranks: int) -> ReplicaFlags:
+    """The flags with so many GPUs in one group."""
+    if way == "tp":
+        return replace(flags, gpus=None, tp=ranks)
+    return replace(flags, gpus=None, pp=ranks)
+
+
+def sizes(bench: Workbench, heads: int) -> Mapping[str, Sequence[int]]:
+    """Parallel sizes that one machine of each kind of GPU offers, smallest first; they divide `heads`, unless 0."""
+    from llmplan.plan.hosts import host_for
     from llmplan.planner.inverse import RANKS
 
     found: dict[str, Sequence[int]] = {}
@@ -91,7 +106,7 @@ def sizes(bench: Workbench, model: ModelSpec) -> Mapping[str, Sequence[int]]:
         except LlmplanError:
             found[gpu_id] = ()
             continue
-        found[gpu_id] = [tp for tp in RANKS if tp <= host.gpus and model.divisible_heads % tp == 0]
+        found[gpu_id] = [tp for tp in RANKS if tp <= host.gpus and heads % tp == 0]
     return found
 
 

@@ -135,8 +135,12 @@ class ReplicaFlags:
         str | None, typer.Option("--host", metavar="ID", help="Host around the GPUs (default: the usual one).")
     ] = None
     engine: Annotated[
-        str, typer.Option("--engine", metavar="ID[@VERSION]", envvar="LLMPLAN_ENGINE", help="Serving engine.")
-    ] = "vllm"
+        str | None,
+        typer.Option(
+            "--engine", metavar="ID[@VERSION]", envvar="LLMPLAN_ENGINE",
+            help="Serving engine (default: vllm; llama-cpp for a GGUF file).",
+        ),
+    ] = None  # fmt: skip
     engine_version: Annotated[
         str | None, typer.Option("--engine-version", metavar="V", help="Version of the engine.")
     ] = None
@@ -144,7 +148,7 @@ class ReplicaFlags:
         str, typer.Option("--weights", metavar="FMT", help="Weight format; auto is the checkpoint's own.")
     ] = "auto"
     kv_cache: Annotated[
-        str, typer.Option("--kv-cache", metavar="FMT", help="KV cache format; auto is the 16-bit type.")
+        str, typer.Option("--kv-cache", metavar="FMT", help="KV cache format; auto is what the checkpoint asks for, else the 16-bit type.")
     ] = "auto"
     max_model_len: Annotated[int | None, count("--max-model-len", "Longest request, input plus output.")] = None
     max_num_seqs: Annotated[int | None, count("--max-num-seqs", "Most sequences in one step.", at_most=1_000_000)] = (

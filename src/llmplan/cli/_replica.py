@@ -30,17 +30,20 @@ class Built:
 
     replica: Replica
     assumed: Mapping[str, str]
+    stored: WeightFormat
+    """of the files: a 32-bit checkpoint is loaded in 16"""
 
 
 def build(model: ModelSpec, flags: ReplicaFlags, catalog: Catalog, request_tokens: int | None) -> Built:
     """A replica from flags and catalogue. What is not said is the engine's own default for this GPU, and is noted."""
+    from llmplan import memory
     from llmplan.plan.deployment import Replica
-    from llmplan.planner.hosts import host_for
+    from llmplan.plan.hosts import host_for
 
     if flags.gpu is None:
         raise UsageError("which GPU? --gpu is missing", hints=["llmplan catalog list gpus"])
     gpu = catalog.gpus[flags.gpu]
-    engine = find_engine(flags, catalog)
+    engine = find_engine(flags, catalog, model)
     host = catalog.hosts[flags.host] if flags.host else host_for(gpu, catalog.hosts)
     weights, kv = formats(model, flags, gpu)
     settings = settings_for(model, flags, gpu, engine, request_tokens)
@@ -52,12 +55,19 @@ def build(model: ModelSpec, flags: ReplicaFlags, catalog: Catalog, request_token
     if engine.ref not in catalog.engines:
         profile = nearest_version(engine.id, engine.version, catalog).ref
         assumed |= {"engine": f"{engine.ref}, which has no profile: defaults of {profile}"}
-    return Built(replica=replica, assumed=assumed)
+    stored = memory.weight_format(flags.weights, model)
+    return Built(replica=replica, assumed=assumed, stored=stored)
 
 
-def find_engine(flags: ReplicaFlags, catalog: Catalog) -> EngineSpec:
+DEFAULT_ENGINE = "vllm"
+GGUF_ENGINE = "llama-cpp"
+"""what reads GGUF files, where no engine is named"""
+
+
+def find_engine(flags: ReplicaFlags, catalog: Catalog, model: ModelSpec) -> EngineSpec:
     """The engine by `ID`, `ID@VERSION` or `--engine-version`; a version without a profile takes the nearest one's."""
-    name, _, version = flags.engine.partition("@")
+    usual = GGUF_ENGINE if model.checkpoint_format.startswith("gguf-") and flags.weights == "auto" else DEFAULT_ENGINE
+    name, _, version = (flags.engine or usual).partition("@")
     if version and flags.engine_version and version != flags.engine_version:
         raise UsageError(f"--engine {flags.engine} and --engine-version {flags.engine_version} contradict each other")
     version = (version or flags.engine_version or "").strip().removeprefix("v")
@@ -104,16 +114,18 @@ def parallelism(flags: ReplicaFlags) -> Parallelism:
 
 
 def formats(model: ModelSpec, flags: ReplicaFlags, gpu: GpuSpec) -> tuple[WeightFormat, KvFormat]:
-    """Weight and KV format; bf16 that nobody asked for becomes fp16 on a GPU without bf16 arithmetic."""
+    """Weight and KV format as loaded, where nobody asked for others: 16 bit for a 32-bit checkpoint, to which engines
+    cast it, and fp16 for bf16 on a GPU without bf16 arithmetic."""
     from llmplan import memory
 
     weights = memory.weight_format(flags.weights, model)
     kv = memory.kv_format(flags.kv_cache, model)
-    if not gpu.supports("bf16") and gpu.supports("fp16"):
-        if flags.weights == "auto" and weights.id == "bf16":
-            weights = memory.weight_format("fp16", model)
-        if flags.kv_cache == "auto" and kv.id == "bf16":
-            kv = memory.kv_format("fp16", model)
+    lacks_bf16 = not gpu.supports("bf16") and gpu.supports("fp16")
+    half = "fp16" if lacks_bf16 else "bf16"
+    if flags.weights == "auto" and weights.id in ("fp32", "bf16"):
+        weights = memory.weight_format(half, model)
+    if flags.kv_cache == "auto" and (kv.id == "bf16" or model.checkpoint_format == "fp32"):
+        kv = memory.kv_format(half, model)
     return weights, kv
 
 
@@ -179,7 +191,7 @@ def context_tokens(model: ModelSpec, flags: ReplicaFlags, request_tokens: int | 
 def assumptions(flags: ReplicaFlags, replica: Replica) -> dict[str, str]:
     """Every default that matters and was not asked for, to be printed with the answer."""
     settings = replica.settings
-    said_version = flags.engine_version is not None or "@" in flags.engine
+    said_version = flags.engine_version is not None or "@" in (flags.engine or "")
     chosen = {
         "engine": (not said_version, replica.engine.ref),
         "weights": (flags.weights == "auto", replica.weights.id),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from llmplan.cli._catalog import find_model
 from llmplan.cli._replica import Built, build
+from llmplan.errors import DataError
 
 if TYPE_CHECKING:
     from llmplan.cli._options import ReplicaFlags
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from llmplan.spec.formats import WeightFormat
     from llmplan.spec.model import ModelSpec
 
+AUTO = "auto"
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
@@ -35,7 +37,10 @@ class Workbench:
 
     def model(self, text: str, weights: str) -> ModelSpec:
         """The model that was named; the weight format decides for a file that states no type."""
-        return _once(self._models, (text, weights), lambda: find_model(text, self.catalog, (weights,)))
+        try:
+            return _once(self._models, (text, AUTO), lambda: find_model(text, self.catalog))
+        except DataError:
+            return _once(self._models, (text, weights), lambda: find_model(text, self.catalog, (weights,)))
 
     def build(self, model: str, flags: ReplicaFlags, request_tokens: int | None) -> Built:
         """The replica that the flags describe; `request_tokens` is input plus output where a load is known."""
@@ -57,15 +62,12 @@ class Workbench:
 
         return _once(self._checks, id(replica), lambda: (replica, checks.run(replica)))[1]
 
-    def checkpoint_bytes(self, replica: Replica) -> int:
-        """Size of the checkpoint on disk in the replica's weight format."""
+    def checkpoint_bytes(self, built: Built) -> int:
+        """Size of the checkpoint on disk in the format that was asked for."""
         from llmplan import memory
 
-        return _once(
-            self._checkpoints,
-            (replica.model.id, replica.weights),
-            lambda: memory.checkpoint_bytes(replica.model, replica.weights),
-        )
+        model, stored = built.replica.model, built.stored
+        return _once(self._checkpoints, (model.id, stored), lambda: memory.checkpoint_bytes(model, stored))
 
     def calibration(self, replica: Replica) -> Calibration:
         """The coefficients that apply."""

@@ -14,11 +14,8 @@ from llmplan.cli._options import ModelArgument, ModelCatalogFlags, OutputFlags, 
 from llmplan.errors import NoFeasiblePlanError, UsageError
 
 if TYPE_CHECKING:
-    from llmplan.plan.finetune import FinetuneAnswer, FinetuneMemory, FinetuneSetup, Remedy
-    from llmplan.plan.outcome import Rejection
+    from llmplan.plan.finetune import FinetuneAnswer, FinetuneRequest
     from llmplan.spec.catalog import Catalog
-    from llmplan.spec.gpu import GpuSpec
-    from llmplan.spec.model import ModelSpec
 
 METHODS = ("full", "lora", "qlora")
 CHECKPOINTING = ("on", "offloaded", "off", "unknown")
@@ -32,8 +29,8 @@ SCOPES = ("allocated", "reserved", "device")
 CHECKPOINTING_WORDS = {"true": "on", "yes": "on", "false": "off", "no": "off", "unstated": "unknown"}
 TARGET_WORDS = {"all": "all-linear", "default": "q,v", "qv": "q,v", "q-v": "q,v"}
 """other words for the same, as configurations of training libraries have them"""
-DEFAULT_RANK = 16
-DEFAULT_TARGETS = "all-linear"
+TARGET_GROUPS = ("all-linear", "q,v", "attention", "mlp", "unknown")
+"""those of memory.finetune, which --help need not import"""
 
 
 def register(app: typer.Typer) -> None:
@@ -128,112 +125,40 @@ def finetune(model: ModelArgument, *, run: FinetuneFlags, catalog: ModelCatalogF
 
 def answer_for(name: str, run: FinetuneFlags, catalog: Catalog) -> FinetuneAnswer:
     """The answer to one set of flags."""
-    from llmplan.memory import finetune as core
-    from llmplan.memory.finetune import fit as inverse
-    from llmplan.memory.formats import weight_format
-    from llmplan.plan.finetune import FinetuneAnswer
+    from llmplan.planner import finetune as planner
 
     model = find_model(name, catalog, (run.weights,))
     gpu = catalog.gpus[run.gpu] if run.gpu else None
-    setup, assumed = setup_of(model, run)
-    memory = core.finetune_memory(setup, gpu.memory_bytes if gpu else None)
-    plain, quantized = weight_format("bf16"), weight_format("nf4")
-    found = inverse.fit(memory, gpu) if gpu else None
-    smallest = inverse.smallest_gpus(memory, catalog.gpus.values())
-    most = gpu.memory_bytes if gpu else None if smallest else max(each.memory_bytes for each in catalog.gpus.values())
-    remedies = inverse.remedies(setup, quantized, most)
-    return FinetuneAnswer(
-        memory=memory, scope=run.scope, fit=found, smallest=smallest, remedies=remedies, assumed=assumed,  # type: ignore[arg-type]
-        refusal=_refusal(memory, gpu, bool(found and found.fits), bool(smallest), remedies, catalog),
-        compared=inverse.ways(setup, quantized, plain),
+    return planner.answer(model, request_of(run), tuple(catalog.gpus.values()), gpu)
+
+
+def request_of(run: FinetuneFlags) -> FinetuneRequest:
+    """The flags as a question."""
+    from llmplan.plan.finetune import FinetuneRequest
+
+    return FinetuneRequest(
+        method=run.method, weights=run.weights, double_quant=run.double_quant, rank=run.rank,  # type: ignore[arg-type]
+        targets=None if run.targets is None else target_names(run.targets), batch=run.batch, seq_tokens=run.seq,
+        optimizer=run.optimizer, checkpointing=run.grad_checkpointing, attention=run.attention,  # type: ignore[arg-type]
+        precision=run.precision, lengths=run.lengths, stack=run.stack, gpus=run.gpus,  # type: ignore[arg-type]
+        sharding=run.sharding, offload=run.offload, scope=run.scope,  # type: ignore[arg-type]
     )  # fmt: skip
 
 
-def _refusal(
-    memory: FinetuneMemory,
-    gpu: GpuSpec | None,
-    fits: bool,
-    any_fits: bool,
-    remedies: tuple[Remedy, ...],
-    catalog: Catalog,
-) -> Rejection | None:
-    from llmplan.memory.finetune import fit as inverse
+def target_names(text: str) -> tuple[str, ...]:
+    """The modules of `--targets`; `q,v` is one group, anything else is a list of names.
 
-    if gpu is not None:
-        return None if fits else inverse.refuse(memory, f"one {gpu.id}", gpu.memory_bytes, remedies)
-    if any_fits:
-        return None
-    largest = max(catalog.gpus.values(), key=lambda each: each.memory_bytes)
-    name = f"any GPU of the catalogue, the largest is {largest.id}"
-    return inverse.refuse(memory, name, largest.memory_bytes, remedies)
-
-
-def setup_of(model: ModelSpec, run: FinetuneFlags) -> tuple[FinetuneSetup, dict[str, str]]:
-    """The run that the flags describe, every default filled in and named."""
-    from llmplan.memory import finetune as core
-    from llmplan.plan.finetune import FinetuneSetup
-
-    _consistent(run)
-    stack = core.stack(run.stack)
-    optimizer = core.optimizer(run.optimizer)
-    weights = core.base_format(model, run.method, run.weights, double_quant=run.double_quant)  # type: ignore[arg-type]
-    adapts = run.method != "full"
-    sharding = run.sharding or ("none" if run.gpus == 1 else "ddp" if adapts else "fsdp")
-    setup = FinetuneSetup(
-        model=model, method=run.method, weights=weights, optimizer=optimizer, stack=stack, batch=run.batch,  # type: ignore[arg-type]
-        seq_tokens=run.seq, rank=(run.rank or DEFAULT_RANK) if adapts else 0, targets=_targets(run.targets),
-        checkpointing=run.grad_checkpointing or stack.checkpointing, attention=run.attention,  # type: ignore[arg-type]
-        precision=run.precision, lengths=run.lengths, gpus=run.gpus, sharding=sharding, offload=run.offload,  # type: ignore[arg-type]
-    )  # fmt: skip
-    if adapts:
-        core.targets(setup)
-    return setup, assumptions(run, setup)
-
-
-def _targets(text: str | None) -> tuple[str, ...]:
-    """`q,v` is one group; anything else is a list of names."""
-    wanted = (text or DEFAULT_TARGETS).replace(" ", "")
+    >>> target_names("Default"), target_names("q_proj, v_proj")
+    (('q,v',), ('q_proj', 'v_proj'))
+    """
+    wanted = text.replace(" ", "")
     group = TARGET_WORDS.get(wanted.casefold(), wanted.casefold())
-    if group in ("q,v", DEFAULT_TARGETS):
+    if group in TARGET_GROUPS:
         return (group,)
-    return tuple(name for name in wanted.split(",") if name) or (DEFAULT_TARGETS,)
-
-
-def _consistent(run: FinetuneFlags) -> None:
-    """Refuse flags that contradict each other."""
-    if run.method == "full" and (run.rank is not None or run.targets is not None):
-        named = "--rank" if run.rank is not None else "--targets"
-        raise UsageError(f"{named} is for adapters, and --method full has none", hints=["--method lora"])
-    if run.gpus == 1 and run.sharding not in (None, "none"):
-        raise UsageError(f"--sharding {run.sharding} needs more than one GPU", hints=["for example --gpus 8"])
-    if run.gpus > 1 and run.sharding == "none":
-        raise UsageError(f"--gpus {run.gpus} with --sharding none would run {run.gpus} separate trainings",
-                         hints=["--sharding ddp divides the batch, fsdp the weights, too"])  # fmt: skip
-    if not run.double_quant and run.method != "qlora":
-        raise UsageError("--no-double-quant is for the NF4 base of qlora", hints=["--method qlora"])
-
-
-def assumptions(run: FinetuneFlags, setup: FinetuneSetup) -> dict[str, str]:
-    """Every setting that matters and may not have been asked for: the value that counts."""
-    said = {field: getattr(run, field) for field in ("grad_checkpointing", "sharding", "rank", "targets")}
-    adapts = run.method != "full"
-    chosen = {
-        "method": (run.method == "lora", run.method),
-        "weights": (run.weights == "auto", setup.weights.id),
-        "double_quant": (run.method == "qlora" and setup.weights.id == "nf4" and run.double_quant, "on"),
-        "rank": (adapts and said["rank"] is None, f"{setup.rank}"),
-        "targets": (adapts and said["targets"] is None, DEFAULT_TARGETS),
-        "batch": (run.batch == 1, "1"),
-        "seq": (run.seq == FinetuneFlags().seq, f"{run.seq}"),
-        "optimizer": (run.optimizer == "adamw", "adamw"),
-        "grad_checkpointing": (said["grad_checkpointing"] is None, setup.checkpointing),
-        "attention": (run.attention == "flash", "flash"),
-        "precision": (not adapts and run.precision == "bf16", "bf16"),
-        "lengths": (run.lengths == "varied", "varied"),
-        "stack": (run.stack == "hf", "hf"),
-        "sharding": (run.gpus > 1 and said["sharding"] is None, setup.sharding),
-    }
-    return {name: value for name, (assumed, value) in chosen.items() if assumed}
+    names = tuple(name for name in wanted.split(",") if name)
+    if not names:
+        raise UsageError("--targets names no module", hints=[f"--targets takes {', '.join(TARGET_GROUPS)}, or names"])
+    return names
 
 
 def _show(answer: FinetuneAnswer, output: OutputFlags) -> None:

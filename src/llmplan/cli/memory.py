@@ -37,7 +37,7 @@ def memory(
     cases: _cases.CasesOption = None,
     against_log: Annotated[
         Path | None,
-        typer.Option("--against-log", metavar="FILE", help="Compare with what a vLLM start-up log printed."),
+        typer.Option("--against-log", metavar="FILE", help="Compare with what a start-up log of vLLM or SGLang printed."),
     ] = None,
     fit: Annotated[
         bool,
@@ -71,7 +71,7 @@ def memory(
         return _fit.answer(model, replica, bench, output)
     built = bench.build(model, replica, None)
     outcome = bench.budget(built.replica)
-    _show(built, outcome, bench, output, comparisons(outcome, against_log))
+    _show(built, outcome, bench, output, comparisons(built.replica, outcome, against_log))
     if not fits(outcome):
         return NoFeasiblePlanError.exit_code
     demand_startable(built, bench.checks(built.replica), bench.catalog)
@@ -85,7 +85,9 @@ def fits(outcome: MemoryBudget | Rejection) -> bool:
     return isinstance(outcome, MemoryBudget)
 
 
-def comparisons(outcome: MemoryBudget | Rejection, log: Path | None) -> tuple[Comparison, ...]:
+def comparisons(
+    replica: Replica, outcome: MemoryBudget | Rejection, log: Path | None
+) -> tuple[Comparison, ...]:
     """Plan beside measurement, for each figure of the log."""
     if log is None:
         return ()
@@ -94,7 +96,7 @@ def comparisons(outcome: MemoryBudget | Rejection, log: Path | None) -> tuple[Co
     from llmplan.plan.outcome import MemoryBudget
 
     seen = read_startup_log(log)
-    return tuple(compare(outcome, seen)) if isinstance(outcome, MemoryBudget) else ()
+    return tuple(compare(outcome, seen, replica.settings.max_model_len)) if isinstance(outcome, MemoryBudget) else ()
 
 
 def _show(
@@ -106,13 +108,14 @@ def _show(
 ) -> None:
     from llmplan.report import memory as view
 
-    size_bytes = bench.checkpoint_bytes(built.replica)
+    size_bytes = bench.checkpoint_bytes(built)
     checks = bench.checks(built.replica)
     _console.answer(
         output.chosen,
         record=lambda: record(built, outcome, bench) | view.compared_record(compared),
         document=lambda: view.document(
-            built.replica, outcome, size_bytes, checks, built.assumed, compared, explain=output.explain
+            built.replica, outcome, (size_bytes, built.stored.id), checks, built.assumed, compared,
+            explain=output.explain,
         ),
     )
 
@@ -126,7 +129,7 @@ def record(built: Built, outcome: MemoryBudget | Rejection, bench: Workbench) ->
     return json.memory(
         replica,
         outcome,
-        bench.checkpoint_bytes(replica),
+        bench.checkpoint_bytes(built),
         kv_bytes_per_token_per_gpu(replica.model, replica.kv, replica.parallel),
         bench.checks(replica),
         built.assumed,

@@ -47,7 +47,11 @@ LIMITS: Mapping[str, EngineLimits] = {
             "int8": _since(_TURING, _HOPPER),
             "mxfp4": _since(_AMPERE),
         },
-        kv={"bf16": _since(_TURING), "fp16": _since(_TURING), "fp8": _since(_AMPERE), "int8": _since(_AMPERE)},
+        kv={
+            **dict.fromkeys(("bf16", "fp16"), _since(_TURING)),
+            **dict.fromkeys(("fp8", "int8"), _since(_AMPERE)),
+            "fp8-ds-mla": _since(_HOPPER),
+        },
         source="vLLM 0.33.0, get_min_capability() of each quantization method; GGUF and bitsandbytes are plugins",
     ),
     "tensorrt-llm": EngineLimits(

@@ -10,14 +10,14 @@ from llmplan import units
 from llmplan.emit.launch_file import Env, Word
 from llmplan.emit.selection import Launch
 from llmplan.emit.vllm_flags import LORA_RANKS, VLLM_FLAGS
-from llmplan.emit.weights import Checkpoint, dtype_name
+from llmplan.emit.weights import DTYPES, Checkpoint, dtype_name
 from llmplan.errors import UsageError
 from llmplan.plan.deployment import Replica
 
 PORT = 8000
 MASTER_PORT = 29501
 DP_RPC_PORT = 13345
-KV_DTYPES: Mapping[str, str] = {"fp8": "fp8", "int8": "int8_per_token_head"}
+KV_DTYPES: Mapping[str, str] = {"fp8": "fp8", "fp8-ds-mla": "fp8_ds_mla", "int8": "int8_per_token_head"}
 
 Value: TypeAlias = int | float | str | bool | Env
 Options: TypeAlias = dict[str, Value]
@@ -107,7 +107,8 @@ def _kv_dtype(replica: Replica) -> str:
     if known is not None:
         return known
     if replica.kv.bytes_per_element == 2:
-        return dtype_name(replica)
+        own = dtype_name(replica)
+        return own if own != DTYPES["fp32"] else DTYPES[replica.kv.id]
     raise UsageError(
         f"vLLM has no KV cache format {replica.kv.id!r} in this table", hints=["llmplan recommend ... --kv-cache fp8"]
     )

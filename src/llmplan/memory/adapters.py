@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from llmplan.memory.places import places
 from llmplan.memory.shards import rank_part
 from llmplan.plan.deployment import Parallelism, Replica
 from llmplan.spec.identity import remembered
 from llmplan.spec.model import ModelSpec, TensorRole
-
-HALF_BYTES = 2
+from llmplan.spec.places import places
+from llmplan.units import HALF_BYTES
 
 
 @remembered

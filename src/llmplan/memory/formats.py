@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from llmplan.errors import UnknownIdError, UsageError
 from llmplan.spec.formats import KV_FORMATS, WEIGHT_FORMATS, KvFormat, WeightFormat
-from llmplan.spec.model import ModelSpec
+from llmplan.spec.model import CompressedAttention, ModelSpec
 
 AUTO = "auto"
+PACKED = "fp8-ds-mla"
 WIDENED = {"fp32": "fp16", "float32": "fp16"}
 """KV cache of a 32-bit checkpoint: engines run it in 16 bit (vLLM: `--dtype auto` takes float16 for float32)."""
 
@@ -75,7 +76,10 @@ def variant(base: WeightFormat, suffix: str) -> WeightFormat:
 
 
 def kv_format(name: str, model: ModelSpec | None = None) -> KvFormat:
-    """The KV-cache format called `name`; `auto` is the model's own 16-bit type, also for a quantized checkpoint.
+    """The KV-cache format called `name`; `auto` is what a quantized checkpoint asks for, else the 16-bit type.
+
+    For sparse and compressed latents `fp8` is the packed layout, as in the engines, and compressed ones take no other
+    unless told (vLLM 0.33 models/deepseek_v4/attention.py).
 
     >>> kv_format("fp8").bytes_per_element
     1.0
@@ -84,9 +88,11 @@ def kv_format(name: str, model: ModelSpec | None = None) -> KvFormat:
     if folded == AUTO:
         if model is None:
             raise UsageError("KV format 'auto' needs a model", hints=["name a format, for example --kv-cache bf16"])
-        folded = WIDENED.get(model.dtype, model.dtype)
+        compressed = any(isinstance(mixer, CompressedAttention) for mixer in model.mixers())
+        folded = PACKED if compressed else model.kv_cache_format or WIDENED.get(model.dtype, model.dtype)
     if folded in _KV:
-        return _KV[folded]
+        found = _KV[folded]
+        return _KV[PACKED] if found.id == "fp8" and model is not None and model.packs_latents else found
     raise UnknownIdError("KV format", name, [AUTO, *_KV], listing=f"one of {', '.join(_ids(KV_FORMATS))}")
 
 

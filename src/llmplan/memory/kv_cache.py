@@ -3,25 +3,40 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from llmplan.memory.stages import layers_in, stage_ranges
+from llmplan.memory.stages import stage_ranges
 from llmplan.plan.deployment import Parallelism
+from llmplan.spec.caches import entry_bytes, state_bytes
 from llmplan.spec.formats import KvFormat
 from llmplan.spec.identity import remembered
-from llmplan.spec.model import Cache, Mixer, ModelSpec, State
+from llmplan.spec.model import (
+    CompressedAttention,
+    GqaAttention,
+    LayerGroup,
+    Mixer,
+    MlaAttention,
+    ModelSpec,
+    RecurrentKind,
+    RecurrentMixer,
+)
+from llmplan.units import HALF_BYTES
 
-FP32_BYTES = 4
-HALF_BYTES = 2
 CELL_STEP = 256
 """llama.cpp rounds the cells of a window up to this"""
+PACKED_PAGE_BYTES = 576
+"""pages of packed latents that are compressed are rounded up to this, so that kernels read them in whole rows"""
+PLAIN_PAGE_BYTES = 512
+"""the same where they are not packed"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheKind:
     """`layers` layers whose cache is alike on one GPU: `entry_bytes` for every `tokens_per_entry` tokens.
 
-    `window_tokens` None: of the whole context. `state`: `entry_bytes` once per sequence.
+    `window_tokens` None: of the whole context. `state`: `entry_bytes` once per sequence, of a `recurrence` if one.
     """
 
     layers: int
@@ -34,11 +49,21 @@ class CacheKind:
     state: bool = False
     buffer_tokens: int | None = None
     """tokens of a block of a buffer, which no token stays in"""
+    page_multiple_bytes: int = 1
+    """a page is rounded up to a multiple of this"""
+    recurrence: RecurrentKind | None = None
 
     @property
     def token_bytes(self) -> float:
         """Bytes that one more token inside the window takes in one layer."""
         return 0.0 if self.state or self.buffer_tokens else self.entry_bytes / self.tokens_per_entry
+
+    def page_bytes(self, block_tokens: int) -> float:
+        """Bytes of one layer in a block of so many tokens: whole entries, rounded up."""
+        if self.state:
+            return self.entry_bytes
+        entries = block_tokens // self.tokens_per_entry
+        return math.ceil(entries * self.entry_bytes / self.page_multiple_bytes) * self.page_multiple_bytes
 
     def held_bytes(self, length_tokens: float) -> float:
         """Bytes of one layer for a sequence of this length."""
@@ -48,76 +73,60 @@ class CacheKind:
         return seen * self.token_bytes
 
 
-def entry_bytes(cache: Cache, kv: KvFormat, tp: int) -> float:
-    """Bytes of one entry of one layer's cache on one GPU.
-
-    cache: what the layer keeps; kv: the cache's number format; tp [ranks].
-    GQA: max(1, kv_heads / tp) (d_k + d_v) b. A latent: (r_kv + d_rope) b, or its packed bytes where the format packs
-    latents, the same on every rank. An index: its own bytes.
-    Valid for all TP; fewer KV heads than ranks are replicated. Reference: vLLM 0.33 v1/kv_cache_interface.py.
-
-    >>> from llmplan.memory.formats import kv_format
-    >>> gqa = Cache(heads=8, elements=256)
-    >>> [entry_bytes(gqa, kv_format("bf16"), tp) for tp in (1, 4, 16)]
-    [4096.0, 1024.0, 512.0]
-    """
-    if cache.fixed_bytes is not None:
-        return cache.fixed_bytes
-    if cache.packed_bytes is not None and kv.packs_latents:
-        return cache.packed_bytes
-    heads = 1 if cache.latent else math.ceil(cache.heads / tp)
-    return heads * cache.elements * kv.bytes_per_element
-
-
-def state_bytes(state: State, tp: int) -> float:
-    """Bytes of one layer's state of one sequence on one GPU.
-
-    state: heads x elements; tp [ranks]. ceil(heads / tp) x elements x 2 B, or 4 B in 32 bit.
-    Valid for all TP; fewer groups than ranks are replicated. Reference: vLLM 0.33 layers/mamba/mamba_utils.py.
-
-    >>> state_bytes(State(heads=32, elements=128 * 128, dtype="fp32"), 2)
-    1048576.0
-    """
-    width = FP32_BYTES if state.dtype == "fp32" else HALF_BYTES
-    return float(math.ceil(state.heads / tp) * state.elements * width)
-
-
 @remembered
 def cache_kinds(model: ModelSpec, kv: KvFormat, tp: int, pp: int) -> tuple[CacheKind, ...]:
     """The layers of the fullest stage by equal cache, most layers first."""
-    stages = (_stage_kinds(model, kv, tp, stage) for stage in stage_ranges(model.layer_count, pp))
+    layers = layer_kinds(model, kv, tp)
+    stages = (_counted(layers[stage.start : stage.stop]) for stage in stage_ranges(model.layer_count, pp))
     return max(stages, key=lambda kinds: sum(kind.layers * (kind.token_bytes or kind.entry_bytes) for kind in kinds))
 
 
-def _stage_kinds(model: ModelSpec, kv: KvFormat, tp: int, stage: range) -> tuple[CacheKind, ...]:
-    counts: dict[CacheKind, float] = {}
+def _counted(layers: Sequence[Sequence[CacheKind]]) -> tuple[CacheKind, ...]:
+    counts = Counter(kind for kept in layers for kind in kept)
+    return tuple(replace(kind, layers=count) for kind, count in counts.most_common())
+
+
+@remembered
+def layer_kinds(model: ModelSpec, kv: KvFormat, tp: int) -> tuple[tuple[CacheKind, ...], ...]:
+    """What each layer of the stack keeps on one GPU, in order.
+
+    model, kv: what is cached; tp [ranks]. Layers whose positions nobody stated are spread evenly.
+    Valid for all inventories. Reference: `LayerGroup.indices`.
+    """
+    places: list[tuple[float, LayerGroup]] = []
+    stated = all(len(group.indices) == group.count for group in model.layers)
     for group in model.layers:
-        for kind in (kind for mixer in group.mixers for kind in _kinds_of(mixer, kv, tp)):
-            counts[kind] = counts.get(kind, 0.0) + layers_in(group, model, stage)
-    kinds = (
-        CacheKind(
-            layers=math.ceil(count), entry_bytes=kind.entry_bytes, tokens_per_entry=kind.tokens_per_entry,
-            window_tokens=kind.window_tokens, chunked=kind.chunked, latent=kind.latent, index=kind.index,
-            state=kind.state, buffer_tokens=kind.buffer_tokens,
-        )
-        for kind, count in counts.items()
-        if count > 0
-    )  # fmt: skip
-    return tuple(sorted(kinds, key=lambda kind: -kind.layers))
+        places += [(group.indices[i] if stated else (i + 0.5) / group.count, group) for i in range(group.count)]
+    kept = {id(group): tuple(_all_kinds(group, kv, tp)) for group in model.layers}
+    return tuple(kept[id(group)] for _, group in sorted(places, key=lambda place: place[0]))
+
+
+def _all_kinds(group: LayerGroup, kv: KvFormat, tp: int) -> list[CacheKind]:
+    return [kind for mixer in group.mixers for kind in _kinds_of(mixer, kv, tp)]
 
 
 def _kinds_of(mixer: Mixer, kv: KvFormat, tp: int) -> list[CacheKind]:
-    """What one layer's mixer keeps; all its states are one."""
+    """What one layer's mixer keeps; all its states are one.
+
+    An index of pooled keys also keeps the keys (of latents, their gates too) of the pool that is not full yet.
+    """
+    multiple = 1
+    if isinstance(mixer, CompressedAttention):
+        multiple = PACKED_PAGE_BYTES if kv.packs_latents else PLAIN_PAGE_BYTES
     found = [
         CacheKind(
             layers=1, entry_bytes=entry_bytes(cache, kv, tp), tokens_per_entry=cache.tokens_per_entry,
             window_tokens=cache.window_tokens, chunked=cache.chunked, latent=cache.latent,
-            index=cache.fixed_bytes is not None, buffer_tokens=cache.buffer_tokens,
+            index=cache.fixed_bytes is not None, buffer_tokens=cache.buffer_tokens, page_multiple_bytes=multiple,
         )
         for cache in mixer.caches
     ]  # fmt: skip
-    if mixer.states:
-        found.append(CacheKind(layers=1, entry_bytes=sum(state_bytes(s, tp) for s in mixer.states), state=True))
+    if isinstance(mixer, RecurrentMixer) and mixer.states:
+        kept = sum(state_bytes(state, tp) for state in mixer.states)
+        found.append(CacheKind(layers=1, entry_bytes=kept, state=True, recurrence=mixer.kind))
+    if isinstance(mixer, GqaAttention | MlaAttention) and mixer.indexer and mixer.indexer.pool_tokens > 1:
+        numbers = mixer.indexer.pool_tokens * mixer.indexer.head_dim * (2 if isinstance(mixer, MlaAttention) else 1)
+        found.append(CacheKind(layers=1, entry_bytes=float(HALF_BYTES * numbers), state=True))
     return found
 
 
@@ -146,14 +155,14 @@ def in_flight_tokens(max_num_batched_tokens: int, pp: int, *, asynchronous: bool
     """Tokens that may be scheduled beyond what is computed, which a sliding window must keep.
 
     max_num_batched_tokens [tokens] per step; pp [stages]; asynchronous: whether the next step is scheduled early.
-    Steps in flight: the number of stages under PP, else 2 with asynchronous scheduling, else 1.
-    Valid for vLLM 0.33, which is asynchronous; early versions were not. Reference: vLLM 0.33
-    v1/kv_cache_interface.py.
+    Steps in flight: one for every stage, and one more with asynchronous scheduling.
+    Valid for vLLM 0.33, which is asynchronous; early versions were not, and later ones at first not across stages.
+    Reference: vLLM 0.33 config/vllm.py.
 
-    >>> in_flight_tokens(2048, 1), in_flight_tokens(2048, 1, asynchronous=False)
-    (4096, 2048)
+    >>> in_flight_tokens(2048, 1), in_flight_tokens(2048, 1, asynchronous=False), in_flight_tokens(2048, 4)
+    (4096, 2048, 10240)
     """
-    return max_num_batched_tokens * (pp if pp > 1 else 1 + asynchronous)
+    return max_num_batched_tokens * (pp + asynchronous)
 
 
 def contiguous_cache_bytes(

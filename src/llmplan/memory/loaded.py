@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from llmplan.memory.places import Part, Place
 from llmplan.spec.model import (
     CompressedAttention,
     GqaAttention,
@@ -18,7 +17,8 @@ from llmplan.spec.model import (
     Shard,
     TensorRole,
 )
-from llmplan.units import MIB
+from llmplan.spec.places import Part, Place
+from llmplan.units import HALF_BYTES, MIB
 
 SMALLEST_BYTES: Final = 512
 SMALL_BYTES: Final = MIB
@@ -26,7 +26,6 @@ OWN_SEGMENT_BYTES: Final = 10 * MIB
 SHARED_SEGMENT_BYTES: Final = 20 * MIB
 SEGMENT_STEP_BYTES: Final = 2 * MIB
 UNSPLIT_REST_BYTES: Final = MIB
-HALF_BYTES: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

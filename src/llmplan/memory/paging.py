@@ -7,33 +7,45 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from llmplan.memory.kv_cache import CacheKind, cache_kinds
+from llmplan.memory.kv_cache import CacheKind, cache_kinds, layer_kinds
+from llmplan.memory.stages import stage_ranges
+from llmplan.memory.tables import Page, block_tables, is_packed, stride_bytes, widest
 from llmplan.plan.cache import CacheGroup, CacheLayout
 from llmplan.spec.formats import KvFormat
 from llmplan.spec.identity import remembered
-from llmplan.spec.model import ModelSpec
+from llmplan.spec.model import ModelSpec, RecurrentKind
 
 KERNEL_BLOCK_TOKENS: Final = 16
 """attention kernels take blocks of a multiple of this"""
 LATENT_BLOCK_TOKENS: Final = 128
 """the same for latents beside recurrences"""
+INDEX_BLOCK_TOKENS: Final = {True: 64, False: 128}
+"""least tokens of a block beside an index: of latents, of keys and values"""
+POOLED_BLOCK_KEYS: Final = 32
+"""least keys of a block of an index whose keys stand for several tokens"""
 PACKED_BLOCK_TOKENS: Final = 256
 """tokens of a block where latents are compressed"""
 WINDOW_BLOCK_TOKENS: Final = 64
 """tokens of a block of a window of latents beside those"""
+CHECKPOINT_TOKENS: Final = {RecurrentKind.GATED_DELTA: 64}
+"""where prefill kernels write states from inside a prompt, they do so at multiples of this"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paging:
-    """What the engine's version decides.
+    """What the engine, its version and the GPU decide.
 
     `grouped`: layers of different reach have block tables of their own; else every layer keeps every token.
     `state_blocks`: blocks that a recurrent group holds of a request: two where prefixes of states are cached.
+    `checkpoints`: recurrences of which a state from inside a prompt is kept as well then, in one block more.
+    `states_apart`: states have a pool of their own and no part in blocks.
     `dcp`: ranks that share one copy of what attention keeps of the whole context.
     """
 
     grouped: bool = True
     state_blocks: int = 2
+    checkpoints: frozenset[RecurrentKind] = frozenset()
+    states_apart: bool = False
     dcp: int = 1
 
 
@@ -50,85 +62,86 @@ def cache_layout(
     One reach (all full attention, or all the same window): one group, a block holds every layer's page. Recurrences:
     the block of attention grows until a page holds a state, and states are padded to it. Mixed reaches: pages are
     brought to the largest (more tokens per block where it divides, else padded), layers dealt into groups of g = the
-    smallest kind's layers (or the largest's if under 1.5 times that), a block is g pages. With an index of latents the
-    pages of a group lie side by side instead, and a block is as wide as the widest group. Decode context parallel: a
-    block of full attention covers dcp times its tokens.
+    smallest kind's layers (or the largest's if under 1.5 times that), a block is g pages. With compressed latents the
+    pages of a group lie side by side instead, and a block is as wide as the widest group. Stages of a pipeline share
+    the groups of the whole model, and the widest block decides. Decode context parallel: a block of full attention
+    covers dcp times its tokens.
     Valid for vLLM 0.10 to 0.33. Reference: vLLM 0.33 v1/core/kv_cache_planning.py, platforms/interface.py.
     """
-    kinds = cache_kinds(model, kv, tp, pp)
-    attention, states = [k for k in kinds if not k.state], [k for k in kinds if k.state]
-    if not kinds:
-        return CacheLayout(groups=(), block_bytes=0.0, token_bytes=0.0, block_tokens=block_tokens)
-    if not attention:
-        groups, block_bytes = _states_alone(states, model.max_context_tokens, paging)
-    elif not states and (not paging.grouped or len({(k.window_tokens, k.chunked) for k in attention}) == 1):
-        groups, block_bytes = _one_group(attention, block_tokens, paging)
-    elif any(kind.tokens_per_entry > 1 for kind in attention):
-        groups, block_bytes = _side_by_side(attention, max(block_tokens, PACKED_BLOCK_TOKENS))
-    else:
-        groups, block_bytes = _dealt(attention, states, block_tokens, paging)
-    groups = [
-        replace(group, block_tokens=group.block_tokens * paging.dcp)
-        if group.window_tokens is None and not group.state_blocks
-        else group
-        for group in groups
-    ]
+    pages = _pages(model, kv, tp, pp, block_tokens, paging)
+    tables = block_tables(pages, grouped=paging.grouped)
+    kept = cache_kinds(model, kv, tp, pp)
+    groups = [_group(table, paging, alone=all(page.kind.state for page in pages)) for table in tables]
     full = [group.block_tokens for group in groups if not group.state_blocks and group.window_tokens is None]
+    block_bytes = max((widest(table, lambda page: page.size_bytes) for table in tables), default=0.0)
+    if paging.grouped and is_packed(page.kind for page in pages):
+        multiple = stride_bytes(pages)
+        block_bytes = float(math.ceil(block_bytes / multiple) * multiple)
     return CacheLayout(
         groups=tuple(groups), block_bytes=block_bytes,
-        token_bytes=math.fsum(kind.layers * kind.token_bytes for kind in kinds) / paging.dcp,
-        state_bytes=math.fsum(kind.layers * kind.entry_bytes for kind in states),
-        block_tokens=min(full, default=groups[0].block_tokens),
+        token_bytes=math.fsum(kind.layers * kind.token_bytes for kind in kept) / paging.dcp,
+        state_bytes=math.fsum(kind.layers * kind.entry_bytes for kind in kept if kind.state),
+        block_tokens=min(full, default=groups[0].block_tokens if groups else block_tokens),
     )  # fmt: skip
 
 
-def _one_group(kinds: Sequence[CacheKind], block_tokens: int, paging: Paging) -> tuple[list[CacheGroup], float]:
-    """All layers share a block table; without groups, windows keep everything."""
-    first = kinds[0]
-    group = CacheGroup(
-        layers=sum(kind.layers for kind in kinds), block_tokens=block_tokens,
-        window_tokens=first.window_tokens if paging.grouped else None, chunked=first.chunked and paging.grouped,
-    )  # fmt: skip
-    return [group], math.fsum(kind.layers * kind.token_bytes for kind in kinds) * block_tokens
-
-
-def _states_alone(kinds: Sequence[CacheKind], context_tokens: int, paging: Paging) -> tuple[list[CacheGroup], float]:
-    """A model of recurrences alone: a block is the whole memory of one sequence."""
-    layers = sum(kind.layers for kind in kinds)
-    group = CacheGroup(layers=layers, block_tokens=context_tokens, state_blocks=paging.state_blocks)
-    return [group], math.fsum(kind.layers * kind.entry_bytes for kind in kinds)
-
-
-def _dealt(
-    attention: Sequence[CacheKind], states: Sequence[CacheKind], block_tokens: int, paging: Paging
-) -> tuple[list[CacheGroup], float]:
-    """Pages of one size, layers dealt into groups of one width."""
-    if states:
-        block_tokens = hybrid_block_tokens(attention, states, block_tokens)
-    page = max(kind.token_bytes * block_tokens for kind in attention)
-    page = max([page, *(kind.entry_bytes for kind in states)])
-    kinds = [*attention, *states]
-    counts = [kind.layers for kind in kinds]
-    width = max(counts) if max(counts) < 1.5 * min(counts) else min(counts)
-    groups: list[CacheGroup] = []
-    for kind in kinds:
-        if kind.state:
-            one = CacheGroup(layers=width, block_tokens=block_tokens, state_blocks=paging.state_blocks)
-        else:
-            fits, rest = divmod(page, kind.token_bytes * block_tokens)
-            tokens = block_tokens * int(fits) if rest == 0 else block_tokens
-            one = CacheGroup(
-                layers=width, block_tokens=tokens, window_tokens=kind.window_tokens, chunked=kind.chunked
+def _pages(model: ModelSpec, kv: KvFormat, tp: int, pp: int, block_tokens: int, paging: Paging) -> list[Page]:
+    """Every cache of every layer with the tokens that a block holds of it."""
+    layers = layer_kinds(model, kv, tp)
+    stages = [index for index, stage in enumerate(stage_ranges(model.layer_count, pp)) for _ in stage]
+    kinds = {kind for kept in layers for kind in kept if not (kind.state and paging.states_apart)}
+    attention, states = [k for k in kinds if not k.state], [k for k in kinds if k.recurrence]
+    packed = is_packed(kinds)
+    block_tokens = max(block_tokens, _least_tokens(attention)) if paging.grouped else block_tokens
+    state_page = 0.0
+    if states and attention:
+        counted = layer_kinds(model, replace(kv, packs_latents=False), tp) if kv.packs_latents else layers
+        attention = [kind for kept in counted for kind in kept if not kind.state]
+        block_tokens = hybrid_block_tokens(attention, states, block_tokens, _checkpoint_tokens(states, paging))
+        state_page = block_tokens * max(kind.token_bytes for kind in attention)
+    elif states:
+        block_tokens = model.max_context_tokens
+    found = []
+    for stage, kind in ((s, k) for s, kept in zip(stages, layers, strict=True) for k in kept if k in kinds):
+        if not paging.grouped and not kind.state:
+            found.append(
+                Page(kind=kind, stage=stage, tokens=block_tokens, size_bytes=kind.token_bytes * block_tokens)
             )  # fmt: skip
-        groups += [one] * math.ceil(kind.layers / width)
-    return groups, width * page
+            continue
+        latent_window = packed and kind.window_tokens is not None
+        tokens = kind.buffer_tokens or (WINDOW_BLOCK_TOKENS if latent_window else block_tokens)
+        size_bytes = max(kind.page_bytes(tokens), state_page if kind.recurrence else 0.0)
+        found.append(Page(kind=kind, stage=stage, tokens=tokens, size_bytes=size_bytes))
+    return found
 
 
-def hybrid_block_tokens(attention: Sequence[CacheKind], states: Sequence[CacheKind], block_tokens: int) -> int:
+def _least_tokens(attention: Sequence[CacheKind]) -> int:
+    """Tokens of a block that the kernels of an index ask for."""
+    pools = {kind.tokens_per_entry for kind in attention if kind.index}
+    if any(kind.buffer_tokens for kind in attention):
+        return PACKED_BLOCK_TOKENS
+    if max(pools, default=1) > 1:
+        return POOLED_BLOCK_KEYS * max(pools)
+    if not pools:
+        return 1
+    return INDEX_BLOCK_TOKENS[any(kind.latent and not kind.index for kind in attention)]
+
+
+def _checkpoint_tokens(states: Sequence[CacheKind], paging: Paging) -> int:
+    """Multiple of the tokens of a block at which every recurrence can keep a state."""
+    if paging.state_blocks < 2 or not all(kind.recurrence in paging.checkpoints for kind in states):
+        return 1
+    return math.lcm(*(CHECKPOINT_TOKENS.get(kind.recurrence, 1) for kind in states if kind.recurrence))
+
+
+def hybrid_block_tokens(
+    attention: Sequence[CacheKind], states: Sequence[CacheKind], block_tokens: int, multiple_tokens: int = 1
+) -> int:
     """Tokens of a block of attention that is at least as large as a layer's state [tokens].
 
-    attention, states: the kinds of layers; block_tokens [tokens]: the engine's block size.
-    align x ceil(state / (align x token bytes)), align = max(kernel's multiple, block size).
+    attention, states: the kinds of layers; block_tokens [tokens]: the engine's block size; multiple_tokens [tokens]:
+    what it must be a multiple of besides.
+    align x ceil(state / (align x token bytes)), align = lcm(max(kernel's multiple, block size), multiple).
     Valid for vLLM 0.10 to 0.33. Reference: vLLM 0.33 platforms/interface.py.
 
     >>> gdn = CacheKind(layers=36, entry_bytes=3 * 4096 * 2 + 16 * 128 * 128 * 2, state=True)
@@ -137,23 +150,19 @@ def hybrid_block_tokens(attention: Sequence[CacheKind], states: Sequence[CacheKi
     """
     latent = any(kind.latent for kind in attention)
     align = max(block_tokens, LATENT_BLOCK_TOKENS if latent else KERNEL_BLOCK_TOKENS)
+    align = math.lcm(align, multiple_tokens)
     token_bytes = max(kind.token_bytes for kind in attention)
     return align * math.ceil(max(kind.entry_bytes for kind in states) / (align * token_bytes))
 
 
-def _side_by_side(kinds: Sequence[CacheKind], block_tokens: int) -> tuple[list[CacheGroup], float]:
-    """Compressed latents: what sees the whole context is one group, windows are cut to fit a block of it."""
-    full = [kind for kind in kinds if kind.window_tokens is None]
-    widest = math.fsum(kind.layers * kind.token_bytes * block_tokens for kind in full)
-    groups = [CacheGroup(layers=sum(kind.layers for kind in full), block_tokens=block_tokens)]
-    alike: dict[tuple[int, int], list[CacheKind]] = {}
-    for kind in (kind for kind in kinds if kind.window_tokens is not None):
-        alike.setdefault((kind.buffer_tokens or WINDOW_BLOCK_TOKENS, kind.window_tokens or 0), []).append(kind)
-    for (tokens, window), same in alike.items():
-        layers = max(kind.layers for kind in same)
-        page = tokens * math.fsum(kind.entry_bytes * kind.layers for kind in same) / layers
-        width = max(1, int(widest // page))
-        one = CacheGroup(layers=min(width, layers), block_tokens=tokens, window_tokens=window)
-        groups += [one] * math.ceil(layers / width)
-        widest = max(widest, page)
-    return groups, widest
+def _group(table: Sequence[Page], paging: Paging, *, alone: bool) -> CacheGroup:
+    """A table's blocks of a request; recurrences `alone` have no prefixes to keep."""
+    page, kind = table[0], table[0].kind
+    layers = int(widest(table, lambda _: 1))
+    if kind.state:
+        kept = 1 if alone or kind.recurrence is None else paging.state_blocks
+        blocks = kept + (kept > 1 and kind.recurrence in paging.checkpoints)
+        return CacheGroup(layers=layers, block_tokens=page.tokens, state_blocks=blocks)
+    if kind.window_tokens is None or not paging.grouped:
+        return CacheGroup(layers=layers, block_tokens=page.tokens * paging.dcp)
+    return CacheGroup(layers=layers, block_tokens=page.tokens, window_tokens=kind.window_tokens, chunked=kind.chunked)

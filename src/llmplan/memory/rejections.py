@@ -116,6 +116,9 @@ def _more_memory(replica: Replica, factor: float) -> str:
     wanted = tp * 2 ** max(1, math.ceil(math.log2(max(factor, 1.0))))
     if replica.engine.tensor_parallel and wanted * replica.parallel.pp <= replica.host.gpus:
         return f"--tp {wanted}"
+    stages = replica.parallel.pp * math.ceil(factor)
+    if not replica.engine.tensor_parallel and replica.parallel.pp < stages <= replica.host.gpus:
+        return f"--pp {stages}"
     return _fewer_bits(replica, factor) or "--gpu with more memory"
 
 

@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass, replace
 
 from llmplan.memory.loaded import LoadedTensor, rotary_table_bytes, rounding_of_layers, unsplit_bytes
-from llmplan.memory.places import Place, places
 from llmplan.memory.stages import layers_in, stage_ranges
 from llmplan.memory.weights import tensor_bytes
 from llmplan.plan.deployment import Parallelism
@@ -14,6 +13,7 @@ from llmplan.spec.engine import EngineSpec
 from llmplan.spec.formats import WeightFormat
 from llmplan.spec.identity import remembered
 from llmplan.spec.model import ModelSpec, Shard, Tensor, TensorRole
+from llmplan.spec.places import Place, places
 from llmplan.spec.storage import matrix_bytes
 
 

@@ -10,8 +10,10 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from llmplan.spec.caches import entry_bytes, state_bytes
 from llmplan.spec.formats import KvFormat
 from llmplan.spec.model import (
+    Cache,
     CompressedAttention,
     GqaAttention,
     Indexer,
@@ -19,11 +21,7 @@ from llmplan.spec.model import (
     MlaAttention,
     RecurrentKind,
     RecurrentMixer,
-    State,
 )
-
-FP32_BYTES = 4
-HALF_BYTES = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +69,10 @@ def _grouped(mixer: GqaAttention, kv: KvFormat, tp: int) -> Iterator[Mixing]:
     if mixer.cross:
         return
     flop = 2.0 * mixer.query_heads * (mixer.head_dim + mixer.v_head_dim) / tp
-    read = mixer.kv_heads * (mixer.head_dim + mixer.v_head_dim) * kv.bytes_per_element / min(tp, mixer.kv_heads)
+    # also where it is another layer's, or nothing that is kept
+    cache = Cache(heads=mixer.kv_heads, elements=mixer.head_dim + mixer.v_head_dim)
     yield Mixing(
-        window_tokens=_reach(mixer.window_tokens, mixer.selected_tokens), read_bytes=read,
+        window_tokens=_reach(mixer.window_tokens, mixer.selected_tokens), read_bytes=entry_bytes(cache, kv, tp),
         decode_flop=flop, prefill_flop=flop, grows=not (mixer.borrowed_cache or mixer.encoder),
     )  # fmt: skip
     yield from _index(mixer.indexer, mixer.indexer.pool_tokens if mixer.indexer else 1)
@@ -83,7 +82,7 @@ def _latent(mixer: MlaAttention, kv: KvFormat, tp: int) -> Iterator[Mixing]:
     heads = 2.0 * mixer.query_heads / tp
     yield Mixing(
         window_tokens=_reach(None, mixer.selected_tokens),
-        read_bytes=mixer.cache_elements_per_token * kv.bytes_per_element,
+        read_bytes=entry_bytes(mixer.caches[0], kv, tp),
         decode_flop=heads * (2 * mixer.kv_lora_rank + mixer.qk_rope_head_dim),
         prefill_flop=heads * (mixer.qk_nope_head_dim + mixer.qk_rope_head_dim + mixer.v_head_dim),
     )
@@ -92,7 +91,7 @@ def _latent(mixer: MlaAttention, kv: KvFormat, tp: int) -> Iterator[Mixing]:
 
 def _compressed(mixer: CompressedAttention, kv: KvFormat, tp: int) -> Iterator[Mixing]:
     flop = 2.0 * mixer.query_heads * 2 * mixer.head_dim / tp
-    read = mixer.head_dim * kv.bytes_per_element
+    read = entry_bytes(mixer.caches[0], kv, tp)
     yield Mixing(window_tokens=float(mixer.window_tokens), read_bytes=read, decode_flop=flop, prefill_flop=flop)
     ratio = mixer.compress_tokens
     if ratio:
@@ -136,16 +135,5 @@ def recurrent_flop(mixer: RecurrentMixer) -> float:
         RecurrentKind.GATED_DELTA: 7.0,
         RecurrentKind.SHORT_CONV: 0.0,
     }[mixer.kind]
-    taps = mixer.conv_width
-    channels = sum(s.heads * s.elements / (taps - 1) for s in mixer.states if s.dtype is None) if taps > 1 else 0.0
-    return per_cell * mixer.heads * mixer.key_dim * mixer.value_dim + 2.0 * taps * channels
-
-
-def state_bytes(state: State, tp: int) -> float:
-    """Bytes of a state of one sequence on one rank.
-
-    state: heads x elements; tp [ranks], which divide the heads, at least one on each. heads / tp x elements x 2 B, or
-    4 B in 32 bit. Valid for every recurrence of the inventory. Reference: vLLM 0.33 layers/mamba/mamba_utils.py.
-    """
-    heads = math.ceil(state.heads / min(tp, state.heads))
-    return heads * state.elements * (FP32_BYTES if state.dtype == "fp32" else HALF_BYTES)
+    convolution = 2.0 * mixer.conv_width * mixer.conv_channels
+    return per_cell * mixer.heads * mixer.key_dim * mixer.value_dim + convolution

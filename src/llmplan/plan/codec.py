@@ -68,6 +68,8 @@ class Encoder:
         origin, args = _shape(hint)
         if origin is Union:
             return self._encode_union(value, args, path)
+        if origin is frozenset:
+            return [self.encode(item, args[0], f"{path}[]") for item in sorted(value)]
         if origin is tuple:
             of = args[:1] * len(value) if args[1:] == (...,) else args
             return [self.encode(item, of[i], f"{path}[{i}]") for i, item in enumerate(value)]
@@ -125,6 +127,8 @@ class Decoder:
         origin, args = _shape(hint)
         if origin is Union:
             return self._union(data, args, path)
+        if origin is frozenset:
+            return frozenset(self.decode(item, args[0], f"{path}[]") for item in expect(data, list, path))
         if origin is tuple:
             return self._tuple(data, args, path)
         if origin is not None and is_mapping(origin):

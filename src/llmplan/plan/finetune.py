@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from llmplan.plan.ledger import Ledger
 from llmplan.plan.outcome import Rejection
@@ -21,6 +21,8 @@ Precision: TypeAlias = Literal["bf16", "mixed"]
 Lengths: TypeAlias = Literal["fixed", "varied", "unknown"]
 """whether every batch has the same shape (packed or padded to the limit), so that freed blocks fit again"""
 Sharding: TypeAlias = Literal["none", "ddp", "layers", "zero1", "zero2", "zero3", "fsdp"]
+ZERO: Final[tuple[Sharding, ...]] = ("zero1", "zero2", "zero3")
+"""DeepSpeed's stages; under mixed precision it holds 16-bit weights beside 32-bit masters"""
 Offload: TypeAlias = Literal["none", "optimizer", "all"]
 Scope: TypeAlias = Literal["allocated", "reserved", "device"]
 """how memory is read: PyTorch's max_memory_allocated, its max_memory_reserved, or nvidia-smi"""
@@ -64,6 +66,31 @@ class Stack:
     """its kernels recompute the inputs of adapters instead of keeping them"""
     unties: bool = False
     """holds embedding and head apart although the model ties them"""
+    autocasts: bool = False
+    """computes in 16 bit on 32-bit weights through torch.autocast, which keeps 16-bit copies of them for a while"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinetuneRequest:
+    """What is asked for, by name; None: as usual."""
+
+    method: Method = "lora"
+    weights: str = "auto"
+    double_quant: bool = True
+    rank: int | None = None
+    targets: tuple[str, ...] | None = None
+    batch: int = 1
+    seq_tokens: int = 2048
+    optimizer: str = "adamw"
+    checkpointing: Checkpointing | None = None
+    attention: AttentionKernel = "flash"
+    precision: Precision = "bf16"
+    lengths: Lengths = "varied"
+    stack: str = "hf"
+    gpus: int = 1
+    sharding: Sharding | None = None
+    offload: Offload = "none"
+    scope: Scope = "device"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +113,11 @@ class FinetuneSetup:
     gpus: int = 1
     sharding: Sharding = "none"
     offload: Offload = "none"
+
+    @property
+    def holds_masters_apart(self) -> bool:
+        """Whether 32-bit masters wait beside 16-bit weights and gradients, as DeepSpeed has them."""
+        return self.method == "full" and self.precision == "mixed" and self.sharding in ZERO
 
     @property
     def tokens(self) -> int:
@@ -127,11 +159,13 @@ class FinetuneMemory:
 class FinetuneFit:
     """Whether it fits a GPU: `fits` by the middle of what is needed, `safe` by the band's upper edge too.
 
-    `margin_bytes` is what is left. None: not even one sequence, or one token, of that kind.
+    `memory_bytes` is what nvidia-smi shows as the GPU's total, `visible_bytes` what CUDA gives out of it, which
+    decides; `margin_bytes` is what of that is left. None: not even one sequence, or one token, of that kind.
     """
 
     gpu: str
     memory_bytes: int
+    visible_bytes: int
     fits: bool
     safe: bool
     margin_bytes: Band
@@ -150,7 +184,10 @@ class Remedy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FittingGpu:
-    """A GPU that holds the run; `safe` by the band's upper edge. `bf16`: whether it has that arithmetic."""
+    """A GPU that holds the run; `safe` by the band's upper edge. `bf16`: whether it has that arithmetic.
+
+    `memory_bytes` is the GPU's total as nvidia-smi shows it; a little of it is the driver's.
+    """
 
     gpu: str
     memory_bytes: int

@@ -17,6 +17,10 @@ class MemoryObservation:
     kv_tokens: int | None = None
     gpu_blocks: int | None = None
     max_concurrency: float | None = None
+    concurrency_at_tokens: int | None = None
+    """length of the requests that the concurrency is of"""
+    activation_bytes: float | None = None
+    non_torch_bytes: float | None = None
     cuda_graph_bytes: float | None = None
 
 
@@ -35,15 +39,21 @@ class Comparison:
         return self.planned / self.observed - 1.0
 
 
-def compare(budget: MemoryBudget, seen: MemoryObservation) -> Iterator[Comparison]:
-    """Each quantity that the engine printed, beside the plan's."""
+def compare(budget: MemoryBudget, seen: MemoryObservation, max_model_len: int) -> Iterator[Comparison]:
+    """Each quantity that the engine printed, beside the plan's.
+
+    A concurrency of requests of another length says nothing of this plan's, nor graphs that it has outside the budget.
+    """
+    same_length = seen.concurrency_at_tokens in (None, max_model_len)
     pairs = (
         ("weights", "B", budget.weights_bytes, seen.weights_bytes),
         ("KV pool", "B", budget.kv_cache_bytes.mid, seen.kv_cache_bytes),
         ("KV capacity", "tokens", float(budget.capacity_tokens), seen.kv_tokens),
         ("KV blocks", "blocks", float(budget.blocks), seen.gpu_blocks),
-        ("concurrency", "requests", budget.max_concurrency, seen.max_concurrency),
-        ("CUDA graphs", "B", budget.cuda_graph_bytes, seen.cuda_graph_bytes),
+        ("concurrency", "requests", budget.max_concurrency, seen.max_concurrency if same_length else None),
+        ("activation peak", "B", budget.activation_bytes, seen.activation_bytes),
+        ("non-torch", "B", budget.non_torch_bytes, seen.non_torch_bytes),
+        ("CUDA graphs", "B", budget.cuda_graph_bytes, seen.cuda_graph_bytes if budget.cuda_graph_bytes else None),
     )
     for name, unit, planned, observed in pairs:
         if observed:

@@ -81,13 +81,13 @@ def at_once(replica: Replica, longest_tokens: int) -> Iterator[tuple[int, float]
             yield length, min(outcome.room.requests(length), most)
 
 
-def by_ranks(make: Callable[[int], Replica], host_gpus: int) -> tuple[Try, ...]:
-    """Every usual tensor-parallel size within one machine, and beyond it where none of those starts."""
+def by_ranks(make: Callable[[int], Replica], host_gpus: int, way: str = "tp") -> tuple[Try, ...]:
+    """Every usual parallel size within one machine, and beyond it where none of those starts; `way` is the flag."""
     tried: list[Try] = []
     for tp in RANKS:
         if tp > host_gpus and any(each.fits for each in tried):
             break
-        tried.append(attempt(f"--tp {tp}", lambda tp=tp: make(tp)))  # type: ignore[misc]
+        tried.append(attempt(f"--{way} {tp}", lambda tp=tp: make(tp)))  # type: ignore[misc]
     return tuple(tried)
 
 
@@ -96,18 +96,20 @@ def by_format(make: Callable[[str], Replica], formats: Iterable[str]) -> tuple[T
     return tuple(attempt(f"--weights {name}", lambda name=name: make(name)) for name in formats)  # type: ignore[misc]
 
 
-def by_gpu(make: Callable[[str, int], Replica], gpus: Mapping[str, Sequence[int]]) -> tuple[Try, ...]:
-    """For each kind of GPU the smallest of its tensor-parallel sizes that starts, else what fails at the largest.
+def by_gpu(
+    make: Callable[[str, int], Replica], gpus: Mapping[str, Sequence[int]], way: str = "tp"
+) -> tuple[Try, ...]:
+    """For each kind of GPU the smallest of its parallel sizes that starts, else what fails at the largest.
 
     make: a replica of a GPU id and a size; gpus: ids with the sizes that one machine offers, smallest first.
     """
-    return tuple(_smallest(gpu_id, make, sizes) for gpu_id, sizes in gpus.items())
+    return tuple(_smallest(gpu_id, make, sizes, way) for gpu_id, sizes in gpus.items())
 
 
-def _smallest(gpu_id: str, make: Callable[[str, int], Replica], sizes: Sequence[int]) -> Try:
+def _smallest(gpu_id: str, make: Callable[[str, int], Replica], sizes: Sequence[int], way: str) -> Try:
     tried = Try(label=f"--gpu {gpu_id}", gpus=0, gpu_id=gpu_id, weights="", reason="no machine in the catalogue has it")
     for tp in sizes:
-        tried = attempt(f"--gpu {gpu_id} --tp {tp}", lambda tp=tp: make(gpu_id, tp))  # type: ignore[misc]
+        tried = attempt(f"--gpu {gpu_id} --{way} {tp}", lambda tp=tp: make(gpu_id, tp))  # type: ignore[misc]
         if tried.fits:
             break
     return tried

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from llmplan import memory, pricing
 from llmplan.errors import UsageError
-from llmplan.planner.hosts import host_for
+from llmplan.plan.hosts import host_for
 from llmplan.spec.catalog import Catalog
 from llmplan.spec.engine import EngineSpec
 from llmplan.spec.formats import KV_FORMATS, WEIGHT_FORMATS

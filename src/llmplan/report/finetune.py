@@ -27,12 +27,13 @@ def _blocks(answer: FinetuneAnswer, explain: bool) -> Iterator[Block]:
     memory, setup = answer.memory, answer.memory.setup
     yield Paragraph(text=f"Fine-tuning {setup.model.id}: {run_line(setup)}", heading=1)
     if answer.fit is not None:
-        yield _verdict(answer.fit)
+        yield _verdict(answer.fit, setup.gpus)
     each = "One GPU" if setup.gpus == 1 else f"One of {setup.gpus} GPUs"
     yield views.ledger_table(memory.ledger, title=f"{each} at the peak of a step", total_name="on the device")
     yield Facts(title="Peak, with its 80 % band", pairs=tuple(_peaks(answer)))
     if answer.fit is not None:
-        yield Facts(title=f"On one {answer.fit.gpu}", pairs=tuple(_limits(answer.fit, setup)))
+        where = f"On one {answer.fit.gpu}" if setup.gpus == 1 else f"On each of {setup.gpus} {answer.fit.gpu}"
+        yield Facts(title=where, pairs=tuple(_limits(answer.fit, setup)))
     yield from _gpus(answer)
     yield from _remedies(answer)
     yield _compared(answer)
@@ -61,8 +62,9 @@ def run_line(setup: FinetuneSetup) -> str:
     return " · ".join(parts)
 
 
-def _verdict(fit: FinetuneFit) -> Paragraph:
-    room = f"{format_bytes(fit.memory_bytes)} of {fit.gpu}"
+def _verdict(fit: FinetuneFit, gpus: int) -> Paragraph:
+    whose = fit.gpu if gpus == 1 else f"each of {gpus} {fit.gpu}"
+    room = f"the {format_bytes(fit.visible_bytes)} that can be allocated on {whose}"
     if fit.safe:
         return Paragraph(text=f"Fits: at least {format_bytes(fit.margin_bytes.low)} of {room} stay free.", tone="good")
     if fit.fits:
@@ -177,6 +179,7 @@ def _fit(fit: FinetuneFit | None) -> dict[str, Any] | None:
     return {
         "gpu": fit.gpu,
         "memory_bytes": fit.memory_bytes,
+        "visible_bytes": fit.visible_bytes,
         "fits": fit.fits,
         "safe": fit.safe,
         "margin_bytes": json.whole(fit.margin_bytes),

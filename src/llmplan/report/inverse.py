@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from llmplan.plan.inverse import Inverse, Try
@@ -29,7 +29,7 @@ def _blocks(model: ModelSpec, found: Inverse, assumed: Mapping[str, str]) -> Ite
     if found.concurrency:
         yield _requests(found.concurrency)
     if found.ranks:
-        yield _tries("Tensor parallel", found.ranks)
+        yield _tries("GPUs of one replica", found.ranks)
     if found.formats:
         yield _tries("Weight format", found.formats)
     yield from _gpus(found.gpus)
@@ -63,8 +63,20 @@ def _tries(title: str, tries: Iterable[Try]) -> Table:
     ]
     if all(each.fits for each in tries):
         return Table(title=title, columns=tuple(columns), rows=tuple(Row(cells=_cells(each)) for each in tries))
-    rows = (Row(cells=(*_cells(each), each.reason), tone="plain" if each.fits else "dim") for each in tries)
+    rows = (
+        Row(cells=(*_cells(each), reason), tone="plain" if each.fits else "dim")
+        for each, reason in zip(tries, _reasons(tries), strict=True)
+    )
     return Table(title=title, columns=(*columns, Column(title="why not", share=1)), rows=tuple(rows))
+
+
+def _reasons(tries: Sequence[Try]) -> Iterator[str]:
+    """Each reason in full the first time, the same one again in short."""
+    seen: dict[str, str] = {}
+    for each in tries:
+        yield f"as {seen[each.reason]}" if each.reason in seen else each.reason
+        if each.reason:
+            seen.setdefault(each.reason, each.label)
 
 
 def _cells(each: Try) -> tuple[str, ...]:
@@ -80,7 +92,7 @@ def _gpus(tries: tuple[Try, ...]) -> Iterator[Block]:
     fitting = sorted((each for each in tries if each.fits), key=_memory)
     failing = [each for each in tries if not each.fits]
     if fitting:
-        title = f"Smallest tensor parallel by GPU: {len(fitting)} of {len(tries)} kinds hold it"
+        title = f"Smallest replica by GPU: {len(fitting)} of {len(tries)} kinds hold it"
         yield _tries(title, fitting[:SHOWN_GPUS])
         if len(fitting) > SHOWN_GPUS:
             yield Paragraph(

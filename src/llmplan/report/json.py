@@ -41,6 +41,7 @@ def memory(
 ) -> Record:
     """`llmplan memory --json`. What does not fit still says what its lines came to, as far as they were computed, and
     what its pool would hold."""
+    found = tuple(checks)
     budget = outcome if isinstance(outcome, MemoryBudget) else None
     return {
         "schema": schema("memory"),
@@ -51,8 +52,9 @@ def memory(
         "kv": {**kv(budget or pool), "bytes_per_token_per_gpu": kv_bytes_per_token},
         "notes": list(budget.notes) if budget else [],
         "fits": budget is not None,
+        "starts": budget is not None and all(each.severity != "error" for each in found),
         "rejection": rejection(outcome) if isinstance(outcome, Rejection) else None,
-        "checks": [check(each) for each in checks],
+        "checks": [check(each) for each in found],
         "ledger": ledger(outcome.ledger),
         "deployment": deployment(replica),
         "assumed": dict(assumed),

@@ -17,28 +17,31 @@ from llmplan.report.numbers import count, format_bytes, percent, size
 def document(
     replica: Replica,
     outcome: MemoryBudget | Rejection,
-    checkpoint_bytes: int,
+    checkpoint: tuple[int, str],
     checks: Iterable[CheckResult],
     assumed: Mapping[str, str],
     compared: tuple[Comparison, ...] = (),
     *,
     explain: bool = False,
 ) -> Document:
-    """`llmplan memory`: what one GPU holds, what is left for the KV cache, and how many requests that is."""
-    return tuple(_blocks(replica, outcome, checkpoint_bytes, checks, assumed, compared, explain))
+    """`llmplan memory`: what one GPU holds, what is left for the KV cache, and how many requests that is.
+
+    `checkpoint`: bytes on disk and the format that they are in.
+    """
+    return tuple(_blocks(replica, outcome, checkpoint, checks, assumed, compared, explain))
 
 
 def _blocks(
     replica: Replica,
     outcome: MemoryBudget | Rejection,
-    checkpoint_bytes: int,
+    checkpoint: tuple[int, str],
     checks: Iterable[CheckResult],
     assumed: Mapping[str, str],
     compared: tuple[Comparison, ...],
     explain: bool,
 ) -> Iterator[Block]:
     yield Paragraph(text=f"{replica.model.id} on {views.replica_line(replica)}", heading=1)
-    yield Facts(pairs=tuple(_model_facts(replica, checkpoint_bytes)))
+    yield Facts(pairs=tuple(_model_facts(replica, *checkpoint)))
     yield from views.refusals(checks)
     if isinstance(outcome, Rejection):
         yield from views.why_not(outcome)
@@ -55,7 +58,7 @@ def _blocks(
         yield from sources.blocks()
 
 
-def _model_facts(replica: Replica, checkpoint_bytes: int) -> Iterator[tuple[str, str]]:
+def _model_facts(replica: Replica, checkpoint_bytes: int, stored: str) -> Iterator[tuple[str, str]]:
     model = replica.model
     active = "" if model.active_parameters == model.text_parameters else f", {count(model.active_parameters)} active"
     encoders = f", {count(model.tower_parameters)} of them encoders" if model.towers else ""
@@ -63,8 +66,9 @@ def _model_facts(replica: Replica, checkpoint_bytes: int) -> Iterator[tuple[str,
     beside = "" if model.uncounted_parameters is None else f", and {count(model.uncounted_parameters)} not counted"
     yield "parameters", f"{count(model.total_parameters)}{active}{encoders}{drafting}{beside}"
     read = model.provenance.get("checkpoint_bytes")
-    known = f", {read.source.title}" if read is not None and replica.weights.id == model.checkpoint_format else ""
-    yield "checkpoint", f"{format_bytes(checkpoint_bytes)} as {replica.weights.id}{known}"
+    known = f", {read.source.title}" if read is not None and stored == model.checkpoint_format else ""
+    loaded = f", loaded as {replica.weights.id}" if stored == "fp32" != replica.weights.id else ""
+    yield "checkpoint", f"{format_bytes(checkpoint_bytes)} as {stored}{loaded}{known}"
     yield "context", f"{replica.settings.max_model_len:,} tokens of {model.max_context_tokens:,}"
 
 
@@ -82,6 +86,10 @@ def _budget(replica: Replica, budget: MemoryBudget) -> Iterator[Block]:
 
 
 def _kv_facts(replica: Replica, budget: MemoryBudget) -> Iterator[tuple[str, str]]:
+    if not budget.room.layout.groups:
+        yield "pool", "none: an encoder keeps no cache"
+        yield "concurrency", f"{budget.max_concurrency:,.0f} requests at once (max_num_seqs)"
+        return
     yield "pool", f"{size(budget.kv_cache_bytes)} per GPU"
     yield "per token", f"{format_bytes(budget.kv_bytes_per_token)} per GPU"
     if budget.kv_bytes_per_sequence:

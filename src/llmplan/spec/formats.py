@@ -57,6 +57,7 @@ WEIGHT_FORMATS: tuple[WeightFormat, ...] = (
     WeightFormat(id="int8", aliases=("w8a8", "int8-w8a8"), bits=8, compute="int8", scale_bytes=4, family="int8"),
     WeightFormat(
         id="bnb-int8", aliases=("llm-int8",), bits=8, compute="int8", scale_bytes=4, per_linear_bytes=1, family="int8",
+        trains_by_matrix=True,
     ),
     _gptq(8),
     WeightFormat(
@@ -80,11 +81,11 @@ WEIGHT_FORMATS: tuple[WeightFormat, ...] = (
     ),
     WeightFormat(
         id="nf4", aliases=("bnb-nf4",), bits=4, compute="bf16", weight_only=True, group_size=64,
-        scale_bytes=1.015625, loaded_scale_bytes=4, per_linear_bytes=1260, family="nf4",
+        scale_bytes=1.015625, loaded_scale_bytes=4, per_linear_bytes=1260, family="nf4", trains_by_matrix=True,
     ),
     WeightFormat(
         id="bnb-fp4", bits=4, compute="bf16", weight_only=True, group_size=64, scale_bytes=4, per_linear_bytes=146,
-        family="nf4",
+        family="nf4", trains_by_matrix=True,
     ),
     *(_hqq(bits) for bits in (8, 4, 3, 2)),
     *(_mlx(bits) for bits in (8, 6, 5, 4, 3, 2)),

@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
-from llmplan.spec.tensor import Tensor
+from llmplan.spec.tensor import Tensor, TensorRole
+from llmplan.units import FP32_BYTES
 
 INDEX_KEYS_PER_SCALE = 128
 SCALE_BYTES = 4
-FP32_BYTES = 4
+PACKED_ROTARY = 64
+"""rotary numbers of an entry of the packed layout"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,9 +162,11 @@ class MlaAttention:
     def caches(self) -> tuple[Cache, ...]:
         """The latent, and the index where there is one.
 
-        Packed in 8 bit: the latent with one 4-byte scale per 128, the rotary part in 16 bit.
+        Packed in 8 bit: the latent with one 4-byte scale per 128, the rotary part in 16 bit, for which the layout has
+        room also where there is none.
         """
-        packed = self.kv_lora_rank * (1 + SCALE_BYTES / INDEX_KEYS_PER_SCALE) + 2 * self.qk_rope_head_dim
+        rotary = self.qk_rope_head_dim or PACKED_ROTARY
+        packed = self.kv_lora_rank * (1 + SCALE_BYTES / INDEX_KEYS_PER_SCALE) + 2 * rotary
         own = Cache(heads=1, elements=self.cache_elements_per_token, latent=True, packed_bytes=packed)
         return (own,) if self.indexer is None else (own, self.indexer.cache())
 
@@ -274,6 +278,12 @@ class RecurrentMixer:
     def query_heads(self) -> int:
         """What TP must divide."""
         return self.heads
+
+    @property
+    def conv_channels(self) -> int:
+        """Channels of the convolution."""
+        kernels = (t for t in self.tensors if t.role is TensorRole.CONV and len(t.shape) > 1)
+        return sum(kernel.shape[0] * kernel.copies for kernel in kernels)
 
     @property
     def window_tokens(self) -> int | None:

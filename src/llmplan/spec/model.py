@@ -165,6 +165,8 @@ class ModelSpec:
     tied_embeddings: bool
     dtype: str
     checkpoint_format: str
+    kv_cache_format: str | None = None
+    """format id of the KV cache that a quantized checkpoint asks for; None: the model's own 16-bit type"""
     unquantized_modules: tuple[str, ...] = ()
     module_formats: tuple[ModuleFormat, ...] = field(default=(), repr=False)
     """modules in another format than most, or of a kind (head, tower) that the checkpoint's format leaves alone"""
@@ -205,6 +207,15 @@ class ModelSpec:
     def is_mla(self) -> bool:
         """Whether the cache is a latent that TP does not divide."""
         return any(isinstance(mixer, MlaAttention | CompressedAttention) for mixer in self.mixers())
+
+    @property
+    def packs_latents(self) -> bool:
+        """Whether an 8-bit cache is the packed layout of latents: sparse or compressed attention."""
+        return any(
+            isinstance(mixer, CompressedAttention)
+            or (isinstance(mixer, MlaAttention) and mixer.selected_tokens is not None)
+            for mixer in self.mixers()
+        )
 
     @property
     def total_parameters(self) -> int:

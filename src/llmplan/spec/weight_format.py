@@ -47,6 +47,8 @@ class WeightFormat:
     """of routers where `everything` is quantized, in groups of 64; None: as the rest"""
     expands_by_design: bool = False
     """its makers publish it to run with 16-bit activations where the GPU lacks its arithmetic"""
+    trains_by_matrix: bool = False
+    """adapters train on it, unpacking one matrix at a time (bitsandbytes)"""
     resident_multiple: tuple[int, int] | None = None
     """(intermediate, hidden) multiples to which GPU kernels pad an expert's matrices once loaded"""
     head_bits: float = 16.0

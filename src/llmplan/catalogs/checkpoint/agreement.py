@@ -6,14 +6,15 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from llmplan.catalogs.checkpoint.ggml import BLOCKS
 from llmplan.catalogs.checkpoint.header import FileTensor, clip
-from llmplan.catalogs.checkpoint.safetensors_header import DTYPE_BITS
 
 _PACKED: Final = frozenset({"U8", "I8", "U16", "I16", "U32", "I32", "U64", "I64"})
 """types in which quantizers pack several weights into one element"""
-_WIDTHS: Final = (2, 3, 4, 5, 6, 8)
-"""bits that a packed weight may take"""
+_WIDTHS: Final = (2, 3, 3.2, 3.5, 4, 5, 6, 8)
+"""bits that a packed weight may take; HQQ puts ten of 3 bits into 32, and the 64 of a group's column into seven times
+32"""
+_GROUPED: Final = ".W_q"
+"""HQQ's weights, whose sides are groups and not those of the matrix"""
 _PADDING: Final = 0.02
 """a packed matrix may be longer by this share: rows are filled up"""
 
@@ -28,7 +29,7 @@ def agrees(stored: Sequence[FileTensor], elements: int, shape: tuple[int, ...] |
     bits = sum(tensor.stored_bytes * 8 for tensor in stored if is_packed(tensor))
     if plain >= elements or not any(0 <= bits / (elements - plain) - width <= width * _PADDING for width in _WIDTHS):
         return False
-    return shape is None or len(stored) > 1 or _keeps_a_side(stored[0], shape)
+    return shape is None or len(stored) > 1 or stored[0].name.endswith(_GROUPED) or _keeps_a_side(stored[0], shape)
 
 
 def is_packed(tensor: FileTensor) -> bool:
@@ -56,11 +57,3 @@ def explained(stored: Sequence[FileTensor], elements: int) -> str:
         f"tensor {clip(stored[0].name)!r}{more} is {shapes} of {stored[0].dtype}, {held:,} elements; "
         f"the config describes {elements:,} weights"
     )
-
-
-def element_bits(dtype: str) -> float:
-    """Bits of one stored element of either layout."""
-    if dtype in DTYPE_BITS:
-        return DTYPE_BITS[dtype]
-    weights, size = BLOCKS[dtype]
-    return size * 8 / weights

@@ -8,7 +8,7 @@ from typing import Final
 
 from llmplan.catalogs.checkpoint.folder import MAX_NAMES, Folder, plain_name, read_json
 from llmplan.catalogs.checkpoint.gguf_header import read_gguf
-from llmplan.catalogs.checkpoint.header import MAX_TENSORS, Checkpoint, Header, clip, joined
+from llmplan.catalogs.checkpoint.header import MAX_TENSORS, Checkpoint, Header, clip, damaged, joined
 from llmplan.catalogs.checkpoint.safetensors_header import read_safetensors
 from llmplan.errors import DataError, UsageError
 
@@ -98,7 +98,10 @@ def _parts(name: str, names: Sequence[str], folder: Folder) -> list[str]:
         return [name]
     count, present = int(split["count"]), set(names)
     if not 1 <= int(split["part"]) <= count <= MAX_NAMES:
-        raise DataError(f"{folder.path(name)}: part {int(split['part'])} of {count} cannot be")
+        raise DataError(
+            f"{folder.path(name)}: part {int(split['part'])} of {count} cannot be",
+            hints=["give the files the names back under which they were published"],
+        )
     width, end = len(split["part"]), f"-of-{split['count']}{split['end']}"
     parts = [f"{split['stem']}-{part:0{width}d}{end}" for part in range(1, count + 1)]
     missing = [part for part in parts if part not in present]
@@ -120,9 +123,9 @@ def _indexed(folder: Folder, name: str, names: Sequence[str]) -> Checkpoint:
     where = folder.path(name)
     listed = read_json(folder, name).get("weight_map")
     if not isinstance(listed, dict) or not listed:
-        raise DataError(f"{where}: key `weight_map`: expected an object that names each tensor's file")
+        raise damaged(f"{where}: key `weight_map`: expected an object that names each tensor's file")
     if len(listed) > MAX_TENSORS:
-        raise DataError(f"{where}: more than {MAX_TENSORS:,} tensors; no checkpoint has that many")
+        raise damaged(f"{where}: more than {MAX_TENSORS:,} tensors; no checkpoint has that many")
     shards = sorted({plain_name(shard, where) for shard in listed.values()})
     if missing := [shard for shard in shards if shard not in set(names)]:
         raise _incomplete(missing, len(shards), where)
@@ -130,7 +133,7 @@ def _indexed(folder: Folder, name: str, names: Sequence[str]) -> Checkpoint:
     held = {shard: {tensor.name for tensor in header.tensors} for shard, header in headers.items()}
     for tensor, shard in listed.items():
         if tensor not in held[shard]:
-            raise DataError(f"{where}: tensor {clip(tensor)!r} is not in {shard}, where the index says it is")
+            raise damaged(f"{where}: tensor {clip(tensor)!r} is not in {shard}, where the index says it is")
     return joined(where, "safetensors", headers.items())
 
 
@@ -163,5 +166,7 @@ def _gguf(folder: Folder, parts: Sequence[str]) -> Checkpoint:
             hints=["name the model's own .gguf file; engines load the projector beside it"],
         )
     if metadata.get("general.type") in ("adapter", "imatrix"):
-        raise DataError(f"{where}: {metadata['general.type']} data, not a model")
+        raise DataError(
+            f"{where}: {metadata['general.type']} data, not a model", hints=["name the model's own .gguf file"]
+        )
     return joined(where, "gguf", headers)

@@ -9,12 +9,14 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol
 
-from llmplan.catalogs.checkpoint.bounded_json import MAX_JSON_BYTES, parse_object
-from llmplan.catalogs.checkpoint.header import clip, demand_real_file
+from llmplan.catalogs.checkpoint.bounded_json import MAX_JSON_BYTES, parse_bounded
+from llmplan.catalogs.checkpoint.header import clip, damaged, demand_real_file
 from llmplan.catalogs.hf_config.json_file import MAX_FILE_BYTES
 from llmplan.errors import DataError
 
 MAX_NAMES: Final = 100_000
+_OWN_FOLDER: Final = "put the model's files into a folder of their own"
+_LOOK: Final = "look at it with `ls -lL`: it must be there, readable, and a file or a folder of files"
 
 
 class Folder(Protocol):
@@ -43,11 +45,11 @@ class LocalFolder:
             with os.scandir(self._folder) as listing:
                 for entry in listing:
                     if len(found) >= MAX_NAMES:
-                        raise DataError(f"{self._folder}: more than {MAX_NAMES:,} files")
+                        raise DataError(f"{self._folder}: more than {MAX_NAMES:,} files", hints=[_OWN_FOLDER])
                     if not entry.is_dir():
                         found.append(entry.name)
         except OSError as error:
-            raise DataError(f"{self._folder}: cannot be read: {error.strerror or error}") from None
+            raise DataError(f"{self._folder}: cannot be read: {error.strerror or error}", hints=[_LOOK]) from None
         return tuple(sorted(found))
 
     def path(self, name: str) -> str:
@@ -61,13 +63,13 @@ class LocalFolder:
         try:
             found = os.stat(path)
             if not stat.S_ISREG(found.st_mode):
-                raise DataError(f"{path}: not a regular file")
+                raise DataError(f"{path}: not a regular file", hints=[_LOOK])
             with path.open("rb") as raw:
                 yield raw, found.st_size
         except OSError as error:
-            raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+            raise DataError(f"{path}: cannot be read: {error.strerror or error}", hints=[_LOOK]) from None
         except ValueError as error:
-            raise DataError(f"{str(path)!r}: not a path: {error}") from None
+            raise DataError(f"{str(path)!r}: not a path: {error}", hints=[_LOOK]) from None
 
 
 def read_json(folder: Folder, name: str, *, is_config: bool = False) -> dict[str, Any]:
@@ -76,16 +78,16 @@ def read_json(folder: Folder, name: str, *, is_config: bool = False) -> dict[str
     where = folder.path(name)
     with folder.open(name) as (file, size):
         if size > most:
-            raise DataError(f"{where}: {size:,} bytes of JSON are more than the {most:,} that are read")
+            raise damaged(f"{where}: {size:,} bytes of JSON are more than the {most:,} that are read")
         raw = file.read(size)
     demand_real_file(raw[:32], where, len(raw))
-    return parse_object(raw, where, is_config=is_config)
+    return parse_bounded(raw, where, is_config=is_config)
 
 
 def plain_name(name: object, where: str) -> str:
     """A name that a file states, if it means a file of the same folder."""
     if not isinstance(name, str):
-        raise DataError(f"{where}: expected the name of a file, got {clip(repr(name), 60)}")
+        raise damaged(f"{where}: expected the name of a file, got {clip(repr(name), 60)}")
     if not name or name in (".", "..") or any(sign in name for sign in "/\\\0:"):
         raise DataError(
             f"{where}: {clip(name)!r} is not the name of a file beside it",

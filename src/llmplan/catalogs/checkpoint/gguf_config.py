@@ -68,7 +68,13 @@ def gguf_config(checkpoint: Checkpoint) -> dict[str, Any]:
 def _metadata(checkpoint: Checkpoint) -> Metadata:
     architecture = checkpoint.metadata.get(ARCHITECTURE)
     if not isinstance(architecture, str):
-        raise DataError(f"{checkpoint.where}: metadata key `{ARCHITECTURE}`: missing, so that nothing else is known")
+        raise DataError(
+            f"{checkpoint.where}: metadata key `{ARCHITECTURE}`: missing, so that nothing else is known",
+            hints=[
+                "convert the model again with a current llama.cpp",
+                "or put the model's config.json beside the file",
+            ],
+        )
     shapes = {}
     for tensor in checkpoint.tensors:
         shapes[tensor.name] = tensor.shape

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, Final, TypeAlias
 
 from llmplan.catalogs.checkpoint.cursor import Cursor
-from llmplan.catalogs.checkpoint.ggml import TYPES
+from llmplan.catalogs.checkpoint.ggml import BLOCK_SIZES, TYPES
 from llmplan.catalogs.checkpoint.header import (
     MAX_TENSORS,
     FileTensor,
     Header,
     clip,
+    damaged,
     demand_real_file,
     elements_of,
 )
@@ -37,8 +38,6 @@ _SCALARS: Final = {
 }  # fmt: skip
 _LEAST_KEY_BYTES: Final = 13
 _LEAST_TENSOR_BYTES: Final = 24
-_RESERVED: Final = 16_384
-"""a list is built no longer than this before its items have been seen"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +55,7 @@ def read_gguf(file: BinaryIO, size: int, where: str) -> Header:
     cursor = Cursor(file, size, where)
     demand_real_file(cursor.peek(32), where, size)
     if cursor.take(4, "the magic number") != MAGIC:
-        raise DataError(f"{where}: not a GGUF file: it does not begin with GGUF")
+        raise damaged(f"{where}: not a GGUF file: it does not begin with GGUF")
     _demand_version(cursor.number("<I", "the version"), where)
     tensors, keys = cursor.number("<Q", "the number of tensors"), cursor.number("<Q", "the number of metadata keys")
     _demand_possible(tensors, MAX_TENSORS, _LEAST_TENSOR_BYTES, "tensors", cursor)
@@ -65,7 +64,7 @@ def read_gguf(file: BinaryIO, size: int, where: str) -> Header:
     for _ in range(keys):
         key = _text(cursor, "a metadata key", MAX_KEY_BYTES)
         if key in metadata:
-            raise DataError(f"{where}: metadata key {clip(key)!r} is stated twice")
+            raise damaged(f"{where}: metadata key {clip(key)!r} is stated twice")
         metadata[key] = _value(cursor, key)
     alignment = _alignment(metadata, where)
     table = list(_table(cursor, tensors))
@@ -84,7 +83,7 @@ def _demand_version(version: int, where: str) -> None:
 def _demand_possible(count: int, most: int, least_bytes: int, what: str, cursor: Cursor) -> None:
     """Refuse a count that is absurd, or that the rest of the file has no room for."""
     if count > most:
-        raise DataError(f"{cursor.where}: {count:,} {what}: the header is damaged, or this is no model")
+        raise damaged(f"{cursor.where}: {count:,} {what}: the header is damaged, or this is no model")
     if count * least_bytes > cursor.left:
         raise DataError(f"{cursor.where}: cut off: {count:,} {what} do not fit the file", hints=["download it again"])
 
@@ -92,11 +91,11 @@ def _demand_possible(count: int, most: int, least_bytes: int, what: str, cursor:
 def _text(cursor: Cursor, what: str, most: int) -> str:
     length = cursor.number("<Q", what)
     if length > most:
-        raise DataError(f"{cursor.where}: {what} is {length:,} bytes long")
+        raise damaged(f"{cursor.where}: {what} is {length:,} bytes long")
     try:
         return cursor.take(length, what).decode("utf-8")
     except UnicodeDecodeError:
-        raise DataError(f"{cursor.where}: {what} is not UTF-8 text") from None
+        raise damaged(f"{cursor.where}: {what} is not UTF-8 text") from None
 
 
 def _value(cursor: Cursor, key: str) -> Value:
@@ -109,7 +108,7 @@ def _value(cursor: Cursor, key: str) -> Value:
         return _string(cursor, what)
     if kind == _ARRAY:
         return _array(cursor, what)
-    raise DataError(f"{cursor.where}: {what} has a value of unknown type {kind}")
+    raise damaged(f"{cursor.where}: {what} has a value of unknown type {kind}")
 
 
 def _string(cursor: Cursor, what: str) -> Value:
@@ -132,13 +131,13 @@ def _array(cursor: Cursor, what: str) -> Value:
         cursor.skip_strings(count, what)
         return Skipped(count=count)
     named = "an array inside an array" if kind == _ARRAY else f"an array of unknown type {kind}"
-    raise DataError(f"{cursor.where}: {what} is {named}")
+    raise damaged(f"{cursor.where}: {what} is {named}")
 
 
 def _alignment(metadata: dict[str, Value], where: str) -> int:
     value = metadata.get(ALIGNMENT_KEY, 32)
     if type(value) is not int or value <= 0 or value & (value - 1) or value > 2**20:
-        raise DataError(f"{where}: metadata key {ALIGNMENT_KEY!r}: {clip(repr(value), 40)} is no power of two")
+        raise damaged(f"{where}: metadata key {ALIGNMENT_KEY!r}: {clip(repr(value), 40)} is no power of two")
     return value
 
 
@@ -149,11 +148,11 @@ def _table(cursor: Cursor, count: int) -> Iterator[tuple[int, FileTensor]]:
         name = _text(cursor, "a tensor's name", MAX_NAME_BYTES)
         what = f"tensor {clip(name)!r}"
         if name in seen:
-            raise DataError(f"{cursor.where}: {what} is listed twice")
+            raise damaged(f"{cursor.where}: {what} is listed twice")
         seen.add(name)
         dimensions = cursor.number("<I", what)
         if dimensions > MAX_DIMENSIONS:
-            raise DataError(f"{cursor.where}: {what} has {dimensions} dimensions")
+            raise damaged(f"{cursor.where}: {what} has {dimensions} dimensions")
         shape = struct.unpack(f"<{dimensions}Q", cursor.take(8 * dimensions, what))[::-1]
         kind, offset = cursor.number("<I", what), cursor.number("<Q", what)
         if kind not in TYPES:
@@ -161,10 +160,11 @@ def _table(cursor: Cursor, count: int) -> Iterator[tuple[int, FileTensor]]:
                 f"{cursor.where}: {what} has the unknown ggml type {kind}",
                 hints=["the type was removed from llama.cpp, or is newer than this program"],
             )
-        dtype, weights, block_bytes = TYPES[kind]
+        dtype = TYPES[kind]
+        block_bytes, weights = BLOCK_SIZES[dtype]
         elements = elements_of(shape, name, cursor.where)
         if (shape[-1] if shape else 1) % weights:
-            raise DataError(f"{cursor.where}: {what}: rows of {shape[-1]} are no multiple of {dtype}'s {weights}")
+            raise damaged(f"{cursor.where}: {what}: rows of {shape[-1]} are no multiple of {dtype}'s {weights}")
         stored = elements // weights * block_bytes
         yield offset, FileTensor(name=name, dtype=dtype, shape=shape, stored_bytes=stored)
 
@@ -176,9 +176,9 @@ def _demand_inside(
     end = 0
     for offset, tensor in sorted(table, key=lambda entry: (entry[0], entry[1].stored_bytes)):
         if offset % alignment:
-            raise DataError(f"{where}: tensor {clip(tensor.name)!r} is not aligned to {alignment} bytes")
+            raise damaged(f"{where}: tensor {clip(tensor.name)!r} is not aligned to {alignment} bytes")
         if offset < end:
-            raise DataError(f"{where}: tensor {clip(tensor.name)!r} overlaps the one before it")
+            raise damaged(f"{where}: tensor {clip(tensor.name)!r} overlaps the one before it")
         end = offset + tensor.stored_bytes
     if end and data_start + end > size:
         missing = data_start + end - size

@@ -43,7 +43,13 @@ class Metadata:
 
     def fail(self, key: str, problem: str) -> DataError:
         """The error about one key."""
-        return DataError(f"{self.where}: metadata key `{self.architecture}.{key}`: {problem}")
+        return DataError(
+            f"{self.where}: metadata key `{self.architecture}.{key}`: {problem}",
+            hints=[
+                "convert the model again with a current llama.cpp",
+                "or put the model's config.json beside the file",
+            ],
+        )
 
     def has(self, name: str) -> bool:
         """Whether any layer, or the file, holds a tensor of this name without `blk.N.`."""

@@ -66,6 +66,17 @@ class Read:
     unmatched: tuple[FileTensor, ...] = ()
 
 
+def damaged(message: str) -> DataError:
+    """The error about a file that cannot be what its format says."""
+    return DataError(
+        message,
+        hints=[
+            "download the file again: it is damaged, or written by a tool that does not follow the format",
+            "or read the config alone: give the path of config.json",
+        ],
+    )
+
+
 def joined(where: str, layout: str, headers: Iterable[tuple[str, Header]]) -> Checkpoint:
     """One checkpoint out of its files' headers; a tensor that two files hold is refused."""
     owners: dict[str, str] = {}
@@ -85,7 +96,7 @@ def joined(where: str, layout: str, headers: Iterable[tuple[str, Header]]) -> Ch
             owners[tensor.name] = name
             tensors.append(tensor)
         if len(tensors) > MAX_TENSORS:
-            raise DataError(f"{where}: more than {MAX_TENSORS:,} tensors; no checkpoint has that many")
+            raise damaged(f"{where}: more than {MAX_TENSORS:,} tensors; no checkpoint has that many")
     return Checkpoint(where=where, layout=layout, files=tuple(files), tensors=tuple(tensors), metadata=metadata)
 
 
@@ -106,7 +117,7 @@ def elements_of(shape: tuple[int, ...], name: str, where: str) -> int:
     for size in shape:
         total *= size
         if total >= MAX_ELEMENTS:
-            raise DataError(f"{where}: tensor {clip(name)!r}: a shape of astronomical size")
+            raise damaged(f"{where}: tensor {clip(name)!r}: a shape of astronomical size")
     return total
 
 

@@ -47,7 +47,9 @@ class HubFolder:
         """The file, of which parts are fetched as they are read, and its size."""
         size = self._listed().get(name)
         if size is None:
-            raise DataError(f"{self.path(name)}: not in the repository")
+            raise DataError(
+                f"{self.path(name)}: not in the repository", hints=["name another revision: owner/name@revision"]
+            )
         with _explained(self._repo), self._files.open(self.path(name), "rb", block_size=_BLOCK_BYTES) as file:
             yield file, size
 
@@ -56,7 +58,10 @@ class HubFolder:
             with _explained(self._repo):
                 listing = self._files.ls(self._repo, detail=True)
             if len(listing) > MAX_NAMES:
-                raise DataError(f"{self._repo}: more than {MAX_NAMES:,} files")
+                raise DataError(
+                    f"{self._repo}: more than {MAX_NAMES:,} files",
+                    hints=["download the model's config.json and give its path"],
+                )
             self._sizes = {
                 str(entry["name"]).rpartition("/")[2]: int(entry["size"])
                 for entry in listing

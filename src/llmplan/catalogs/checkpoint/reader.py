@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from llmplan.catalogs.checkpoint.choose import GGUF, INDEX, SAFETENSORS, checkpoint_files, find_checkpoint
 from llmplan.catalogs.checkpoint.folder import Folder, LocalFolder, read_json
@@ -12,11 +13,11 @@ from llmplan.catalogs.checkpoint.header import Checkpoint, Read
 from llmplan.catalogs.checkpoint.inventory import attach
 from llmplan.catalogs.checkpoint.stored_format import plain_type
 from llmplan.catalogs.hf_config import read_config
+from llmplan.catalogs.hf_config.reader import QUANTIZATION_FILE, with_quantization
 from llmplan.errors import DataError, UsageError
 from llmplan.spec.model import ModelSpec
 
 CONFIG: Final = "config.json"
-QUANTIZATION: Final = "hf_quant_config.json"
 
 
 def is_checkpoint(path: Path) -> bool:
@@ -50,16 +51,14 @@ def read_folder(
 
 
 def _described(folder: Folder, checkpoint: Checkpoint, dtype: str | None, model_id: str | None) -> ModelSpec:
-    """The model as its config describes it; a GGUF file describes itself where no usable config lies beside it."""
+    """The model as its config describes it; a GGUF file describes itself where no usable config lies beside it.
+
+    A config that is there and cannot be used is said to be so. One that contradicts the tensors is refused later.
+    """
     has_config = CONFIG in folder.names()
     fallback = plain_type(checkpoint) or dtype
     if checkpoint.layout == "gguf":
-        if has_config:
-            try:
-                return _from_config(folder, fallback or "fp16", model_id or checkpoint.where)
-            except DataError:
-                pass
-        return read_config(gguf_config(checkpoint), model_id=model_id or checkpoint.where, dtype="fp16")
+        return _of_gguf(folder, checkpoint, fallback or "fp16", model_id or checkpoint.where, has_config=has_config)
     if not has_config:
         raise UsageError(
             f"{folder.path('')}: no config.json beside {checkpoint.files[0]}, so what its tensors mean is not known",
@@ -68,8 +67,20 @@ def _described(folder: Folder, checkpoint: Checkpoint, dtype: str | None, model_
     return _from_config(folder, fallback, model_id or folder.path(CONFIG))
 
 
+def _of_gguf(folder: Folder, checkpoint: Checkpoint, dtype: str, model_id: str, *, has_config: bool) -> ModelSpec:
+    """The model by the config beside the file, else by the file's own metadata."""
+    unused: tuple[str, ...] = ()
+    if has_config:
+        try:
+            return _from_config(folder, dtype, model_id)
+        except DataError as error:
+            unused = (f"the config.json beside the file is not used, the file's own metadata is: {error.message}",)
+    model = read_config(gguf_config(checkpoint), model_id=model_id, dtype="fp16")
+    return replace(model, notes=(*model.notes, *unused))
+
+
 def _from_config(folder: Folder, dtype: str | None, model_id: str) -> ModelSpec:
-    data: dict[str, Any] = read_json(folder, CONFIG, is_config=True)
-    if data.get("quantization_config") is None and QUANTIZATION in folder.names():
-        data = {**data, "quantization_config": read_json(folder, QUANTIZATION, is_config=True)}
-    return read_config(data, model_id=model_id, dtype=dtype)
+    config = read_json(folder, CONFIG, is_config=True)
+    has_more = QUANTIZATION_FILE in folder.names()
+    beside = (lambda: read_json(folder, QUANTIZATION_FILE, is_config=True)) if has_more else None
+    return read_config(with_quantization(config, beside), model_id=model_id, dtype=dtype)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, BinaryIO, Final, TypeGuard
 
-from llmplan.catalogs.checkpoint.bounded_json import MAX_JSON_BYTES, parse_object
-from llmplan.catalogs.checkpoint.header import FileTensor, Header, clip, demand_real_file, elements_of
+from llmplan.catalogs.checkpoint.bounded_json import MAX_JSON_BYTES, parse_bounded
+from llmplan.catalogs.checkpoint.header import FileTensor, Header, clip, damaged, demand_real_file, elements_of
 from llmplan.errors import DataError
 
 LENGTH_BYTES: Final = 8
@@ -41,7 +41,7 @@ def read_safetensors(file: BinaryIO, size: int, where: str) -> Header:
     raw = file.read(length)
     if len(raw) < length:
         raise _cut(where, LENGTH_BYTES + length, LENGTH_BYTES + len(raw))
-    data = parse_object(raw, f"{where}: header")
+    data = parse_bounded(raw, f"{where}: header")
     metadata = data.pop(METADATA, {})
     spans = [_entry(name, entry, where) for name, entry in data.items()]
     _demand_covered(spans, size - LENGTH_BYTES - length, LENGTH_BYTES + length, where)
@@ -90,4 +90,4 @@ def _demand_covered(spans: list[tuple[int, FileTensor]], data_bytes: int, data_s
     if end > data_bytes:
         raise _cut(where, data_start + end, data_start + data_bytes)
     if end < data_bytes:
-        raise DataError(f"{where}: {data_bytes - end:,} bytes at its end belong to no tensor")
+        raise damaged(f"{where}: {data_bytes - end:,} bytes at its end belong to no tensor")

@@ -34,12 +34,18 @@ class Placed:
     layer: int | None
 
 
-_WEIGHT: Final = re.compile(r"^(.+)(?:\.(?:weight|qweight|weight_packed|weight_q)|[._]blocks)$")
+_WEIGHT: Final = re.compile(r"^(.+)(?:\.(?:weight|qweight|weight_packed|weight_q|W_q)|[._]blocks)$")
 _BIAS: Final = re.compile(r"^(.+)[._]bias$")
 _SCALES: Final = r"scales?|scale_inv|scale_2|scales_inv|zeros?|zero_points?|global_scale|absmax|perm|g_idx|shape"
+_HQQ: Final = (
+    r"axis|channel_wise|compute_dtype|encoded_state_dict|group_size|nbits|offload_meta|optimize|packing|quant_scale|"
+    r"quant_zero|round_zero|stores_quant_config|unpack_view_dtype|view_as_float"
+)
+"""settings that HQQ stores as tensors beside each weight"""
 _SIDE: Final = re.compile(
     r"^(.+?)(?:"
     r"\.(?:weight\.\w[\w.]*|weight_\w+|input_\w+|output_\w*scale\w*|pre_quant_scale|[qkv]_scale|qzeros|biases|SCB|CB)"
+    rf"|\.(?:{_HQQ})"
     rf"|[._](?:weight_|input_|output_|activation_)?(?:{_SCALES}))$"
 )
 _LAYER: Final = "{i}"

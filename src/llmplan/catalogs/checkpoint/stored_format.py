@@ -93,6 +93,8 @@ def _packed_format(suffix: str, dtype: str, bits: int, sides: str) -> str:
         return "bnb-int8"
     if "quant_map" in sides:
         return "nf4"
+    if suffix == "W_q":
+        return f"hqq-int{3 if dtype.endswith('32') else bits}"
     if suffix == "qweight":
         return f"gptq-int{bits}" if "g_idx" in sides else f"awq-int{bits}"
     if bits == 4 and ("scale_2" in sides or "global_scale" in sides):

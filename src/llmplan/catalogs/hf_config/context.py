@@ -24,19 +24,19 @@ _OVERRIDE: Final = "model_max_length"
 _ALREADY_SCALED: Final = frozenset({"su", "longrope", "llama3", "yarn", "deepseek_yarn", "deepseek_llama_scaling"})
 
 
-def max_context_tokens(config: Config, model_type: str) -> int:
-    """Tokens of prompt and answer together.
+def max_context_tokens(config: Config, *, is_scaled: bool = False) -> int:
+    """Tokens of prompt and answer together; `is_scaled`: the family's length keys state the scaled length.
 
     >>> from llmplan.catalogs.hf_config.normalize import Config
     >>> linear = {"rope_type": "linear", "factor": 4.0}
-    >>> max_context_tokens(Config(where="", values={"max_position_embeddings": 4096, "rope_scaling": linear}), "")
+    >>> max_context_tokens(Config(where="", values={"max_position_embeddings": 4096, "rope_scaling": linear}))
     16384
     """
     stated = {key: config.integer(key, high=MAX_TOKENS) for key in _LENGTH_KEYS if config.has(key)}
     if not stated:
         raise config.fail("max_position_embeddings", "missing; without it no context length is known")
     length = stated.get(_OVERRIDE) or min(stated.values())
-    if "gemma3" in model_type:
+    if is_scaled:
         return length
     factor = 1.0
     for rope in _scalings(config):

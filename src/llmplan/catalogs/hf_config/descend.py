@@ -8,10 +8,10 @@ from typing import Any
 
 from llmplan.catalogs.hf_config.class_defaults import NESTED_DEFAULTS
 from llmplan.catalogs.hf_config.normalize import MAX_PARAMETERS, Config, canonical, expert_keys, show
-from llmplan.catalogs.hf_config.registry import BY_TYPE, TEXT_TYPES, known_types
+from llmplan.catalogs.hf_config.registry import family_of, is_text_type, known_types
 from llmplan.catalogs.hf_config.style import Family, Names
 from llmplan.catalogs.hf_config.uncounted import described_towers
-from llmplan.catalogs.hf_config.wrappers import AS_TEXT, WRAPPER_BY_TYPE, Wrapper
+from llmplan.catalogs.hf_config.wrappers import AS_TEXT, WRAPPER_BY_TYPE, Wrapper, tower_reader
 from llmplan.errors import DataError, UnsupportedModelError
 from llmplan.spec.model import Tower
 
@@ -32,10 +32,10 @@ class Found:
     notes: tuple[str, ...] = ()
 
 
-def descend(data: Mapping[str, Any], where: str) -> Found:
-    """The text decoder of a file: the file itself, or the part of a multimodal one."""
+def descend(data: Mapping[str, Any], where: str, asked: set[str] | None = None) -> Found:
+    """The text decoder of a file: the file itself, or the part of a multimodal one. `asked`: as in `Config`."""
     outer = _model_type(data, where)
-    if data.get("is_encoder_decoder") is True and outer not in BY_TYPE and outer not in WRAPPER_BY_TYPE:
+    if data.get("is_encoder_decoder") is True and not is_text_type(outer) and outer not in WRAPPER_BY_TYPE:
         raise UnsupportedModelError(
             f"{where}: key `is_encoder_decoder`: an encoder-decoder model ({show(outer)}) is not read: "
             "it keeps a cache of its input beside that of its output",
@@ -45,11 +45,11 @@ def descend(data: Mapping[str, Any], where: str) -> Found:
     around = _part(data, wrapper.inside, where) if wrapper is not None and wrapper.inside else data
     around = data if around is None else around
     text = _part(around, wrapper.text_key if wrapper else "text_config", where)
-    flat = text is None and outer in BY_TYPE
+    flat = text is None and is_text_type(outer)
     if wrapper is None or (flat and not any(_part(around, key, where) for key in wrapper.towers)):
         family = _family(outer, where)
         return Found(
-            config=_decoder(data, family, where), family=family, model_type=outer, names=AS_TEXT, towers=(),
+            config=_decoder(data, family, where, asked), family=family, model_type=outer, names=AS_TEXT, towers=(),
             uncounted=bool(described_towers(data)),
         )  # fmt: skip
     inner, raw = _stated_type(wrapper, data, where), data
@@ -58,7 +58,7 @@ def descend(data: Mapping[str, Any], where: str) -> Found:
         outside = {**_inherited(data), **_inherited(around)}
         raw = {**NESTED_DEFAULTS.get(inner, {}), **outside, **text, **_tied(wrapper, around, text)}
     family = _family(inner, where)
-    config = _decoder(raw, family, where)
+    config = _decoder(raw, family, where, asked)
     towers = _towers(wrapper, around, config, where)
     described = described_towers(around)
     return Found(
@@ -90,7 +90,7 @@ def _tied(wrapper: Wrapper, around: Mapping[str, Any], text: Mapping[str, Any]) 
 
 
 def _family(model_type: str, where: str) -> Family:
-    family = BY_TYPE.get(TEXT_TYPES.get(model_type, model_type))
+    family = family_of(model_type)
     if family is None:
         raise UnsupportedModelError(
             f"{where}: model type {show(model_type)} is not one that is read",
@@ -99,11 +99,11 @@ def _family(model_type: str, where: str) -> Family:
     return family
 
 
-def _decoder(raw: Mapping[str, Any], family: Family, where: str) -> Config:
+def _decoder(raw: Mapping[str, Any], family: Family, where: str, asked: set[str] | None) -> Config:
     """The decoder's keys under canonical names, with what follows from the family's own."""
     moe = family.style.moe
     named = {**raw, **expert_keys(raw, moe.count_key, moe.chosen_key)} if moe is not None else raw
-    config = canonical(named, where=where, aliases=family.aliases, defaults=family.defaults)
+    config = canonical(named, where=where, aliases=family.aliases, defaults=family.defaults, asked=asked)
     if family.derive is None:
         return config
     return replace(config, values={**config.values, **family.derive(config)})
@@ -113,10 +113,10 @@ def _towers(wrapper: Wrapper, around: Mapping[str, Any], text: Config, where: st
     """The encoders that the file describes, be it with class defaults only."""
     config = Config(where=where, values=around)
     found = []
-    for key, read in wrapper.towers.items():
+    for key, name in wrapper.towers.items():
         if _part(around, key, where) is None:
             continue
-        tower = read(config, text)
+        tower = tower_reader(name)(config, text)
         if tower.parameters > MAX_PARAMETERS:
             raise config.fail(key, f"describes {tower.parameters:.1e} weights: no encoder has so many")
         found.append(tower)
@@ -126,7 +126,10 @@ def _towers(wrapper: Wrapper, around: Mapping[str, Any], text: Config, where: st
 def _model_type(data: Mapping[str, Any], where: str) -> str:
     value = data.get("model_type")
     if value is None:
-        raise DataError(f"{where}: key `model_type`: missing; is this a Hugging Face config.json?")
+        raise DataError(
+            f"{where}: key `model_type`: missing; is this a Hugging Face config.json?",
+            hints=["give the config.json of the model's own repository, or a name: `llmplan catalog list models`"],
+        )
     if not isinstance(value, str):
         raise DataError(f"{where}: key `model_type`: expected text, got {show(value)}")
     return value

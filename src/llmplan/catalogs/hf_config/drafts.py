@@ -16,7 +16,6 @@ from llmplan.catalogs.hf_config.normalize import MAX_LAYERS, Config
 from llmplan.catalogs.hf_config.style import Names, Style
 from llmplan.spec.model import Draft, Shard, Tensor
 
-DraftReader: TypeAlias = Callable[[Config, Style, Names], Draft | None]
 LayerPlans: TypeAlias = Callable[[Config, Style, int], Sequence[LayerPlan]]
 
 NEXT_N: Final = "num_nextn_predict_layers"

@@ -27,6 +27,29 @@ MAX_PARAMETERS: Final = 10**15
 """A hundred times what the largest published model has; more is a mistake of the file."""
 
 
+class Asked(dict[str, Any]):
+    """Keys and values that note in `names` which keys somebody asked for; going through all of them is not asking."""
+
+    __slots__ = ("names",)
+
+    def __init__(self, values: Mapping[str, Any], names: set[str]) -> None:
+        super().__init__(values)
+        self.names = names
+
+    def __getitem__(self, key: str) -> Any:
+        self.names.add(key)
+        return super().__getitem__(key)
+
+    def __contains__(self, key: object) -> bool:
+        self.names.add(str(key))
+        return super().__contains__(key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value of a key, or the default."""
+        self.names.add(key)
+        return super().get(key, default)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Typed, bounded access to one decoder's keys. Every complaint names the file and the key as the file has it."""
@@ -35,6 +58,12 @@ class Config:
     values: Mapping[str, Any]
     file_names: Mapping[str, str] = field(default_factory=dict)
     """canonical key -> the key that the file uses"""
+    asked: set[str] | None = field(default=None, compare=False, repr=False)
+    """where the names of keys go that are asked for, here and in copies with other values"""
+
+    def __post_init__(self) -> None:
+        if self.asked is not None and not isinstance(self.values, Asked):
+            object.__setattr__(self, "values", Asked(self.values, self.asked))
 
     def fail(self, key: str, problem: str) -> DataError:
         """The error about one key."""
@@ -170,19 +199,22 @@ def expert_keys(raw: Mapping[str, Any], count_key: str, chosen_key: str) -> dict
 
 
 def canonical(
-    raw: Mapping[str, Any], *, where: str, aliases: Mapping[str, str], defaults: Mapping[str, Any]
+    raw: Mapping[str, Any], *, where: str, aliases: Mapping[str, str], defaults: Mapping[str, Any],
+    asked: set[str] | None = None,
 ) -> Config:  # fmt: skip
     """Class defaults below the file's own values, under canonical names; `aliases` is canonical -> file's key."""
     values: dict[str, Any] = dict(defaults)
     values |= {key: value for key, value in raw.items() if value is not None or key in NULLABLE}
     used = {}
+    if asked is not None:
+        asked.update(aliases.values())
     for name, file_name in aliases.items():
         if raw.get(file_name) is not None:
             values[name] = raw[file_name]
             used[name] = file_name
         elif values.get(name) is None:
             used[name] = file_name
-    return Config(where=where, values=values, file_names=used)
+    return Config(where=where, values=values, file_names=used, asked=asked)
 
 
 def show(value: Any) -> str:

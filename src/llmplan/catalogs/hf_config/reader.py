@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,13 +11,15 @@ from llmplan.catalogs.hf_config.context import default_context_tokens, max_conte
 from llmplan.catalogs.hf_config.decoder import Decoder, build
 from llmplan.catalogs.hf_config.descend import Found, descend
 from llmplan.catalogs.hf_config.json_file import read_object
-from llmplan.catalogs.hf_config.normalize import Config, show
+from llmplan.catalogs.hf_config.normalize import Asked, Config, show
 from llmplan.catalogs.hf_config.quantization import Quantization, read_quantization
+from llmplan.catalogs.hf_config.quantization.kv_scheme import kv_cache_format
 from llmplan.catalogs.hf_config.stored import Stored, resolve
 from llmplan.catalogs.hf_config.uncounted import draft_note, tower_note
 from llmplan.errors import DataError
 from llmplan.spec.model import Draft, ModelSpec
 
+QUANTIZATION_FILE: Final = "hf_quant_config.json"
 _DTYPES: Final = {
     "float16": "fp16", "half": "fp16", "fp16": "fp16",
     "bfloat16": "bf16", "bf16": "bf16",
@@ -33,22 +35,32 @@ def read_config_file(path: Path, *, dtype: str | None = None) -> ModelSpec:
     path = path / "config.json" if os.path.isdir(path) else path
     data = read_object(path)
     stem = path.name.removesuffix("config.json").removesuffix(".json")
-    sibling = path.with_name(f"{stem}{'.' if stem else ''}hf_quant_config.json")
-    if data.get("quantization_config") is None and sibling != path and os.path.isfile(sibling):
-        data = {**data, "quantization_config": read_object(sibling)}
+    sibling = path.with_name(f"{stem}{'.' if stem else ''}{QUANTIZATION_FILE}")
+    beside = sibling if sibling != path and os.path.isfile(sibling) else None
+    data = with_quantization(data, None if beside is None else lambda: read_object(beside))
     return read_config(data, model_id=str(path), dtype=dtype)
 
 
+def with_quantization(data: dict[str, Any], beside: Callable[[], dict[str, Any]] | None) -> dict[str, Any]:
+    """The config with what ModelOpt's `hf_quant_config.json` beside it says, where it says nothing of it itself."""
+    if beside is None or data.get("quantization_config") is not None:
+        return data
+    return {**data, "quantization_config": beside()}
+
+
 def read_config(
-    data: Mapping[str, Any], *, model_id: str, dtype: str | None = None, uncounted_parameters: int | None = None
-) -> ModelSpec:
+    data: Mapping[str, Any], *, model_id: str, dtype: str | None = None, uncounted_parameters: int | None = None,
+    asked: set[str] | None = None,
+) -> ModelSpec:  # fmt: skip
     """The model that HF config keys describe. `model_id` names it, and is where complaints say the trouble is.
 
-    `uncounted_parameters` is what an encoder beside the text decoder weighs, where that is known.
+    `uncounted_parameters` is what an encoder beside the text decoder weighs, where that is known. `asked` receives the
+    names of all keys that are looked at: another key of the file decides nothing.
     """
     if not isinstance(data, Mapping):
         raise DataError(f"{model_id}: expected an object with a model's configuration, got {show(data)}")
-    found = descend(data, model_id)
+    data = data if asked is None else Asked(data, asked)
+    found = descend(data, model_id, asked)
     config, family = found.config, found.family
     style = family.variant(config, family.style) if family.variant else family.style
     decoder = build(config, style, found.names)
@@ -59,8 +71,8 @@ def read_config(
     return ModelSpec(
         id=model_id, model_type=found.model_type, architecture=_architecture(data, found.model_type),
         hidden_size=config.hidden, vocab_size=config.integer("vocab_size"),
-        max_context_tokens=max_context_tokens(config, found.model_type),
-        default_context_tokens=default_context_tokens(config),
+        max_context_tokens=max_context_tokens(config, is_scaled=family.states_scaled_length),
+        default_context_tokens=default_context_tokens(config), kv_cache_format=_kv_cache_format(config),
         layers=decoder.layers, globals=decoder.globals, tied_embeddings=decoder.tied,
         towers=found.towers, draft=draft, dtype=kept, uncounted_parameters=uncounted_parameters,
         notes=tuple(_notes(found, draft, uncounted_parameters)),
@@ -86,6 +98,12 @@ def _architecture(data: Mapping[str, Any], model_type: str) -> str:
     if isinstance(stated, list) and stated and isinstance(stated[0], str):
         return stated[0]
     return model_type
+
+
+def _kv_cache_format(config: Config) -> str | None:
+    """The KV cache that a quantized checkpoint asks for."""
+    keys = ("quantization_config", "compression_config")
+    return next((kv_cache_format(config.mapping(key)) for key in keys if config.has(key)), None)
 
 
 def _quantization(config: Config) -> Quantization | None:
@@ -120,7 +138,7 @@ def _dtype(config: Config, quantization: Quantization | None, fallback: str | No
             f"{config.where}: key `torch_dtype`: missing, so that the size of a weight is unknown",
             hints=[
                 'add "torch_dtype": "bfloat16" (or what the weights are stored in) to the file',
-                "or say it of a config.json that stays as it is: --weights bf16 (or fp16, fp32)",
+                "or leave the file as it is and add to the command: --weights bf16",
             ],
         )
     known = _DTYPES.get(stated.removeprefix("torch.")) if isinstance(stated, str) else None

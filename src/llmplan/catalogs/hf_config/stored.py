@@ -23,6 +23,9 @@ from llmplan.spec.weight_format import ModuleFormat, WeightFormat
 
 _Matcher: TypeAlias = Callable[[str], bool]
 _IN_LAYERS: Final = frozenset({TensorRole.LINEAR, TensorRole.EXPERT})
+_FORMER_NAMES: Final = {".indexer.weights_proj": ".indexers_proj"}
+"""names of modules in published checkpoints, and other names of the same in published lists (GLM 5 in FP8)"""
+_NAME_IT: Final = "name the weight format yourself: --weights"
 _MAX_PATTERN: Final = 300
 _MAX_REPEATS: Final = 6
 
@@ -70,7 +73,7 @@ def resolve(
                 sizes[weights] = sizes.get(weights, 0) + module.tensor.elements * module.copies * len(paths)
     main = max(sizes, key=lambda weights: sizes[weights]) if sizes else quantization.weights
     if main is None:
-        raise DataError(f"{where}: quantization_config: names no module of the model")
+        raise DataError(f"{where}: quantization_config: names no module of the model", hints=[_NAME_IT])
     return _sorted(main, decided)
 
 
@@ -96,7 +99,9 @@ def _decide(
     quantization: Quantization, matchers: Sequence[tuple[WeightFormat | None, _Matcher]], module: _Module, path: str
 ) -> WeightFormat | None:  # fmt: skip
     """The first rule that names the module, else the rule of its kind. A head goes by its bare name, too."""
-    names = {path, path.rpartition(".")[2]} if module.tensor.role is TensorRole.HEAD else {path}
+    names = {path, _under_former_name(path)}
+    if module.tensor.role is TensorRole.HEAD:
+        names.add(path.rpartition(".")[2])
     for weights, matches in matchers:
         if any(matches(name) for name in names):
             return weights
@@ -107,6 +112,14 @@ def _decide(
     if role is TensorRole.HEAD and quantization.head:
         return usual
     return usual if is_quantizable(module.tensor, usual) else None
+
+
+def _under_former_name(path: str) -> str:
+    """The path as a list may still call it."""
+    for name, former in _FORMER_NAMES.items():
+        if path.endswith(name):
+            return path.removesuffix(name) + former
+    return path
 
 
 def _modules(
@@ -216,4 +229,4 @@ def _checked(pattern: str, where: str) -> str:
             simple = False
         if simple:
             return pattern
-    raise DataError(f"{where}: quantization_config: the pattern `re:{pattern[:60]}` cannot be used")
+    raise DataError(f"{where}: quantization_config: the pattern `re:{pattern[:60]}` cannot be used", hints=[_NAME_IT])

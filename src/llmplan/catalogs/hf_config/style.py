@@ -26,20 +26,6 @@ def attention_everywhere(config: Config) -> tuple[LayerMixers, ...]:
     return (("attention",),) * config.layers
 
 
-def mixers_by_layer_types(**kinds: LayerMixers) -> Callable[[Config], tuple[LayerMixers, ...]]:
-    """A rule that reads `layer_types`: each listed kind of layer has these mixers, every other kind attention."""
-
-    def rule(config: Config) -> tuple[LayerMixers, ...]:
-        stated = config.items("layer_types")
-        if stated is None:
-            raise config.fail("layer_types", "missing; without it the kinds of the layers are unknown")
-        if len(stated) < config.layers:
-            raise config.fail("layer_types", f"lists {len(stated)} layers of {config.layers}")
-        return tuple(kinds.get(str(kind), ("attention",)) for kind in stated[: config.layers])
-
-    return rule
-
-
 Flag: TypeAlias = bool | str
 """a fixed answer, or the name of the config key that decides"""
 
@@ -167,3 +153,5 @@ class Family:
     draft: Callable[[Config, Style, Names], Draft | None] | None = None
     """the layers that only draft tokens; None as an answer: the file states none"""
     notes: tuple[str, ...] = ()
+    states_scaled_length: bool = False
+    """the length keys already state the scaled length, whatever the kind of RoPE scaling"""

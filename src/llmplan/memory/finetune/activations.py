@@ -44,7 +44,8 @@ def adapter_input_bytes_per_token(setup: FinetuneSetup) -> float:
     """Bytes per token, over all layers, of the inputs that adapters keep: after dropout, with its mask.
 
     setup: targets and stack. (adapter width + 1 B) x inputs of the adapted modules; 0 for full fine-tuning.
-    Valid with LoRA dropout, the default of the field. Reference: PEFT tuners/lora/layer.py.
+    Valid with LoRA dropout, as LitGPT's and ms-swift's runs have it (0.05); PEFT's own default is 0, and the mask is
+    not kept then. Reference: PEFT tuners/lora/layer.py.
     """
     if setup.method == "full" or setup.stack.fused_adapters:
         return 0.0
@@ -96,8 +97,8 @@ def score_bytes(setup: FinetuneSetup) -> float:
 def logits_bytes(setup: FinetuneSetup) -> float:
     """Bytes of the logits and what the loss makes of them.
 
-    setup: tokens, vocabulary and stack. Bytes per logit of the stack x tokens x vocabulary: 20 where the 16-bit
-    logits, their 32-bit copy, the shifted copy, the log-softmax and the gradients live at once; 4 where the loss is
+    setup: tokens, vocabulary and stack. Bytes per logit of the stack x tokens x vocabulary: 16 where the 16-bit
+    logits, their 32-bit copy, the log-softmax and both gradients live at once (2 + 4 + 4 + 4 + 2); 4 where the loss is
     fused. Valid for next-token loss over all positions. Reference: transformers loss_utils.ForCausalLMLoss.
     """
     return setup.stack.logit_bytes * setup.tokens * setup.model.vocab_size

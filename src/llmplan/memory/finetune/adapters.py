@@ -17,7 +17,7 @@ UNKNOWN = "unknown"
 """nobody says which: between query and value, and all"""
 GROUPS = (ALL_LINEAR, QUERY_VALUE, ATTENTION, MLP, UNKNOWN)
 QUERY_VALUE_MODULES = ("wq", "wv", "query", "value", "query_key_value", "w_pack", "c_attn")
-"""what families call them besides `q_...`, `v_...` and `...qkv...`; the last three are fused"""
+"""what families call them besides `q_...`, `v_...` and `...qkv...`; the last three are fused. Others must be named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from llmplan.errors import UsageError
-from llmplan.memory.finetune.states import BITSANDBYTES, single_quantized
+from llmplan.memory.finetune.states import single_quantized
 from llmplan.memory.formats import AUTO, weight_format
 from llmplan.plan.finetune import Method
 from llmplan.spec.model import ModelSpec
@@ -16,7 +16,7 @@ QUANTIZED_DEFAULT = "nf4"
 
 def is_trainable(weights: WeightFormat) -> bool:
     """Whether adapters can be trained on a base in this format: floats, bitsandbytes, weight-only integers."""
-    if weights.family == "float" or weights.id in BITSANDBYTES:
+    if weights.family == "float" or weights.trains_by_matrix:
         return True
     return weights.family in ("int4", "int8") and weights.weight_only and not weights.everything
 

@@ -17,6 +17,7 @@ from llmplan.spec.band import Band
 from llmplan.spec.model import RecurrentMixer
 from llmplan.units import GIB, format_bytes
 
+CACHE_LINE: Final = "allocator cache"
 HELD_RATIOS: Final = (0.98, 1.02)
 ALLOCATED_RATIOS: Final = (0.8, 1.25)
 DEVICE_RATIOS: Final[dict[Lengths, tuple[float, float]]] = {
@@ -88,9 +89,10 @@ def _reading(parts: Parts, extra: float, ratios: tuple[float, float], held_ratio
 
 
 def _outside(setup: FinetuneSetup, context: float, cache: float) -> Iterator[Line]:
-    yield entry("CUDA context", context, "0.5 GiB" + (" and communication" if setup.gpus > 1 else ""), CONTEXT)
+    communication = " and 1 GiB for communication" if context > overhead.CONTEXT_BYTES else ""
+    yield entry("CUDA context", context, f"0.5 GiB{communication}", CONTEXT)
     growth = f"{overhead.GROWTH[setup.lengths] - 1:.0%} of what passes ({setup.lengths} lengths)"
-    yield entry("allocator cache", cache, f"{growth}, as far as the GPU has room", ALLOCATOR)
+    yield entry(CACHE_LINE, cache, f"{growth}, as far as the GPU has room", ALLOCATOR)
 
 
 def _under(band: Band, limit: float) -> Band:

@@ -10,36 +10,38 @@ from llmplan.plan.finetune import Optimizer, Stack
 
 Entry = TypeVar("Entry", Optimizer, Stack)
 
+EIGHT_BIT_BYTES: Final = 1 + 4 / 256
+"""an 8-bit state with its share of one fp32 scale per 256 numbers (bitsandbytes optim/optimizer.py, block-wise)"""
+
 OPTIMIZERS: Final[tuple[Optimizer, ...]] = (
     Optimizer(id="adamw", aliases=("adamw_torch", "adam"), states=2, step_copies=1),
     Optimizer(id="adamw-fused", aliases=("adamw_torch_fused",), states=2),
-    Optimizer(id="adamw-8bit", aliases=("adamw_bnb_8bit", "adam-8bit"), states=2, state_bytes=1.03),
+    Optimizer(id="adamw-8bit", aliases=("adamw_bnb_8bit", "adam-8bit"), states=2, state_bytes=EIGHT_BIT_BYTES),
     Optimizer(id="paged-adamw", aliases=("paged_adamw_32bit",), states=2, state_bytes=4, paged=True),
-    Optimizer(id="paged-adamw-8bit", states=2, state_bytes=1.03, paged=True),
+    Optimizer(id="paged-adamw-8bit", states=2, state_bytes=EIGHT_BIT_BYTES, paged=True),
     Optimizer(id="adafactor", states=0, factored=True),
     Optimizer(id="sgd", states=0),
     Optimizer(id="sgd-momentum", states=1),
     Optimizer(id="lion", aliases=("lion_32bit",), states=1),
-    Optimizer(id="lion-8bit", states=1, state_bytes=1.03),
-    Optimizer(id="paged-lion-8bit", states=1, state_bytes=1.03, paged=True),
+    Optimizer(id="lion-8bit", states=1, state_bytes=EIGHT_BIT_BYTES),
+    Optimizer(id="paged-lion-8bit", states=1, state_bytes=EIGHT_BIT_BYTES, paged=True),
 )
-"""8-bit states carry one fp32 scale per 256 numbers and a code book: 1.03 bytes each (bitsandbytes, block-wise)."""
 
 STACKS: Final[tuple[Stack, ...]] = (
     Stack(
         id="hf", name="Transformers with TRL / PEFT, LLaMA-Factory, ms-swift, Axolotl", checkpointing="on",
-        logit_bytes=16, adapter_bytes=4, upcasts_globals=True,
+        logit_bytes=16, adapter_bytes=4, upcasts_globals=True, autocasts=True,
     ),
     Stack(
         id="unsloth", name="Unsloth: fused kernels and loss, layer inputs in host memory", checkpointing="offloaded",
-        logit_bytes=4, adapter_bytes=4, fused_adapters=True,
+        logit_bytes=4, adapter_bytes=4, fused_adapters=True, autocasts=True,
     ),
     Stack(
         id="torchtune", name="torchtune: loss in chunks", checkpointing="on", logit_bytes=6, adapter_bytes=2,
     ),
     Stack(
         id="litgpt", name="LitGPT: no checkpointing on one GPU, 16-bit throughout", checkpointing="off",
-        logit_bytes=12, adapter_bytes=2, keeps_quantized_inputs=True, unties=True,
+        logit_bytes=12, adapter_bytes=2, keeps_quantized_inputs=True, unties=True, autocasts=True,
     ),
 )  # fmt: skip
 

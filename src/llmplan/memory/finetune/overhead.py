@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from llmplan.memory.finetune.states import BITSANDBYTES, HALF_BYTES, adapter_weight_bytes, gradient_bytes
+from llmplan.memory.finetune.states import HALF_BYTES, gradient_bytes
 from llmplan.plan.finetune import FinetuneSetup, Lengths
 from llmplan.spec.model import LayerGroup, ModelSpec, TensorRole
 from llmplan.units import GIB
@@ -18,6 +18,9 @@ UNPACK_BYTES: Final = 10
 UNPACK_CACHE_BYTES: Final = 14
 ZERO3_LIVE_PARAMETERS: Final = 1_000_000_000
 """DeepSpeed stage3_max_live_parameters"""
+ZERO_BUCKETS_BYTES: Final = 4.5 * 2 * 500_000_000 * 2
+"""4.5 times allgather_bucket_size and reduce_bucket_size in 16 bit under overlap_comm (Hugging Face's guide)"""
+UNSHARDED: Final = ("none", "ddp", "layers")
 GROWTH: Final[dict[Lengths, float]] = {"fixed": 1.1, "varied": 1.9, "unknown": 1.4}
 """memory that the allocator holds for passing tensors, over what they need at once: freed blocks of another length
 do not fit again"""
@@ -53,7 +56,7 @@ def unpacked_bytes(setup: FinetuneSetup) -> float:
     if not setup.weights.is_quantized:
         return 0.0
     matrix = largest_matrix(setup.model)
-    if setup.weights.id in BITSANDBYTES:
+    if setup.weights.trains_by_matrix:
         return float(HALF_BYTES * matrix)
     layer = max(layer_parameters(group) for group in setup.model.layers)
     return float(UNPACK_BYTES * matrix + HALF_BYTES * layer)
@@ -63,19 +66,34 @@ def gathered_bytes(setup: FinetuneSetup) -> float:
     """Bytes of weights gathered from other GPUs for the layer at work, and of gradients on their way.
 
     setup: its sharding. FSDP: one layer and the larger of embedding and head; ZeRO-3: two layers, embedding and head,
-    and up to 1e9 live parameters; DDP and ZeRO-1/2: one bucket copy of the gradients. Valid for one shard per GPU.
-    Reference: torch FSDP fully_shard; DeepSpeed zero/partitioned_param_coordinator.py defaults.
+    and up to 1e9 live parameters; both: the gradients of one layer before they are reduced, `layer_gradient_bytes`.
+    DDP: one bucket copy of the gradients; ZeRO-1/2 the same, but at most the 9 GB of its buckets. Valid for one shard
+    per GPU. Reference: torch FSDP fully_shard; DeepSpeed zero/partitioned_param_coordinator.py defaults.
     """
     if setup.gpus == 1 or setup.sharding in ("none", "layers"):
         return 0.0
-    if setup.sharding in ("ddp", "zero1", "zero2"):
+    if setup.sharding == "ddp":
         return gradient_bytes(setup)
+    if setup.sharding in ("zero1", "zero2"):
+        return min(gradient_bytes(setup), ZERO_BUCKETS_BYTES)
     model, zero3 = setup.model, setup.sharding == "zero3"
     width = setup.weights.bits / 8 if setup.weights.is_quantized else HALF_BYTES
     layer = max(layer_parameters(group) for group in model.layers) * width * (2 if zero3 else 1)
     ends = [t.elements for t in model.globals if t.role in (TensorRole.EMBED, TensorRole.HEAD)]
     live = min(ZERO3_LIVE_PARAMETERS, model.total_parameters) * HALF_BYTES if zero3 else 0
-    return layer + (sum(ends) if zero3 else max(ends, default=0)) * HALF_BYTES + live
+    gathered = layer + (sum(ends) if zero3 else max(ends, default=0)) * HALF_BYTES + live
+    return gathered + layer_gradient_bytes(setup)
+
+
+def layer_gradient_bytes(setup: FinetuneSetup) -> float:
+    """Bytes of one layer's whole gradients, from its backward pass until they are reduced to a shard.
+
+    setup: what it trains. 2 B x the largest layer under full fine-tuning; of adapters the layers' mean. Valid for
+    gradients in the width of the arithmetic. Reference: torch FSDP fully_shard, post-backward; DeepSpeed stage3.py.
+    """
+    if setup.method == "full":
+        return float(HALF_BYTES * max(layer_parameters(group) for group in setup.model.layers))
+    return gradient_bytes(setup) / max(1, setup.model.layer_count)
 
 
 def context_bytes(setup: FinetuneSetup) -> float:
@@ -95,16 +113,33 @@ def unpacking_cache_bytes(setup: FinetuneSetup) -> float:
     for every matrix, and none fits the next. 0 for bitsandbytes. Valid on a GPU with room. Reference: Qwen-72B
     GPTQ-int4, 17 GiB above weights at 256 tokens on an 80 GB GPU, 4 GiB for int8, which leaves no room (ms-swift).
     """
-    if not setup.weights.is_quantized or setup.weights.id in BITSANDBYTES:
+    if not setup.weights.is_quantized or setup.weights.trains_by_matrix:
         return 0.0
     return float(UNPACK_CACHE_BYTES * max(layer_parameters(group) for group in setup.model.layers))
 
 
-def adapter_copies(setup: FinetuneSetup) -> float:
-    """Bytes of adapters on every GPU [B]: they are small, and only full sharding divides them.
+def cast_copies_bytes(setup: FinetuneSetup, *, backward: bool = False) -> float:
+    """Bytes of 16-bit copies that torch.autocast makes of 32-bit weights.
 
-    setup: its sharding. `adapter_weight_bytes`, by the number of GPUs under ZeRO-3 and FSDP. Valid for LoRA.
-    Reference: FSDP shards what it wraps.
+    setup: method, precision, stack and sharding; backward: at a layer's recomputation, after the forward pass.
+    2 B x the weights that are multiplied (embeddings are looked up, unless tied to the head). They live until the
+    forward pass ends, and until the backward pass where layers are kept; a recomputed layer casts its own again.
+    0 under FSDP and DeepSpeed, which compute on 16-bit shards. Valid for full fine-tuning with 32-bit weights.
+    Reference: PyTorch aten/src/ATen/autocast_mode.cpp, cached_cast; Hugging Face's model_memory_anatomy.md: 6 B per
+    weight, 18 B with gradients and AdamW.
     """
-    share = setup.gpus if setup.sharding in ("zero3", "fsdp") else 1
-    return adapter_weight_bytes(setup) / share
+    casts = setup.method == "full" and setup.precision == "mixed" and setup.stack.autocasts
+    if not casts or setup.sharding not in UNSHARDED:
+        return 0.0
+    if backward and setup.checkpointing in ("on", "offloaded"):
+        return float(HALF_BYTES * max(layer_parameters(group) for group in setup.model.layers))
+    model = setup.model
+    looked_up = () if model.tied_embeddings else (TensorRole.EMBED,)
+    return float(
+        HALF_BYTES
+        * sum(
+            count * tensor.elements
+            for count, tensor in model.tensors()
+            if len(tensor.shape) >= 2 and not tensor.buffer and tensor.role not in looked_up
+        )
+    )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from llmplan.memory.finetune import activations, overhead, states
 from llmplan.memory.finetune.adapters import trained_parameters
-from llmplan.memory.finetune.sources import GATHER, INVENTORY, OPTIMIZER, SAVED, UNPACK
+from llmplan.memory.finetune.sources import CASTS, GATHER, INVENTORY, OPTIMIZER, SAVED, UNPACK
 from llmplan.plan.finetune import FinetuneSetup
 from llmplan.plan.ledger import Line
 from llmplan.spec.provenance import Provenance
@@ -59,6 +59,7 @@ def _held(setup: FinetuneSetup) -> tuple[list[Line], float]:
         states.base_weight_bytes(setup), states.gradient_bytes(setup), states.optimizer_bytes(setup),
     )  # fmt: skip
     by_weights, by_grads, by_states = shares(setup)
+    by_adapters = by_weights  # what wraps or splits a layer takes its adapters along
     full = setup.method == "full"
     host = 0.0
     if setup.offload == "all":
@@ -70,9 +71,10 @@ def _held(setup: FinetuneSetup) -> tuple[list[Line], float]:
     trained = format_count(trained_parameters(setup))
     width = states.trained_width_bytes(setup)
     wide = f"{trained} × {width} B"
+    adapters = "none, all weights are trained" if full else wide + _over(by_adapters)
     lines = [
         entry("base weights", weights / by_weights, _weights_text(setup, by_weights), INVENTORY),
-        entry("adapters", overhead.adapter_copies(setup), wide, INVENTORY),
+        entry("adapters", states.adapter_weight_bytes(setup) / by_adapters, adapters, INVENTORY),
         entry("gradients", grads / by_grads, wide + _over(by_grads), INVENTORY),
         entry("optimizer states", optimizer / by_states, _optimizer_text(setup, trained, by_states), OPTIMIZER),
     ]
@@ -101,7 +103,7 @@ def _kept(setup: FinetuneSetup) -> Line:
 
 def _loss(setup: FinetuneSetup) -> tuple[Line, ...]:
     text = f"{setup.stack.logit_bytes:g} B × {setup.tokens:,} tokens × {setup.model.vocab_size:,} vocabulary"
-    return (entry("logits and loss", activations.logits_bytes(setup), text, SAVED),)
+    return (entry("logits and loss", activations.logits_bytes(setup), text, SAVED), *_casts(setup, backward=False))
 
 
 def _step(setup: FinetuneSetup) -> tuple[Line, ...]:
@@ -118,7 +120,19 @@ def _layer(setup: FinetuneSetup) -> tuple[Line, ...]:
         entry("layer at work", activations.layer_at_work_bytes(setup), text, SAVED),
         entry("unpacked weights", overhead.unpacked_bytes(setup), f"{setup.weights.id} to 16 bit", UNPACK),
         entry("gathered from other GPUs", overhead.gathered_bytes(setup), f"{setup.sharding}", GATHER),
+        *_casts(setup, backward=True),
     )
+
+
+def _casts(setup: FinetuneSetup, *, backward: bool) -> tuple[Line, ...]:
+    """16-bit copies of 32-bit weights, where there are any; split by layers, a GPU casts its own."""
+    amount = overhead.cast_copies_bytes(setup, backward=backward)
+    if not amount:
+        return ()
+    whole = not (backward and setup.checkpointing in ("on", "offloaded"))
+    stages = setup.gpus if setup.sharding == "layers" and whole else 1
+    text = f"{format_count(amount / states.HALF_BYTES)} weights × 2 B, cast by autocast{_over(stages)}"
+    return (entry("16-bit copies", amount / stages, text, CASTS),)
 
 
 def entry(name: str, amount: float, formula: str, provenance: tuple[Provenance, ...]) -> Line:
@@ -131,16 +145,20 @@ def _over(gpus: int) -> str:
 
 
 def _weights_text(setup: FinetuneSetup, gpus: int) -> str:
-    width = "fp32 masters" if setup.method == "full" and setup.precision == "mixed" else setup.weights.id
+    mixed = setup.method == "full" and setup.precision == "mixed" and not setup.holds_masters_apart
+    width = "fp32 masters" if mixed else setup.weights.id
     return f"{format_count(setup.model.total_parameters)} weights as {width}{_over(gpus)}"
 
 
 def _optimizer_text(setup: FinetuneSetup, trained: str, gpus: int) -> str:
     chosen = setup.optimizer
+    each = f"{chosen.states} × {states.state_width_bytes(setup):.5g} B"
+    if setup.holds_masters_apart and not chosen.factored:
+        return f"{chosen.id}: {trained} × ({each} + 4 B masters){_over(gpus)}"
     if chosen.factored:
-        return f"{chosen.id}: a row and a column per matrix{_over(gpus)}"
-    width = chosen.state_bytes or states.trained_width_bytes(setup)
-    return f"{chosen.id}: {trained} × {chosen.states} × {width:g} B{_over(gpus)}"
+        masters = f" + {trained} × 4 B masters" if setup.holds_masters_apart else ""
+        return f"{chosen.id}: a row and a column per matrix{masters}{_over(gpus)}"
+    return f"{chosen.id}: {trained} × {each}{_over(gpus)}"
 
 
 def _kept_text(setup: FinetuneSetup, tokens: str) -> str:

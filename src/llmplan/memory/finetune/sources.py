@@ -28,6 +28,10 @@ _FACTORY = Source(
     url="https://github.com/hiyouga/LLaMA-Factory/wiki/Performance-comparison",
 )  # fmt: skip
 _QWEN = Source(id="qwen", title="Profiling of memory and speed of Qwen", url="https://github.com/QwenLM/Qwen")
+_ANATOMY = Source(
+    id="hf-memory-anatomy", title="Hugging Face, Model training anatomy", url="https://github.com/huggingface/transformers",
+    locator="docs/source/en/model_memory_anatomy.md",
+)  # fmt: skip
 _DEEPSPEED = Source(id="deepspeed", title="DeepSpeed ZeRO source", url="https://github.com/deepspeedai/DeepSpeed")
 
 
@@ -43,6 +47,10 @@ SAVED: Final = (
     _figure(_FACTORY, "measured", "logits and layer at work, 1k to 100k tokens"),
 )
 UNPACK: Final = (_figure(_BNB, "derived", "dequantized for the matrix product"), _figure(_QWEN, "measured", "GPTQ"))
+CASTS: Final = (
+    _figure(_TORCH, "derived", "autocast_mode.cpp, cached_cast"),
+    _figure(_ANATOMY, "derived", "6 B per weight in mixed precision"),
+)
 GATHER: Final = (_figure(_DEEPSPEED, "derived", "defaults of stage 3"), _figure(_QWEN, "measured", "ZeRO-3 on 4 GPUs"))
 CONTEXT: Final = (_figure(_TORCH, "assumed", "context, cuBLAS, cuDNN"),)
 ALLOCATOR: Final = (_figure(_SWIFT, "measured", "reserved over needed"), _figure(_FACTORY, "measured", "the same"))

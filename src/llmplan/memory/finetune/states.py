@@ -17,7 +17,6 @@ from llmplan.spec.weight_format import WeightFormat
 HALF_BYTES: Final = 2
 FULL_BYTES: Final = 4
 GLOBAL_ROLES = (TensorRole.EMBED, TensorRole.HEAD)
-BITSANDBYTES = ("nf4", "bnb-fp4", "bnb-int8")
 SINGLE_SCALE_BYTES: Final = 4.0
 SINGLE_TABLE_BYTES: Final = 64
 """of a layer's code book, without the second one of nested scales"""
@@ -68,22 +67,46 @@ def _stored_bytes(tensor: Tensor, setup: FinetuneSetup) -> float:
 
 
 def _upcasts(setup: FinetuneSetup) -> bool:
-    return setup.stack.upcasts_globals and setup.weights.id in BITSANDBYTES
+    return setup.stack.upcasts_globals and setup.weights.trains_by_matrix
 
 
 def _wide(setup: FinetuneSetup) -> bool:
+    if setup.holds_masters_apart:
+        return False
     return setup.weights.bits > 16 or (setup.method == "full" and setup.precision == "mixed")
 
 
 def trained_width_bytes(setup: FinetuneSetup) -> int:
-    """Bytes per trained number [B]: 4 with 32-bit masters, 2 in pure 16-bit training; adapters as the stack keeps them.
+    """Bytes per trained number [B]: 4 with 32-bit weights, 2 in pure 16-bit training; adapters as the stack keeps them.
 
-    setup: method, precision and stack. Valid for weight and gradient alike. Reference: PEFT
-    autocast_adapter_dtype; Rajbhandari et al. 2020 (arXiv 1910.02054), table of mixed-precision states.
+    setup: method, precision, stack and sharding. 2 under DeepSpeed, whose 32-bit masters count among the optimizer's
+    states. Valid for weight and gradient alike. Reference: PEFT autocast_adapter_dtype; Rajbhandari et al. 2020 (arXiv
+    1910.02054), table of mixed-precision states.
     """
     if setup.method == "full":
         return FULL_BYTES if _wide(setup) else HALF_BYTES
     return FULL_BYTES if setup.precision == "mixed" else setup.stack.adapter_bytes
+
+
+def state_width_bytes(setup: FinetuneSetup) -> float:
+    """Bytes per number of an optimizer's state [B].
+
+    setup: its optimizer, and what it trains. The optimizer's own width, else that of the weights that it updates: 4 of
+    masters held apart, else `trained_width_bytes`. Valid for the optimizers of the registry. Reference: torch.optim.
+    """
+    if setup.optimizer.state_bytes is not None:
+        return setup.optimizer.state_bytes
+    return FULL_BYTES if setup.holds_masters_apart else trained_width_bytes(setup)
+
+
+def master_bytes(setup: FinetuneSetup) -> float:
+    """Bytes of 32-bit masters held beside 16-bit weights.
+
+    setup: method, precision and sharding. 4 B x `trained_parameters` under DeepSpeed's mixed precision, where they
+    are sharded and offloaded with the optimizer's states; else 0. Valid for ZeRO-1 to 3.
+    Reference: Rajbhandari et al. 2020 (arXiv 1910.02054): 2 + 2 + 12 B per number under Adam.
+    """
+    return float(FULL_BYTES * trained_parameters(setup)) if setup.holds_masters_apart else 0.0
 
 
 def adapter_weight_bytes(setup: FinetuneSetup) -> float:
@@ -105,24 +128,26 @@ def gradient_bytes(setup: FinetuneSetup) -> float:
 
 
 def optimizer_bytes(setup: FinetuneSetup) -> float:
-    """Bytes of the optimizer's states.
+    """Bytes of the optimizer's states, and of the masters that it updates where they are held apart.
 
     setup: its optimizer, and what it trains.
-    trained x states x state width; Adafactor 4 B x (out + in) per matrix. Valid for the optimizers of the registry.
+    trained x states x `state_width_bytes`, Adafactor 4 B x (out + in) per matrix; + `master_bytes`. Valid for the
+    optimizers of the registry.
     Reference: torch.optim, bitsandbytes.optim (8-bit states: Dettmers et al. 2022), Shazeer & Stern 2018 (Adafactor).
     """
     chosen = setup.optimizer
     if chosen.factored:
-        return float(sum(count * FULL_BYTES * sum(shape) for count, shape in trained_shapes(setup)))
-    width = trained_width_bytes(setup) if chosen.state_bytes is None else chosen.state_bytes
-    return trained_parameters(setup) * chosen.states * width
+        kept = float(sum(count * FULL_BYTES * sum(shape) for count, shape in trained_shapes(setup)))
+    else:
+        kept = trained_parameters(setup) * chosen.states * state_width_bytes(setup)
+    return kept + master_bytes(setup)
 
 
 def step_bytes(setup: FinetuneSetup) -> float:
     """Bytes that the optimizer's step takes for a moment, when activations are gone.
 
-    setup: its optimizer, and what it trains. copies x `trained_width_bytes` x trained: PyTorch's `foreach` AdamW takes
+    setup: its optimizer, and what it trains. copies x `state_width_bytes` x trained: PyTorch's `foreach` AdamW takes
     the root of all second moments at once. Valid for one step over all parameters; `fused` needs none.
     Reference: torch/optim/adamw.py; Qwen-1.8B, full: 18.2 GiB at 512 tokens = 10 B x 1.84e9 + context (ms-swift).
     """
-    return float(setup.optimizer.step_copies * trained_parameters(setup) * trained_width_bytes(setup))
+    return float(setup.optimizer.step_copies * trained_parameters(setup) * state_width_bytes(setup))

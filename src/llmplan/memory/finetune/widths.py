@@ -79,7 +79,8 @@ def _through(tensors: Iterable[Tensor], hidden: int, runs: float) -> tuple[float
 
 
 def _last(matrices: list[Tensor], hidden: int) -> set[int]:
-    """The matrices that lead back to the residual stream."""
+    """The matrices that lead back to the residual stream: those marked as divided by rows, else the last one that puts
+    out the hidden size, else the last."""
     rows = {id(each) for each in matrices if each.shard is Shard.ROW}
     if not rows and matrices:
         back = [each for each in matrices if each.shape[-2] == hidden] or matrices

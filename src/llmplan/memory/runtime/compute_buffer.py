@@ -8,10 +8,9 @@ from llmplan.memory.runtime.setting import Part
 from llmplan.spec.band import Band
 from llmplan.spec.mixers import Mixer, MlaAttention
 from llmplan.spec.model import ModelSpec
+from llmplan.units import FP32_BYTES, HALF_BYTES
 
-HALF_BYTES: Final = 2
 EXPANDED_COPIES: Final = 1.2
-FP32_BYTES: Final = 4
 MICRO_BATCH_TOKENS: Final = 512
 """llama.cpp's physical batch (`--ubatch-size`); a smaller logical one lowers it."""
 

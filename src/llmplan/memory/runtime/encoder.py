@@ -8,9 +8,8 @@ from typing import Final
 from llmplan.memory.runtime.setting import Part, RuntimeSetting
 from llmplan.spec.band import Band
 from llmplan.spec.model import ModelSpec, Shard, TensorRole, Tower
-from llmplan.units import format_bytes
+from llmplan.units import HALF_BYTES, format_bytes
 
-HALF_BYTES: Final = 2
 LIVE_COPIES: Final = 1.6
 """Outputs of one encoder layer that are alive at its worst moment, as a multiple: 1.1 to 2.5 in 3 logs of Qwen and
 Gemma encoders."""

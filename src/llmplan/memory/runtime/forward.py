@@ -7,8 +7,8 @@ from typing import Final
 from llmplan.memory.runtime.setting import Version
 from llmplan.plan.deployment import Parallelism
 from llmplan.spec.model import DenseFeedForward, ModelSpec, MoeFeedForward
+from llmplan.units import HALF_BYTES
 
-HALF_BYTES: Final = 2
 NEWEST: Final[Version] = (10**9, 0, 0)
 EXPERT_CHUNKS: Final[tuple[tuple[Version, int], ...]] = (((0, 12, 0), 16384), ((0, 0, 0), 32768))
 """vLLM runs its fused experts on so many tokens at a time, from the version on (VLLM_FUSED_MOE_CHUNK_SIZE)."""

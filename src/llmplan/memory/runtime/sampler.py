@@ -10,8 +10,7 @@ from llmplan.memory.runtime.setting import RuntimeSetting, Version
 from llmplan.spec.band import Band
 from llmplan.spec.engine import KvPoolRule
 from llmplan.spec.model import ModelSpec
-
-FP32_BYTES: Final = 4
+from llmplan.units import FP32_BYTES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

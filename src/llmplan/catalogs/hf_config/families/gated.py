@@ -60,7 +60,8 @@ def _dynamic_mask(config: Config, layer: str) -> Iterator[Tensor]:
 def _dense_doge(config: Config, style: Style) -> Style:
     if config.flag("is_moe"):
         raise UnsupportedModelError(
-            f"{config.where}: key `is_moe`: the mixture of this model retrieves experts from a grid, which is not read"
+            f"{config.where}: key `is_moe`: the mixture of this model retrieves experts from a grid, which is not read",
+            hints=["models of the family without experts are read: those whose file says `is_moe: false`"],
         )
     return style
 

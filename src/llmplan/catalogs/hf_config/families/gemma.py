@@ -31,7 +31,7 @@ FAMILIES: Final = (
         },
     ),
     Family(
-        model_types=("gemma3_text",),
+        model_types=("gemma3_text",), states_scaled_length=True,
         style=Style(
             qkv_bias="attention_bias", out_bias="attention_bias", norms=_FOUR_NORMS, qk_norm="per_head",
             windows=every(6), encoder="use_bidirectional_attention",

@@ -206,7 +206,7 @@ _DEFAULTS: Final = {
 
 FAMILIES: Final = (
     Family(
-        model_types=("gemma3n_text",), style=_STYLE,
+        model_types=("gemma3n_text",), style=_STYLE, states_scaled_length=True,
         defaults={
             **_DEFAULTS, "num_kv_shared_layers": 15, "altup_num_inputs": 4, "laurel_rank": 64,
             "max_position_embeddings": 32768,

@@ -29,7 +29,8 @@ def _hunyuan_layer(config: Config, layer: int) -> Mapping[str, Any]:
 def _no_shared_heads(config: Config, style: Style) -> Style:
     if config.flag("use_cla"):
         raise UnsupportedModelError(
-            f"{config.where}: key `use_cla`: attention whose keys and values several layers share is not read"
+            f"{config.where}: key `use_cla`: attention whose keys and values several layers share is not read",
+            hints=["models of the family without it are read: those whose file says `use_cla: false`"],
         )
     return style
 

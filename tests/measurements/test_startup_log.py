@@ -8,8 +8,10 @@ import pytest
 from llmplan.cli import main
 from llmplan.errors import DataError
 from llmplan.measurements import read_startup_log
-from llmplan.measurements.vllm_log import parse_startup_log
+from llmplan.measurements.startup_log import parse_startup_log
+from llmplan.plan.observation import MemoryObservation, compare
 from llmplan.units import GIB
+from plan_samples import memory_budget
 
 
 def test_current_lines() -> None:
@@ -62,3 +64,37 @@ def test_the_memory_command_sets_a_log_beside_the_plan(tmp_path: Path, capsys: p
     assert abs(rows["weights"]["relative_error"]) < 0.005
     pool = rows["KV pool"]
     assert pool["relative_error"] == pytest.approx(pool["planned"] / (51.0 * GIB) - 1)
+
+
+def test_the_lines_of_the_first_engine_are_read() -> None:
+    """vLLM 0.7.4 on an RX 7900 XTX (vllm-project/vllm#15018)."""
+    text = (
+        "INFO model weights take 18.91GiB; non_torch_memory takes 0.25GiB; PyTorch activation peak memory takes "
+        "1.42GiB; the rest of the memory reserved for KV Cache is 2.44GiB.\nINFO # rocm blocks: 625\n"
+        "INFO Maximum concurrency for 4096 tokens per request: 2.44x\n"
+    )
+    seen = parse_startup_log(text, name="log")
+    assert seen.weights_bytes == 18.91 * GIB
+    assert seen.non_torch_bytes == 0.25 * GIB
+    assert seen.activation_bytes == 1.42 * GIB
+    assert seen.kv_cache_bytes == 2.44 * GIB
+    assert (seen.max_concurrency, seen.concurrency_at_tokens) == (2.44, 4096)
+
+
+def test_the_lines_of_sglang_are_read() -> None:
+    text = (
+        "Load weight end. type=Qwen3ForCausalLM, dtype=torch.bfloat16, avail mem=74.28 GB, mem usage=0.74 GB.\n"
+        "KV Cache is allocated. #tokens: 367404, K size: 8.23 GB, V size: 8.23 GB\n"
+    )
+    seen = parse_startup_log(text, name="log")
+    assert seen.weights_bytes == 0.74 * GIB
+    assert seen.kv_cache_bytes == 2 * 8.23 * GIB
+    assert seen.kv_tokens == 367_404
+
+
+def test_a_concurrency_of_other_lengths_is_not_compared() -> None:
+    seen = MemoryObservation(max_concurrency=52.3, concurrency_at_tokens=8192, cuda_graph_bytes=1e9)
+    names = [each.name for each in compare(memory_budget(), seen, 131_072)]
+    assert "concurrency" not in names
+    assert "concurrency" in [each.name for each in compare(memory_budget(), seen, 8192)]
+    assert "CUDA graphs" in names

@@ -1,4 +1,4 @@
-"""A vLLM start-up log: what the engine measured of its own memory. Every version prints some of these lines."""
+"""A start-up log of vLLM or SGLang: what the engine measured of its own memory. Every version prints some of these."""
 
 from __future__ import annotations
 
@@ -15,10 +15,23 @@ _NUMBER = r"([0-9][0-9,]*\.?[0-9]*)"
 _LINES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("weights_gib", re.compile(rf"Model loading took {_NUMBER} Gi?B")),
     ("weights_gib", re.compile(rf"Loading model weights took {_NUMBER} GB")),
+    ("weights_gib", re.compile(rf"model weights take {_NUMBER} ?GiB")),
+    ("weights_gib", re.compile(rf"Actual usage is {_NUMBER} GiB for weight")),
+    ("weights_gib", re.compile(rf"Load weight end\..*mem usage={_NUMBER} GB")),
+    ("non_torch_gib", re.compile(rf"non_torch_memory takes {_NUMBER} ?GiB")),
+    ("non_torch_gib", re.compile(rf"{_NUMBER} GiB for non-torch memory")),
+    ("activation_gib", re.compile(rf"PyTorch activation peak memory takes {_NUMBER} ?GiB")),
+    ("activation_gib", re.compile(rf"{_NUMBER} GiB for peak activation")),
     ("kv_cache_gib", re.compile(rf"Available KV cache memory: {_NUMBER} GiB")),
+    ("kv_cache_gib", re.compile(rf"memory reserved for KV Cache is {_NUMBER} ?GiB")),
     ("kv_tokens", re.compile(rf"GPU KV cache size: {_NUMBER} tokens")),
-    ("gpu_blocks", re.compile(rf"# GPU blocks: {_NUMBER}")),
+    ("kv_tokens", re.compile(rf"max_total_num_tokens={_NUMBER}")),
+    ("kv_tokens", re.compile(rf"#tokens: {_NUMBER}")),
+    ("keys_gib", re.compile(rf"K size: {_NUMBER} GB")),
+    ("values_gib", re.compile(rf"V size: {_NUMBER} GB")),
+    ("gpu_blocks", re.compile(rf"# (?:GPU|cuda) blocks: {_NUMBER}")),
     ("max_concurrency", re.compile(rf"Maximum concurrency for [0-9,]+ tokens per request: {_NUMBER}x")),
+    ("concurrency_at", re.compile(rf"Maximum concurrency for {_NUMBER} tokens per request")),
     ("graph_gib", re.compile(rf"Graph capturing finished in [0-9.]+ secs, took {_NUMBER} GiB")),
 )
 
@@ -43,11 +56,14 @@ def parse_startup_log(text: str, *, name: str) -> MemoryObservation:
             found[key] = float(match[1].replace(",", ""))
     if not found:
         raise DataError(
-            f"{name}: no memory line of a vLLM start-up log in it",
+            f"{name}: no memory line of a vLLM or SGLang start-up log in it",
             hints=[
                 "expected for example 'Available KV cache memory: 36.36 GiB' or 'GPU KV cache size: 297,856 tokens'"
             ],
         )
+
+    if "kv_cache_gib" not in found and "keys_gib" in found:
+        found["kv_cache_gib"] = found["keys_gib"] + found.get("values_gib", 0.0)
 
     def gib(key: str) -> float | None:
         return found[key] * GIB if key in found else None
@@ -61,5 +77,8 @@ def parse_startup_log(text: str, *, name: str) -> MemoryObservation:
         kv_tokens=whole("kv_tokens"),
         gpu_blocks=whole("gpu_blocks"),
         max_concurrency=found.get("max_concurrency"),
+        concurrency_at_tokens=whole("concurrency_at"),
+        activation_bytes=gib("activation_gib"),
+        non_torch_bytes=gib("non_torch_gib"),
         cuda_graph_bytes=gib("graph_gib"),
     )
