@@ -60,6 +60,9 @@ def test_a_config_that_cannot_be_read_says_where_a_good_one_is(
 ) -> None:
     (tmp_path / "config.json").write_text("{")
     assert main(["memory", str(tmp_path), "--gpu", "h100"]) == 1
+    assert "hint: download the file again" in only_error(capsys)[1]
+    (tmp_path / "config.json").write_text('{"model_type": "llama"}')
+    assert main(["memory", str(tmp_path), "--gpu", "h100"]) == 1
     assert "hint: use the config.json of the model's own repository" in only_error(capsys)[1]
 
 

@@ -34,7 +34,7 @@ def test_memory_view() -> None:
 
 
 def test_memory_that_does_not_fit() -> None:
-    text = markdown.render(memory.document(REPLICA, REJECTION, 24 * GIB, (), {}))
+    text = markdown.render(memory.document(REPLICA, REJECTION, (24 * GIB, "bf16"), (), {}))
     for part in (
         "Not feasible: the weights do not fit",
         "needed: 30 GiB",

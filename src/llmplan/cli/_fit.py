@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from llmplan.cli._workbench import Workbench
     from llmplan.plan.deployment import Replica
     from llmplan.plan.inverse import Inverse
-    from llmplan.spec.model import ModelSpec
 
 
 USEFUL_TOKENS = 8192
@@ -82,9 +81,12 @@ def inverse(model: str, flags: ReplicaFlags, useful: ReplicaFlags, bench: Workbe
     if longest.longest_tokens:
         pairs = tuple(search.at_once(replica, longest.longest_tokens))
     return Inverse(
-        longest=longest, concurrency=tuple(pairs), gpus=gpus,
-        ranks=search.by_ranks(with_ranks, replica.host.gpus, way), formats=search.by_format(with_format, formats(replica)),
-    )  # fmt: skip
+        longest=longest,
+        concurrency=tuple(pairs),
+        gpus=gpus,
+        ranks=search.by_ranks(with_ranks, replica.host.gpus, way),
+        formats=search.by_format(with_format, formats(replica)),
+    )
 
 
 def _on_ranks(flags: ReplicaFlags, way: str, ranks: int) -> ReplicaFlags:

@@ -148,7 +148,12 @@ class ReplicaFlags:
         str, typer.Option("--weights", metavar="FMT", help="Weight format; auto is the checkpoint's own.")
     ] = "auto"
     kv_cache: Annotated[
-        str, typer.Option("--kv-cache", metavar="FMT", help="KV cache format; auto is what the checkpoint asks for, else the 16-bit type.")
+        str,
+        typer.Option(
+            "--kv-cache",
+            metavar="FMT",
+            help="KV cache format; auto is what the checkpoint asks for, else the 16-bit type.",
+        ),
     ] = "auto"
     max_model_len: Annotated[int | None, count("--max-model-len", "Longest request, input plus output.")] = None
     max_num_seqs: Annotated[int | None, count("--max-num-seqs", "Most sequences in one step.", at_most=1_000_000)] = (

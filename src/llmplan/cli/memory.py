@@ -37,7 +37,7 @@ def memory(
     cases: _cases.CasesOption = None,
     against_log: Annotated[
         Path | None,
-        typer.Option("--against-log", metavar="FILE", help="Compare with what a start-up log of vLLM or SGLang printed."),
+        typer.Option("--against-log", metavar="FILE", help="Compare with a start-up log of vLLM or SGLang."),
     ] = None,
     fit: Annotated[
         bool,
@@ -85,9 +85,7 @@ def fits(outcome: MemoryBudget | Rejection) -> bool:
     return isinstance(outcome, MemoryBudget)
 
 
-def comparisons(
-    replica: Replica, outcome: MemoryBudget | Rejection, log: Path | None
-) -> tuple[Comparison, ...]:
+def comparisons(replica: Replica, outcome: MemoryBudget | Rejection, log: Path | None) -> tuple[Comparison, ...]:
     """Plan beside measurement, for each figure of the log."""
     if log is None:
         return ()
@@ -114,7 +112,12 @@ def _show(
         output.chosen,
         record=lambda: record(built, outcome, bench) | view.compared_record(compared),
         document=lambda: view.document(
-            built.replica, outcome, (size_bytes, built.stored.id), checks, built.assumed, compared,
+            built.replica,
+            outcome,
+            (size_bytes, built.stored.id),
+            checks,
+            built.assumed,
+            compared,
             explain=output.explain,
         ),
     )

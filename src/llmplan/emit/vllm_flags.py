@@ -44,7 +44,9 @@ VLLM_FLAGS: Mapping[str, Flag] = {
     "--master-port": Flag(type="int"),
     "--dtype": Flag(type="str", allowed=("auto", "bfloat16", "float", "float16", "float32", "half")),
     "--quantization": Flag(type="str", allowed=("fp8", "fp8_per_block", "int8_per_channel_weight_only")),
-    "--kv-cache-dtype": Flag(type="str", allowed=("auto", "bfloat16", "float16", "fp8", "fp8_ds_mla", "int8_per_token_head")),
+    "--kv-cache-dtype": Flag(
+        type="str", allowed=("auto", "bfloat16", "float16", "fp8", "fp8_ds_mla", "int8_per_token_head")
+    ),
     "--gpu-memory-utilization": Flag(type="float"),
     "--kv-cache-memory-bytes": Flag(type="int"),
     "--block-size": Flag(type="int"),

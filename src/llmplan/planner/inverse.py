@@ -96,9 +96,7 @@ def by_format(make: Callable[[str], Replica], formats: Iterable[str]) -> tuple[T
     return tuple(attempt(f"--weights {name}", lambda name=name: make(name)) for name in formats)  # type: ignore[misc]
 
 
-def by_gpu(
-    make: Callable[[str, int], Replica], gpus: Mapping[str, Sequence[int]], way: str = "tp"
-) -> tuple[Try, ...]:
+def by_gpu(make: Callable[[str, int], Replica], gpus: Mapping[str, Sequence[int]], way: str = "tp") -> tuple[Try, ...]:
     """For each kind of GPU the smallest of its parallel sizes that starts, else what fails at the largest.
 
     make: a replica of a GPU id and a size; gpus: ids with the sizes that one machine offers, smallest first.

@@ -21,6 +21,8 @@ _LENGTH_KEYS: Final = (
     "max_sequence_length", "max_seq_length", "seq_len",
 )  # fmt: skip
 _OVERRIDE: Final = "model_max_length"
+UNBOUNDED_TOKENS: Final = 2**20
+"""longest request of a model that states no length and has none by its nature"""
 _ALREADY_SCALED: Final = frozenset({"su", "longrope", "llama3", "yarn", "deepseek_yarn", "deepseek_llama_scaling"})
 
 
@@ -51,13 +53,16 @@ def max_context_tokens(config: Config, *, is_scaled: bool = False) -> int:
 
 def default_context_tokens(config: Config) -> int | None:
     """The length that vLLM starts with where none is asked for, if it is not the longest: the unscaled one of
-    `longrope` models, which answer short prompts worse when scaled.
+    `longrope` models, which answer short prompts worse when scaled; a family's assumption where files state none.
 
     >>> from llmplan.catalogs.hf_config.normalize import Config
     >>> phi = {"rope_scaling": {"type": "longrope"}, "original_max_position_embeddings": 4096}
     >>> default_context_tokens(Config(where="", values=phi))
     4096
     """
+    assumed = config.optional_integer("assumed_context_tokens")
+    if assumed and config.values.get("max_position_embeddings") == UNBOUNDED_TOKENS:
+        return assumed
     kinds = [rope.get("rope_type", rope.get("type")) for rope in _scalings(config)]
     if not any(kind in ("longrope", "su") for kind in kinds):
         return None

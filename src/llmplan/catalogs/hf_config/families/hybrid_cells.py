@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from llmplan.catalogs.hf_config.blocks import MlpNames, linear, mlp, norm
-from llmplan.catalogs.hf_config.families.hybrid_mamba1 import ASSUMED_TOKENS, NO_LENGTH, recurrent_everywhere
+from llmplan.catalogs.hf_config.families.hybrid_mamba1 import NO_BOUND, NO_LENGTH, recurrent_everywhere
 from llmplan.catalogs.hf_config.layer_lists import listed
 from llmplan.catalogs.hf_config.normalize import MAX_EXPERTS, MAX_HEADS, MAX_TOKENS, Config
 from llmplan.catalogs.hf_config.recurrent import conv1d, vector
@@ -175,7 +175,7 @@ FAMILIES: Final = (
         model_types=("xlstm",), derive=_xlstm_keys, notes=(NO_LENGTH,),
         defaults={
             "tie_word_embeddings": False, "num_heads": 8, "use_bias": False, "ffn_round_up_to_multiple_of": 64,
-            "max_position_embeddings": ASSUMED_TOKENS,
+            **NO_BOUND,
         },
         style=Style(
             base="backbone", layers="blocks.{i}", embed="embeddings", final_norm="out_norm",

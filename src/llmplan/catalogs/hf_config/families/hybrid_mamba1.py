@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from llmplan.catalogs.hf_config.blocks import norm
+from llmplan.catalogs.hf_config.context import UNBOUNDED_TOKENS
 from llmplan.catalogs.hf_config.normalize import Config
 from llmplan.catalogs.hf_config.recurrent import mamba1
 from llmplan.catalogs.hf_config.recurrent_keys import taps, time_step_rank
@@ -14,10 +15,12 @@ from llmplan.catalogs.hf_config.style import Family, LayerMixers, Moe, Style
 from llmplan.spec.model import RecurrentMixer
 
 ASSUMED_TOKENS: Final = 2048
-"""what vLLM takes for the longest request where a config states no length"""
+"""what vLLM starts with where a config states no length"""
+NO_BOUND: Final = {"max_position_embeddings": UNBOUNDED_TOKENS, "assumed_context_tokens": ASSUMED_TOKENS}
+"""class defaults of a family whose files state no length"""
 NO_LENGTH: Final = (
-    f"the file states no context length, nor does the recurrence bound it: vLLM assumes {ASSUMED_TOKENS:,} tokens "
-    "unless --max-model-len says otherwise"
+    f"the file states no context length, nor does the recurrence bound it: {ASSUMED_TOKENS:,} tokens are taken, as by "
+    "vLLM, unless --max-model-len says otherwise"
 )
 
 
@@ -85,7 +88,7 @@ PURE: Final = Style(
 )  # fmt: skip
 _DEFAULTS: Final = {
     "tie_word_embeddings": True, "expand": 2, "conv_kernel": 4, "state_size": 16, "use_bias": False,
-    "use_conv_bias": True, "max_position_embeddings": ASSUMED_TOKENS,
+    "use_conv_bias": True, **NO_BOUND,
 }  # fmt: skip
 
 FAMILIES: Final = (

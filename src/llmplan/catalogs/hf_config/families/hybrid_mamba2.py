@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from llmplan.catalogs.hf_config.blocks import MlpNames, mlp
-from llmplan.catalogs.hf_config.families.hybrid_mamba1 import ASSUMED_TOKENS, NO_LENGTH, PURE
+from llmplan.catalogs.hf_config.families.hybrid_mamba1 import NO_BOUND, NO_LENGTH, PURE
 from llmplan.catalogs.hf_config.normalize import MAX_EXPERTS, Config
 from llmplan.catalogs.hf_config.recurrent import mamba2
 from llmplan.catalogs.hf_config.recurrent_keys import Mamba2Keys, mamba2_sizes
@@ -98,7 +98,7 @@ FAMILIES: Final = (
         defaults={
             "tie_word_embeddings": False, "num_heads": 128, "head_dim": 64, "state_size": 128, "expand": 2,
             "conv_kernel": 4, "n_groups": 8, "use_bias": False, "use_conv_bias": True,
-            "max_position_embeddings": ASSUMED_TOKENS,
+            **NO_BOUND,
         },
     ),
     Family(
