@@ -222,7 +222,13 @@ def replica(
 def kv_room(blocks: int, token_bytes: float) -> KvRoom:
     """A pool of full-attention blocks of 16 tokens."""
     groups = (CacheGroup(layers=32, block_tokens=16),)
-    layout = CacheLayout(groups=groups, block_bytes=16 * token_bytes, token_bytes=token_bytes, block_tokens=16)
+    layout = CacheLayout(
+        groups=groups,
+        block_bytes=16 * token_bytes,
+        token_bytes=token_bytes,
+        unbounded_bytes=token_bytes,
+        block_tokens=16,
+    )
     return KvRoom(layout=layout, blocks=blocks)
 
 

@@ -57,6 +57,7 @@ def test_a_known_pool_too_small_for_one_request_still_says_what_it_holds(capsys:
     assert found["rejection"]["code"] == "no_room_for_one_request"
     assert found["kv"] == {
         "bytes_per_token_per_gpu": per_token,
+        "unbounded_bytes_per_token_per_gpu": per_token,
         "bytes_per_sequence_per_gpu": 0,
         "block_tokens": 16,
         "blocks": 10 * GIB // (16 * per_token),

@@ -53,7 +53,10 @@ def checkpoint_for(replica: Replica, convertible: Mapping[str, str]) -> Checkpoi
         raise UsageError(f"a model cannot be named {model.id!r}: the engine would read it as an option")
     published = model.checkpoint_format
     if wanted == published or {wanted, published} <= SIXTEEN_BIT | {"fp32"}:
-        return Checkpoint(model=model.id.removesuffix("/config.json"))
+        folder = model.id.removesuffix("/config.json")
+        if folder.endswith(".json"):  # a config alone, whose weights are elsewhere
+            return Checkpoint(model=Env(name="MODEL", message=plain(f"set MODEL to the checkpoint of {folder}")))
+        return Checkpoint(model=folder)
     if published in SIXTEEN_BIT and wanted in convertible:
         note = f"weights are converted from {published} to {wanted} while loading"
         return Checkpoint(model=model.id.removesuffix("/config.json"), method=convertible[wanted], notes=(note,))

@@ -239,6 +239,7 @@ def kv_pool(replica: Replica, pool_bytes: float) -> KvPool:
         concurrency = cut.concurrency if cut.usable_blocks >= cut.per_request else cut.usable_blocks / cut.per_request
     return KvPool(
         kv_bytes_per_token=layout.token_bytes,
+        unbounded_kv_bytes_per_token=layout.unbounded_bytes,
         kv_bytes_per_sequence=layout.state_bytes,
         block_tokens=layout.block_tokens,
         blocks=blocks,

@@ -80,6 +80,7 @@ def cache_layout(
     return CacheLayout(
         groups=tuple(groups), block_bytes=block_bytes,
         token_bytes=math.fsum(kind.layers * kind.token_bytes for kind in kept) / paging.dcp,
+        unbounded_bytes=math.fsum(k.layers * k.token_bytes for k in kept if k.window_tokens is None) / paging.dcp,
         state_bytes=math.fsum(kind.layers * kind.entry_bytes for kind in kept if kind.state),
         block_tokens=min(full, default=groups[0].block_tokens if groups else block_tokens),
     )  # fmt: skip

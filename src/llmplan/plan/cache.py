@@ -48,6 +48,8 @@ class CacheLayout:
     block_bytes: float
     token_bytes: float
     """all layers of the stage, for a token inside every window"""
+    unbounded_bytes: float = 0.0
+    """of the same, in the layers that keep every token"""
     state_bytes: float = 0.0
     """all recurrent states of the stage, for one sequence"""
     block_tokens: int

@@ -55,12 +55,18 @@ class MemoryBudget:
     notes: tuple[str, ...] = ()
     """what a reader of these figures should know"""
 
+    @property
+    def unbounded_kv_bytes_per_token(self) -> float:
+        """Bytes of a token beyond all windows, on one GPU."""
+        return self.room.layout.unbounded_bytes
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KvPool:
     """What a pool of KV cache would hold where the replica cannot start; in the terms of `MemoryBudget`."""
 
     kv_bytes_per_token: float
+    unbounded_kv_bytes_per_token: float = 0.0
     kv_bytes_per_sequence: float = 0.0
     block_tokens: int
     blocks: int

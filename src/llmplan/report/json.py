@@ -112,6 +112,7 @@ def kv(budget: MemoryBudget | KvPool | None) -> Record:
     """The paged cache."""
     return {
         "bytes_per_token_per_gpu": budget.kv_bytes_per_token if budget else None,
+        "unbounded_bytes_per_token_per_gpu": budget.unbounded_kv_bytes_per_token if budget else None,
         "bytes_per_sequence_per_gpu": budget.kv_bytes_per_sequence if budget else None,
         "block_tokens": budget.block_tokens if budget else None,
         "blocks": budget.blocks if budget else None,

@@ -91,7 +91,9 @@ def _kv_facts(replica: Replica, budget: MemoryBudget) -> Iterator[tuple[str, str
         yield "concurrency", f"{budget.max_concurrency:,.0f} requests at once (max_num_seqs)"
         return
     yield "pool", f"{size(budget.kv_cache_bytes)} per GPU"
-    yield "per token", f"{format_bytes(budget.kv_bytes_per_token)} per GPU"
+    beyond = budget.room.layout.unbounded_bytes
+    windows = f", {format_bytes(beyond)} beyond its windows" if beyond < budget.kv_bytes_per_token else ""
+    yield "per token", f"{format_bytes(budget.kv_bytes_per_token)} per GPU{windows}"
     if budget.kv_bytes_per_sequence:
         yield "per sequence", f"{format_bytes(budget.kv_bytes_per_sequence)} per GPU, whatever its length"
     yield "blocks", f"{budget.blocks:,} of {budget.block_tokens} tokens"

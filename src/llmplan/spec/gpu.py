@@ -55,6 +55,11 @@ class GpuSpec:
         return compute_format in self.peak_flop_per_s
 
     @property
+    def computes_bf16(self) -> bool:
+        """Whether it computes in bf16: a figure says so, or its compute capability does (8.0 on)."""
+        return self.supports("bf16") or (self.compute_capability is not None and self.compute_capability >= (8, 0))
+
+    @property
     def is_nvidia(self) -> bool:
         """Whether CUDA engines run on it."""
         return self.vendor.lower() == "nvidia"

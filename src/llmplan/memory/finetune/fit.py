@@ -65,7 +65,7 @@ def smallest_gpus(memory: FinetuneMemory, gpus: Iterable[GpuSpec]) -> tuple[Fitt
     held = [gpu for gpu in gpus if needed.mid <= visible_bytes(gpu)]
     return tuple(
         FittingGpu(
-            gpu=gpu.id, memory_bytes=gpu.memory_bytes, safe=needed.high <= visible_bytes(gpu), bf16=gpu.supports("bf16")
+            gpu=gpu.id, memory_bytes=gpu.memory_bytes, safe=needed.high <= visible_bytes(gpu), bf16=gpu.computes_bf16
         )
         for gpu in sorted(held, key=lambda each: (each.memory_bytes, each.id))[:SHOWN_GPUS]
     )
