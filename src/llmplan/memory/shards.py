@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+from llmplan.memory.joined import padding_bytes
 from llmplan.memory.loaded import LoadedTensor, rotary_table_bytes, rounding_of_layers, unsplit_bytes
 from llmplan.memory.stages import layers_in, stage_ranges
 from llmplan.memory.weights import tensor_bytes
@@ -142,6 +143,9 @@ def rank_weights(
         tensors = by_group.get(id(group), [])
         layer = math.fsum(tensor.size_bytes for tensor in tensors)
         layer += rounding_of_layers(tensors, group.count) / group.count if pytorch else 0.0
+        if pytorch and weights.family == "gguf":
+            parts = [(each.place, rank_part(each.place, model, parallel, vocab_padding)) for each in tensors]
+            layer += padding_bytes(group, parts, model, weights)
         stages = [held + layer * layers_in(group, model, stage) for held, stage in zip(stages, ranges, strict=True)]
     embedding, head = outside.pop(TensorRole.EMBED), outside.pop(TensorRole.HEAD)
     return RankWeights(
