@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from llmplan.perf.mixing import mixings, recurrent_flop
+from llmplan.perf.mixing import is_unmeasured, mixings, recurrent_flop
 from llmplan.spec.formats import KV_FORMATS
 from llmplan.spec.model import (
     CompressedAttention,
@@ -100,3 +100,11 @@ def test_borrowed_caches_are_read_but_not_kept(tp: int) -> None:
 def test_attention_to_an_encoder_costs_nothing_without_images() -> None:
     cross = GqaAttention(query_heads=8, kv_heads=2, head_dim=64, v_head_dim=64, cross=True, tensors=())
     assert list(mixings(cross, BF16, 1)) == []
+
+
+def test_what_nobody_measured_is_known() -> None:
+    gqa = GqaAttention(query_heads=8, kv_heads=2, head_dim=64, v_head_dim=64, tensors=())
+    assert not is_unmeasured(gqa)
+    assert not is_unmeasured(MLA)
+    assert is_unmeasured(GDN)
+    assert is_unmeasured(replace(MLA, selected_tokens=2048))

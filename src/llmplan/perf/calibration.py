@@ -81,10 +81,10 @@ def select_calibration(calibrations: Iterable[Calibration], engine: EngineSpec, 
     generation = generation_of(gpu)
     exact = by_key.get((engine.id, generation))
     if exact is not None:
-        return exact if exact.rows > 0 else _widened(exact)
+        return exact if exact.rows > 0 else _wider(exact)
     for key in ((engine.id, ANY), (ANY, generation), (ANY, ANY)):
         if key in by_key:
-            return _widened(by_key[key])
+            return _wider(by_key[key])
     raise DataError(
         f"no calibration for {engine.id} on {gpu.architecture}, not even a general one",
         hints=["llmplan catalog list calibrations"],
@@ -103,6 +103,11 @@ def widen(band: ResidualBand, exponent: float) -> ResidualBand:
     )
 
 
-def _widened(calibration: Calibration) -> Calibration:
+def widened(calibration: Calibration) -> Calibration:
+    """A calibration used beyond what it was fitted on: wider bands, and `rows` 0; once, whatever the reasons."""
+    return _wider(calibration) if calibration.rows else calibration
+
+
+def _wider(calibration: Calibration) -> Calibration:
     bands = {name: widen(band, EXTRAPOLATION_WIDENING) for name, band in calibration.bands.items()}
     return replace(calibration, bands=bands, rows=0)

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from llmplan.errors import DataError, UsageError
-from llmplan.perf.calibration import Coefficients
+from llmplan.perf.calibration import Coefficients, widened
 from llmplan.perf.floor import Floor, not_above, not_below
+from llmplan.perf.mixing import is_unmeasured
 from llmplan.perf.percentiles import tpot_p95_s, ttft_p95_s
 from llmplan.perf.steady_state import Engine, Shape, Steady
 from llmplan.perf.step import StepModel
@@ -62,6 +63,8 @@ def prepare(replica: Replica, memory: MemoryBudget, load: Load, calibration: Cal
         raise UsageError(f"a load of {load.value:g} makes no sense for {load.kind}")
     held = float(memory.capacity_tokens)
     work = work_of(replica.model, replica.weights, replica.kv, replica.parallel)
+    if any(is_unmeasured(mixer) for mixer in replica.model.mixers()):
+        calibration = widened(calibration)  # no measured row has one
     shape = shape_of(load)
     spilled = _spilled_tokens(replica, memory) / shape.resident_tokens
     engine = Engine(

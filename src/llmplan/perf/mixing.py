@@ -137,3 +137,13 @@ def recurrent_flop(mixer: RecurrentMixer) -> float:
     }[mixer.kind]
     convolution = 2.0 * mixer.conv_width * mixer.conv_channels
     return per_cell * mixer.heads * mixer.key_dim * mixer.value_dim + convolution
+
+
+def is_unmeasured(mixer: Mixer) -> bool:
+    """Whether no measurement that the coefficients were fitted on has such a mixer: recurrences, sparse and compressed
+    attention."""
+    match mixer:
+        case RecurrentMixer() | CompressedAttention():
+            return True
+        case GqaAttention() | MlaAttention():
+            return mixer.selected_tokens is not None
