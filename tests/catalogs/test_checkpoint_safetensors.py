@@ -17,12 +17,14 @@ from checkpoint_files import (
     SMALL_WEIGHTS,
     Shapes,
     by_role,
+    gguf_llama,
     llama,
     shapes_of,
     size_of,
     stored,
     stored_total,
     total,
+    write_gguf,
     write_header,
     write_model,
     write_safetensors,
@@ -264,6 +266,36 @@ def test_no_output_matrix_means_a_tied_one(tmp_path: Path) -> None:
     assert stored_total(read.model) == 2 * (SMALL_WEIGHTS - 96 * 64)
     assert read.model.total_parameters == SMALL_WEIGHTS - 96 * 64
     assert "the embedding serves as one" in read.model.notes[0]
+
+
+@pytest.mark.parametrize("suffix", ["safetensors", "gguf"])
+def test_the_layer_that_lacks_a_tensor_is_named(tmp_path: Path, suffix: str) -> None:
+    if suffix == "gguf":
+        shapes = {name: t for name, t in gguf_llama().items() if name != "blk.1.ffn_up.weight"}
+        write_gguf(tmp_path / "model.gguf", shapes)
+        path = tmp_path / "model.gguf"
+    else:
+        path = write_model(
+            tmp_path, SMALL, {n: t for n, t in llama().items() if n != "model.layers.1.mlp.up_proj.weight"}
+        )
+    with pytest.raises(DataError) as caught:
+        read_checkpoint(path)
+    assert "model.layers.1.mlp.up_proj.weight is not in the files" in caught.value.message
+
+
+def test_further_layers_that_lack_it_are_counted(tmp_path: Path) -> None:
+    lacking = {f"model.layers.{layer}.mlp.up_proj.weight" for layer in (1, 2)}
+    shapes = {name: t for name, t in llama().items() if name not in lacking}
+    with pytest.raises(DataError, match=r"model\.layers\.1\.mlp\.up_proj\.weight \(and of 1 more layer\) is not in"):
+        read_checkpoint(write_model(tmp_path, SMALL, shapes))
+
+
+def test_a_pointer_in_the_configs_place_is_said(tmp_path: Path) -> None:
+    folder = write_model(tmp_path, SMALL, llama())
+    (folder / "config.json").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
+    with pytest.raises(DataError, match=r"config\.json: a Git LFS pointer, not the file itself") as caught:
+        read_checkpoint(folder)
+    assert caught.value.hints == ("git lfs pull", "or download config.json by itself")
 
 
 def test_biases_that_the_files_lack_are_said(tmp_path: Path) -> None:

@@ -68,6 +68,7 @@ RICH: dict[str, Any] = GOOD | {
         ({"model_type": ["llama"]}, "model_type"),
         ({"model_type": "gemma3", "text_config": 3}, "text_config"),
         ({"model_type": "gemma2", "layer_types": ["sliding_attention"]}, "layer_types"),
+        ({"model_type": "gemma2", "layer_types": ["sliding_attention"]}, "num_hidden_layers"),
         ({"model_type": "mixtral", "num_local_experts": 2, "num_experts_per_tok": 4}, "num_experts_per_tok"),
         ({"model_type": "gpt2", "hidden_size": None}, "n_embd"),
     ],
@@ -79,11 +80,14 @@ def test_a_bad_value_is_an_error_that_names_the_key(changes: dict[str, Any], key
     assert f"`{key}`" in caught.value.message
 
 
-def test_an_unknown_type_is_refused_with_the_known_ones() -> None:
+def test_an_unknown_type_is_refused_with_near_ones_and_the_page_of_all() -> None:
     with pytest.raises(UnsupportedModelError) as caught:
-        read_config(GOOD | {"model_type": "t5"}, model_id="some/model")
-    assert "t5" in caught.value.message
-    assert all(name in caught.value.hints[0] for name in known_types())
+        read_config(GOOD | {"model_type": "qwen3_mo"}, model_id="some/model")
+    assert "qwen3_mo" in caught.value.message
+    near, page = caught.value.hints
+    assert "qwen3_moe" in near
+    assert near.count(",") <= 2
+    assert "docs/reference/architectures.md" in page
 
 
 def test_an_unknown_kind_of_attention_is_refused() -> None:
@@ -104,6 +108,7 @@ def test_a_missing_type_can_be_given_by_the_caller() -> None:
         (b"{", "not JSON"),
         (b"[]", "an object"),
         (b"null", "an object"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "Git LFS pointer, not the file itself"),
         (b"\xff\xfe{}", "UTF-8"),
         (b"[" * 100_000, "nested too deeply"),
         (b'{"a":' * 50_000, "nested too deeply"),

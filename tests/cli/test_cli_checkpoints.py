@@ -69,6 +69,31 @@ def test_cases_name_checkpoints_too(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert (bad["ok"], bad["error"]["code"]) == (False, "usage")
 
 
+@pytest.mark.parametrize("name", ["st/adapter", "st/empty", "./st/adapter", "./st/empty"])
+def test_a_folder_without_a_model_is_said_to_be_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("adapter", "empty"):
+        (tmp_path / "st" / folder).mkdir(parents=True)
+    adapter = {"base_model_name_or_path": "meta-llama/Llama-3.1-8B-Instruct", "r": 16}
+    (tmp_path / "st" / "adapter" / "adapter_config.json").write_text(json.dumps(adapter), encoding="utf-8")
+    (tmp_path / "st" / "adapter" / "adapter_model.safetensors").write_bytes(b"")
+    assert main(["memory", name, *SERVED]) == 2
+    shown = capsys.readouterr().err
+    assert f"{name} holds no config.json" in shown
+    assert "--hub" not in shown
+    assert ("meta-llama/Llama-3.1-8B-Instruct" in shown) is name.endswith("adapter")
+
+
+def test_a_known_model_is_found_beside_a_folder_of_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "meta-llama" / "Llama-3.1-8B-Instruct").mkdir(parents=True)
+    assert answer(capsys, "memory", "meta-llama/Llama-3.1-8B-Instruct", *SERVED)["checkpoint_bytes"] > 0
+
+
 def test_a_damaged_file_is_an_error_with_a_hint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = write_model(tmp_path, SMALL, llama())
     (folder / "model.safetensors").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")

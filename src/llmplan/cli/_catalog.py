@@ -23,6 +23,8 @@ CONFIG_HINTS = (
     "llmplan catalog list models names the models that need no file",
 )
 HUB_HINT = "--hub reads a model that the catalogue does not have from the Hugging Face Hub"
+ADAPTER = "adapter_config.json"
+MAX_NAME = 200
 FILE_ENDS = (".json", ".safetensors", ".gguf")
 
 
@@ -86,6 +88,8 @@ def _by_id(text: str, catalog: Catalog) -> ModelSpec:
     try:
         return catalog.models[text]
     except UnknownIdError as error:
+        if (folder := Path(text).expanduser()).is_dir():
+            raise _no_model(folder, text) from None
         if text.count("/") == 1:
             error.hints = (*error.hints, HUB_HINT)
         raise
@@ -109,9 +113,7 @@ def model_path(text: str) -> Path | None:
             return path
         if text.count("/") == 1 and not text.startswith((".", "/", "~")):
             return None
-        raise UsageError(
-            f"{text} is a folder without a config.json and without a checkpoint", hints=["llmplan catalog list models"]
-        )
+        raise _no_model(path, text)
     if path.is_file():
         return path
     if path.exists():
@@ -119,6 +121,24 @@ def model_path(text: str) -> Path | None:
     if text.endswith(FILE_ENDS) or text.startswith(("./", "../", "/", "~")):
         raise UsageError(f"no such file: {text}", hints=["llmplan catalog list models"])
     return None
+
+
+def _no_model(folder: Path, text: str) -> UsageError:
+    """The error about a folder without a model; an adapter's names the model that it belongs to."""
+    listing = "llmplan catalog list models"
+    if not (folder / ADAPTER).is_file():
+        return UsageError(f"{text} holds no config.json and no checkpoint", hints=[listing])
+    from llmplan.catalogs.hf_config.json_file import read_object
+
+    try:
+        base = read_object(folder / ADAPTER).get("base_model_name_or_path")
+    except DataError:
+        base = None
+    said = f"{text} holds no config.json, and its {ADAPTER} makes it an adapter"
+    base = "".join(filter(str.isprintable, base[:MAX_NAME])).strip() if isinstance(base, str) else ""
+    if base:
+        return UsageError(f"{said} of {base}", hints=[f"name the base model: {base}", listing])
+    return UsageError(said, hints=["name the base model", listing])
 
 
 def _holds_checkpoint(path: Path) -> bool:

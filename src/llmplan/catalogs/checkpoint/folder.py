@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Final, Protocol
 from llmplan.catalogs.checkpoint.bounded_json import MAX_JSON_BYTES, parse_bounded
 from llmplan.catalogs.checkpoint.header import clip, damaged, demand_real_file
 from llmplan.catalogs.hf_config.json_file import MAX_FILE_BYTES
+from llmplan.catalogs.lfs_pointer import demand_no_pointer
 from llmplan.errors import DataError
 
 MAX_NAMES: Final = 100_000
@@ -80,6 +81,8 @@ def read_json(folder: Folder, name: str, *, is_config: bool = False) -> dict[str
         if size > most:
             raise damaged(f"{where}: {size:,} bytes of JSON are more than the {most:,} that are read")
         raw = file.read(size)
+    if is_config:
+        demand_no_pointer(raw, where, f"or download {name} by itself")
     demand_real_file(raw[:32], where, len(raw))
     return parse_bounded(raw, where, is_config=is_config)
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 from llmplan.catalogs.checkpoint.gguf_metadata import Metadata
 from llmplan.catalogs.checkpoint.gguf_types import ARCHITECTURES, adjusted
 from llmplan.catalogs.checkpoint.header import Checkpoint, clip
+from llmplan.catalogs.hf_config.descend import near_types
 from llmplan.errors import DataError, UnsupportedModelError
 
 ARCHITECTURE: Final = "general.architecture"
@@ -49,7 +50,7 @@ def gguf_config(checkpoint: Checkpoint) -> dict[str, Any]:
         raise UnsupportedModelError(
             f"{checkpoint.where}: GGUF architecture {clip(metadata.architecture, 60)!r} is not one that is read",
             hints=[
-                f"known architectures: {', '.join(sorted(ARCHITECTURES))}",
+                *near_types(metadata.architecture, ARCHITECTURES),
                 "or put the model's own config.json beside the file",
             ],
         )

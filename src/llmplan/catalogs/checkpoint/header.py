@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from llmplan.catalogs.lfs_pointer import demand_no_pointer
 from llmplan.errors import DataError
 from llmplan.spec.model import ModelSpec
 
 MAX_TENSORS: Final = 1_000_000
 """more than any published checkpoint has, over all of its files"""
 MAX_ELEMENTS: Final = 2**63
-LFS_MARK: Final = b"version https://git-lfs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,11 +104,7 @@ def demand_real_file(start: bytes, where: str, size: int) -> None:
     """Refuse what commonly stands in a checkpoint's place: nothing at all, or the pointer of a large file."""
     if not size:
         raise DataError(f"{where}: the file is empty", hints=["download it again"])
-    if start.startswith(LFS_MARK):
-        raise DataError(
-            f"{where}: a Git LFS pointer, not the file itself",
-            hints=["git lfs pull", "or read the config alone: give the path of config.json"],
-        )
+    demand_no_pointer(start, where, "or read the config alone: give the path of config.json")
 
 
 def elements_of(shape: tuple[int, ...], name: str, where: str) -> int:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeAlias
 
 from llmplan.catalogs.checkpoint.entries import DECODER, DRAFT, Entry, entries, with_bytes
 from llmplan.catalogs.checkpoint.header import Checkpoint, Read, clip
 from llmplan.catalogs.checkpoint.matching import Matching, match
+from llmplan.catalogs.checkpoint.prefixes import Key
 from llmplan.catalogs.checkpoint.slots import Placed
 from llmplan.catalogs.checkpoint.stored_format import file_format, header_format, plain_type
 from llmplan.catalogs.hf_config.uncounted import tower_note
@@ -24,6 +25,8 @@ _SMALL_SHARE: Final = 1e-3
 """share of the weights up to which vectors may be missing: a key that says there is a bias, and there is none"""
 _DRAFTING: Final = re.compile(r"(^|\.)(mtp|nextn)\b")
 _NAMED: Final = 4
+Held: TypeAlias = Mapping[Key, set[int | None]]
+"""module and kind -> the layers of it that the files hold"""
 
 
 def attach(model: ModelSpec, checkpoint: Checkpoint) -> Read:
@@ -71,9 +74,11 @@ def _without_missing(model: ModelSpec, found: Matching, where: str) -> tuple[Mod
         )  # fmt: skip
         dropped.notes.append("the files hold no output matrix: the embedding serves as one")
         lacking = [entry for entry in lacking if entry.tensor.role is not TensorRole.HEAD]
-    _demand_negligible(lacking, model, where)
+    held = _held_layers(found.unmatched)
+    _demand_negligible(lacking, model, held, where)
     if lacking:
-        dropped.notes.append(f"not in the files, though the config describes them: {_names(_first_names(lacking))}")
+        names = _names(_lacking_names(lacking, held))
+        dropped.notes.append(f"not in the files, though the config describes them: {names}")
     sizes: dict[str, int] = defaultdict(int)
     for entry in entries(model):
         sizes[entry.part] += 1
@@ -96,13 +101,13 @@ def _without_part(model: ModelSpec, part: str) -> ModelSpec:
     return replace(model, towers=kept)
 
 
-def _demand_negligible(lacking: Sequence[Entry], model: ModelSpec, where: str) -> None:
+def _demand_negligible(lacking: Sequence[Entry], model: ModelSpec, held: Held, where: str) -> None:
     """Refuse a config that describes weights which the files do not hold."""
     allowed = _SMALL_SHARE * model.text_parameters
     vectors = sum(entry.elements for entry in lacking if len(entry.tensor.shape) < 2)
     wrong = [e for e in lacking if not e.tensor.buffer and (len(e.tensor.shape) > 1 or vectors > allowed)]
     if wrong:
-        names = _first_names(wrong)
+        names = _lacking_names(wrong, held)
         raise DataError(
             f"{where}: {_names(names)} {'is' if len(names) == 1 else 'are'} not in the files, though the config "
             "describes them",
@@ -110,12 +115,24 @@ def _demand_negligible(lacking: Sequence[Entry], model: ModelSpec, where: str) -
         )
 
 
-def _first_names(missing: Iterable[Entry]) -> list[str]:
-    """Each missing tensor once, under the first layer that should have it."""
-    return list(dict.fromkeys(
-        entry.tensor.name.replace("{i}", str(entry.layers[0] if entry.layers else 0)).replace("{e}", "0")
-        for entry in missing
-    ))  # fmt: skip
+def _held_layers(unmatched: Iterable[Placed]) -> Held:
+    """The layers of which the files hold a module, though not those of all layers."""
+    found: dict[Key, set[int | None]] = defaultdict(set)
+    for item in unmatched:
+        found[item.module, item.kind].add(item.layer)
+    return found
+
+
+def _lacking_names(missing: Iterable[Entry], held: Held) -> list[str]:
+    """Each missing tensor once, under the first layer that lacks it, with the number of further ones."""
+    found = []
+    for entry in missing:
+        present = held.get((entry.module, entry.kind), ())
+        layers = [layer for layer in entry.layers or range(entry.count) if layer not in present] or [0]
+        name = entry.tensor.name.replace("{i}", str(layers[0])).replace("{e}", "0")
+        more = len(layers) - 1 if "{i}" in entry.tensor.name else 0
+        found.append(f"{clip(name)} (and of {more} more layer{'s' if more > 1 else ''})" if more else clip(name))
+    return list(dict.fromkeys(found))
 
 
 def _names(names: Sequence[str]) -> str:

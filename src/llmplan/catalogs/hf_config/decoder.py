@@ -20,6 +20,7 @@ from llmplan.catalogs.hf_config.blocks import (
     router,
     score_bias,
 )  # fmt: skip
+from llmplan.catalogs.hf_config.layer_lists import demand_lengths
 from llmplan.catalogs.hf_config.normalize import MAX_EXPERTS, MAX_PARAMETERS, Config
 from llmplan.catalogs.hf_config.style import Flag, LayerMixers, MixerName, Moe, Names, Style
 from llmplan.catalogs.hf_config.windows import layer_types
@@ -64,6 +65,7 @@ class LayerPlan:
 def build(config: Config, style: Style, names: Names) -> Decoder:
     """Every tensor of the decoder, equal layers grouped."""
     base = names.base or style.base
+    demand_lengths(config)
     layer_types(config, style.layer_kinds)
     tied = config.flag("tie_word_embeddings")
     decoder = Decoder(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from llmplan.catalogs.hf_config.registry import family_of, is_text_type, known_t
 from llmplan.catalogs.hf_config.style import Family, Names
 from llmplan.catalogs.hf_config.uncounted import described_towers
 from llmplan.catalogs.hf_config.wrappers import AS_TEXT, WRAPPER_BY_TYPE, Wrapper, tower_reader
-from llmplan.errors import DataError, UnsupportedModelError
+from llmplan.errors import DataError, UnsupportedModelError, nearest
 from llmplan.spec.model import Tower
 
 
@@ -50,17 +50,19 @@ def descend(data: Mapping[str, Any], where: str, asked: set[str] | None = None) 
         family = _family(outer, where)
         return Found(
             config=_decoder(data, family, where, asked), family=family, model_type=outer, names=AS_TEXT, towers=(),
-            uncounted=bool(described_towers(data)),
+            uncounted=bool(described_towers(data, by_class=wrapper is not None)),
         )  # fmt: skip
-    inner, raw = _stated_type(wrapper, data, where), data
+    inner, raw, assumed = _stated_type(wrapper, data, where), data, frozenset[str]()
     if text is not None:
         inner = _text_type(text, where) or inner
         outside = {**_inherited(data), **_inherited(around)}
-        raw = {**NESTED_DEFAULTS.get(inner, {}), **outside, **text, **_tied(wrapper, around, text)}
+        defaults = NESTED_DEFAULTS.get(inner, {})
+        raw = {**defaults, **outside, **text, **_tied(wrapper, around, text)}
+        assumed = frozenset(key for key in defaults if key not in text)
     family = _family(inner, where)
-    config = _decoder(raw, family, where, asked)
+    config = _decoder(raw, family, where, asked, assumed, ".".join(filter(None, (wrapper.inside, wrapper.text_key))))
     towers = _towers(wrapper, around, config, where)
-    described = described_towers(around)
+    described = described_towers(around, by_class=True)
     return Found(
         config=config, family=family, model_type=outer, names=wrapper.names, towers=towers, notes=wrapper.notes,
         uncounted=not towers or bool(described - wrapper.towers.keys()),
@@ -94,16 +96,28 @@ def _family(model_type: str, where: str) -> Family:
     if family is None:
         raise UnsupportedModelError(
             f"{where}: model type {show(model_type)} is not one that is read",
-            hints=[f"known model types: {', '.join(known_types())}"],
+            hints=near_types(model_type, known_types()),
         )
     return family
 
 
-def _decoder(raw: Mapping[str, Any], family: Family, where: str, asked: set[str] | None) -> Config:
+def near_types(wanted: str, known: Iterable[str]) -> list[str]:
+    """What is offered in place of a model type or an architecture that is not read."""
+    near = nearest(wanted, known)
+    named = [f"did you mean {', '.join(near)}?"] if near else []
+    return [*named, "docs/reference/architectures.md lists all that are read"]
+
+
+def _decoder(
+    raw: Mapping[str, Any], family: Family, where: str, asked: set[str] | None,
+    assumed: frozenset[str] = frozenset(), part: str = "",
+) -> Config:  # fmt: skip
     """The decoder's keys under canonical names, with what follows from the family's own."""
     moe = family.style.moe
     named = {**raw, **expert_keys(raw, moe.count_key, moe.chosen_key)} if moe is not None else raw
-    config = canonical(named, where=where, aliases=family.aliases, defaults=family.defaults, asked=asked)
+    config = canonical(
+        named, where=where, aliases=family.aliases, defaults=family.defaults, asked=asked, assumed=assumed, part=part
+    )  # fmt: skip
     if family.derive is None:
         return config
     return replace(config, values={**config.values, **family.derive(config)})

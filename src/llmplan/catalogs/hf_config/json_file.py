@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from llmplan.catalogs.json_object import parse_object
+from llmplan.catalogs.lfs_pointer import demand_no_pointer
 from llmplan.errors import DataError
 
 MAX_FILE_BYTES: Final = 4 * 1024**2
@@ -23,4 +24,5 @@ def read_object(path: Path) -> dict[str, Any]:
         raise DataError(f"{str(path)!r}: not a path: {error}", hints=[_CONFIG]) from None
     if len(raw) > MAX_FILE_BYTES:
         raise DataError(f"{path}: larger than {MAX_FILE_BYTES} bytes; a config.json is not", hints=[_CONFIG])
+    demand_no_pointer(raw, str(path), f"or download {path.name} by itself")
     return parse_object(raw, str(path))

@@ -9,7 +9,24 @@ from llmplan.catalogs.hf_config.normalize import MAX_EXPERTS, MAX_HEADS, MAX_LAY
 
 Routed: TypeAlias = tuple[bool, ...]
 
+PER_LAYER: Final = frozenset({
+    "layer_types", "mlp_layer_types", "layers_block_type", "block_configs", "compress_ratios", "attn_type_list",
+    "indexer_types", "index_topk_pattern", "moe_layer_freq", "sparse_attention_freq", "hybrid_layer_pattern",
+    "interleaved_sliding_window", "no_rope_layers", "num_attention_heads_per_layer", "num_key_value_heads_per_layer",
+    "sliding_windows", "gating_types",
+})  # fmt: skip
+"""keys with one entry per layer, where they hold a list or (`index_topk_pattern`) one letter per layer"""
+_LETTERED: Final = "index_topk_pattern"
+
 _SPARSE: Final = {"sparse": True, "moe": True, "hash_moe": True, "dense": False}
+
+
+def demand_lengths(config: Config) -> None:
+    """Refuse lists of one entry per layer whose length contradicts the number of layers. An empty one says nothing."""
+    for key, value in config.values.items():
+        is_list = isinstance(value, list | tuple) or (key == _LETTERED and isinstance(value, str))
+        if key in PER_LAYER and is_list and value:
+            config.demand_length(key, len(value))
 
 
 def listed(config: Config, key: str, *, more: int = 0) -> tuple[object, ...] | None:
@@ -17,8 +34,7 @@ def listed(config: Config, key: str, *, more: int = 0) -> tuple[object, ...] | N
     entries = config.items(key)
     if entries is None:
         return None
-    if len(entries) < config.layers:
-        raise config.fail(key, f"lists {len(entries)} layers of {config.layers}")
+    config.demand_length(key, len(entries))
     return entries[: config.layers + more]
 
 

@@ -18,6 +18,11 @@ NULLABLE: Final = frozenset(
 )
 """Keys whose `null` is an answer: no query compression, no window, a KV head per head, width divided by heads."""
 
+_HEAD_SIZES: Final = ("hidden_size", "num_attention_heads", "num_key_value_heads", "head_dim")
+"""sizes that are checked against each other"""
+DRAFT_COUNTS: Final = ("num_nextn_predict_layers", "num_mtp_modules", "mtp_num_hidden_layers", "num_mtp_layers")
+"""keys under which files count the layers that draft tokens"""
+
 MAX_LAYERS: Final = 2_000
 MAX_WIDTH: Final = 2**24
 MAX_HEADS: Final = 2**16
@@ -60,14 +65,21 @@ class Config:
     """canonical key -> the key that the file uses"""
     asked: set[str] | None = field(default=None, compare=False, repr=False)
     """where the names of keys go that are asked for, here and in copies with other values"""
+    assumed: frozenset[str] = frozenset()
+    """sizes that the file leaves to the class of a nested decoder"""
+    part: str = ""
+    """the part of the file that leaves them out"""
 
     def __post_init__(self) -> None:
         if self.asked is not None and not isinstance(self.values, Asked):
             object.__setattr__(self, "values", Asked(self.values, self.asked))
 
     def fail(self, key: str, problem: str) -> DataError:
-        """The error about one key."""
-        return DataError(f"{self.where}: key `{self.file_names.get(key, key)}`: {problem}")
+        """The error about one key; sizes that the class supplied and that are checked against it are named."""
+        beside = _HEAD_SIZES if key in _HEAD_SIZES else (key,)
+        lacking = ", ".join(f"`{name}`" for name in beside if name in self.assumed)
+        said = f"; `{self.part}` does not state {lacking}: these are its class's defaults" if lacking else ""
+        return DataError(f"{self.where}: key `{self.file_names.get(key, key)}`: {problem}{said}")
 
     def has(self, key: str) -> bool:
         """Whether the file or the class states the key."""
@@ -143,6 +155,19 @@ class Config:
             raise self.fail(key, f"expected a list, got {show(value)}")
         return tuple(value)
 
+    def demand_length(self, key: str, count: int) -> None:
+        """Refuse a list of one entry per layer that is longer or shorter than the layers.
+
+        Entries behind the last layer may be those of layers that draft tokens.
+        """
+        layers = self.layers
+        if count == layers:
+            return
+        drafts = max(self.optional_integer(name) or 0 for name in DRAFT_COUNTS)
+        if not layers < count <= layers + drafts:
+            name = self.file_names.get("num_hidden_layers", "num_hidden_layers")
+            raise self.fail(key, f"lists {count} layers, but `{name}` is {layers}")
+
     @property
     def layers(self) -> int:
         """Number of decoder layers."""
@@ -200,7 +225,7 @@ def expert_keys(raw: Mapping[str, Any], count_key: str, chosen_key: str) -> dict
 
 def canonical(
     raw: Mapping[str, Any], *, where: str, aliases: Mapping[str, str], defaults: Mapping[str, Any],
-    asked: set[str] | None = None,
+    asked: set[str] | None = None, assumed: frozenset[str] = frozenset(), part: str = "",
 ) -> Config:  # fmt: skip
     """Class defaults below the file's own values, under canonical names; `aliases` is canonical -> file's key."""
     values: dict[str, Any] = dict(defaults)
@@ -214,7 +239,7 @@ def canonical(
             used[name] = file_name
         elif values.get(name) is None:
             used[name] = file_name
-    return Config(where=where, values=values, file_names=used, asked=asked)
+    return Config(where=where, values=values, file_names=used, asked=asked, assumed=assumed, part=part)
 
 
 def show(value: Any) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from llmplan.catalogs.hf_config.context import default_context_tokens, max_context_tokens
+from llmplan.catalogs.hf_config.contradictions import contradictions
 from llmplan.catalogs.hf_config.decoder import Decoder, build
 from llmplan.catalogs.hf_config.descend import Found, descend
 from llmplan.catalogs.hf_config.json_file import read_object
@@ -75,7 +76,7 @@ def read_config(
         default_context_tokens=default_context_tokens(config), kv_cache_format=_kv_cache_format(config),
         layers=decoder.layers, globals=decoder.globals, tied_embeddings=decoder.tied,
         towers=found.towers, draft=draft, dtype=kept, uncounted_parameters=uncounted_parameters,
-        notes=tuple(_notes(found, draft, uncounted_parameters)),
+        notes=(*_notes(found, draft, uncounted_parameters), *contradictions(data, found, decoder)),
         checkpoint_format=stored.weights.id if stored else kept,
         checkpoint_weights=stored.weights if stored else None,
         unquantized_modules=stored.unquantized if stored else (),

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -63,6 +63,7 @@ def resolve(
     matchers = [(rule.weights, _matcher(rule, where)) for rule in quantization.rules]
     decided: list[tuple[_Module, dict[WeightFormat | None, list[str]]]] = []
     sizes: dict[WeightFormat, int] = {}
+    inputs: dict[WeightFormat, set[int]] = {}
     for module in _modules(layers, outside, draft, towers):
         found: dict[WeightFormat | None, list[str]] = {}
         for path in module.paths():
@@ -70,11 +71,27 @@ def resolve(
         decided.append((module, found))
         for weights, paths in found.items():
             if weights is not None:
+                inputs.setdefault(weights, set()).add(module.tensor.shape[1])
                 sizes[weights] = sizes.get(weights, 0) + module.tensor.elements * module.copies * len(paths)
+    if not inputs and quantization.weights is not None:
+        inputs[quantization.weights] = {module.tensor.shape[1] for module, _ in decided}
+    _demand_groups(inputs, where)
     main = max(sizes, key=lambda weights: sizes[weights]) if sizes else quantization.weights
     if main is None:
         raise DataError(f"{where}: quantization_config: names no module of the model", hints=[_NAME_IT])
     return _sorted(main, decided)
+
+
+def _demand_groups(inputs: Mapping[WeightFormat, Iterable[int]], where: str) -> None:
+    """Refuse groups that divide the inputs of no matrix; a group that is wider than a row is the row."""
+    for weights, widths in inputs.items():
+        size = weights.group_size
+        if size is not None and all(size < width and width % size for width in widths):
+            shown = ", ".join(map(str, sorted(widths)[:4]))
+            raise DataError(
+                f"{where}: quantization_config: key `group_size`: {size} divides the inputs of no matrix ({shown})",
+                hints=[_NAME_IT],
+            )
 
 
 def _sorted(main: WeightFormat, decided: Iterable[tuple[_Module, dict[WeightFormat | None, list[str]]]]) -> Stored:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from llmplan.catalogs.hf_config.normalize import Config
+from llmplan.catalogs.hf_config.normalize import DRAFT_COUNTS, Config
 from llmplan.spec.model import Draft
 from llmplan.units import GB
 
@@ -17,15 +17,16 @@ _TOWERS: Final = frozenset({
     "encoder_config", "audio_processor", "speech_config", "sound_config",
 })  # fmt: skip
 """keys under which files describe an encoder of images or sound"""
-_DRAFTS: Final = ("num_nextn_predict_layers", "num_mtp_modules", "mtp_num_hidden_layers")
-"""keys under which files count their multi-token-prediction layers"""
 _BYTES_PER_PARAMETER: Final = 2
 """quantized checkpoints, too, keep their encoders in 16 bit"""
 
 
-def described_towers(data: Mapping[str, Any]) -> frozenset[str]:
-    """The keys under which a file describes an encoder of images or sound."""
-    return frozenset(key for key in _TOWERS if data.get(key))
+def described_towers(data: Mapping[str, Any], *, by_class: bool = False) -> frozenset[str]:
+    """The keys under which a file describes an encoder of images or sound.
+
+    `by_class`: an empty object describes one, too: the class of a multimodal model has sizes for it.
+    """
+    return frozenset(key for key in _TOWERS if data.get(key) or (by_class and data.get(key) == {}))
 
 
 def tower_note(parameters: int | None, *, partly: bool = False) -> str:
@@ -49,7 +50,7 @@ def draft_note(config: Config, draft: Draft | None) -> str | None:
     """What is said of layers that predict further tokens; None where they are counted, or the file states none."""
     if draft is not None:
         return None
-    layers = next((number for key in _DRAFTS if (number := config.optional_integer(key))), 0)
+    layers = next((number for key in DRAFT_COUNTS if (number := config.optional_integer(key))), 0)
     if not layers:
         return None
     return (

@@ -49,8 +49,7 @@ def listed(key: str) -> WindowRule:
         widths = config.items(key)
         if widths is None:
             raise config.fail(key, "missing; without it the windows of the layers are unknown")
-        if len(widths) < config.layers:
-            raise config.fail(key, f"lists {len(widths)} layers of {config.layers}")
+        config.demand_length(key, len(widths))
         return tuple(
             None if width is None else config.element(key, width, low=0, high=MAX_TOKENS) or None
             for width in widths[: config.layers]
@@ -71,8 +70,7 @@ def without_rope(config: Config) -> Windows:
     if rotary is None:
         period = config.optional_integer("no_rope_layer_interval", low=1) or 4
         rotary = tuple((i + 1) % period for i in range(config.layers))
-    if len(rotary) < config.layers:
-        raise config.fail("no_rope_layers", f"lists {len(rotary)} layers of {config.layers}")
+    config.demand_length("no_rope_layers", len(rotary))
     return _by_layer_types(config, width) or tuple(None if kind else width for kind in rotary[: config.layers])
 
 
@@ -132,8 +130,7 @@ def layer_types(config: Config, more: frozenset[str] | None = None) -> tuple[str
     kinds = config.items("layer_types")
     if kinds is None:
         return None
-    if len(kinds) < config.layers:
-        raise config.fail("layer_types", f"lists {len(kinds)} layers of {config.layers}")
+    config.demand_length("layer_types", len(kinds))
     for kind in kinds:
         if isinstance(kind, str) and (more is None or kind in (_WINDOWED | {_FULL} | more)):
             continue

@@ -45,8 +45,7 @@ def _is_local(config: Config, index: int) -> bool:
     """`layer_types`, or the layers of `local_layer_ids`, or all but every sixth."""
     kinds = config.items("layer_types")
     if kinds is not None:
-        if index >= len(kinds):
-            raise config.fail("layer_types", f"lists {len(kinds)} layers of {config.layers}")
+        config.demand_length("layer_types", len(kinds))
         return bool(kinds[index] == "hybrid_sliding")
     ids = config.items("local_layer_ids")
     return bool((index + 1) % 6) if ids is None else index in ids

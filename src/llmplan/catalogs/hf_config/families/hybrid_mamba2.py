@@ -63,8 +63,7 @@ def _granite_mixers(config: Config) -> tuple[LayerMixers, ...]:
     kinds = config.items(key)
     if kinds is None:
         return (("recurrent",),) * config.layers
-    if len(kinds) < config.layers:
-        raise config.fail(key, f"lists {len(kinds)} layers of {config.layers}")
+    config.demand_length(key, len(kinds))
     return tuple(
         ("recurrent",) if str(kind) in _RECURRENT_KINDS else ("attention",) for kind in kinds[: config.layers]
     )  # fmt: skip

@@ -23,8 +23,7 @@ def _blocks(config: Config) -> tuple[Any, ...]:
     blocks = config.items("block_configs")
     if blocks is None:
         raise config.fail("block_configs", "missing; without it the layers' heads and widths are unknown")
-    if len(blocks) != config.layers:
-        raise config.fail("block_configs", f"lists {len(blocks)} layers of {config.layers}")
+    config.demand_length("block_configs", len(blocks))
     return blocks
 
 
@@ -83,8 +82,7 @@ def _at_layer(config: Config, index: int) -> Mapping[str, Any]:
 def _listed_heads(config: Config, index: int) -> int:
     """The first DeciLM lists the KV heads of its layers and leaves the rest as it was."""
     listed = config.items(_PER_LAYER) or ()
-    if len(listed) != config.layers:
-        raise config.fail(_PER_LAYER, f"lists {len(listed)} layers of {config.layers}")
+    config.demand_length(_PER_LAYER, len(listed))
     return Config(where=config.where, values={_PER_LAYER: listed[index]}).integer(_PER_LAYER, high=MAX_HEADS)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal, TypeAlias
 
 from llmplan.catalogs.hf_config.blocks import MlpNames, linear, norm
+from llmplan.catalogs.hf_config.contradictions import LISTED_IN, STATED_LAYERS
 from llmplan.catalogs.hf_config.decoder import LayerPlan, grouped
 from llmplan.catalogs.hf_config.normalize import MAX_EXPERTS, MAX_LAYERS, MAX_TOKENS, Config, show
 from llmplan.catalogs.hf_config.recurrent import mamba2
@@ -80,12 +81,13 @@ def _cut(config: Config, key: str) -> tuple[tuple[Kind, Mapping[str, int]], ...]
 
 
 def _derive(config: Config) -> Mapping[str, Any]:
-    """The list of layers is their number, whatever `num_hidden_layers` says."""
+    """The list of layers is their number, whatever `num_hidden_layers` says, as in the class: a note says so."""
     cut = _cut(config, _CUT)
+    listed_in = next((key for key in (_CUT, _BLOCKS) if config.has(key)), _PATTERN)
     kinds = tuple(kind for kind, _ in cut) or _kinds(config, _BLOCKS, _PATTERN, None)
     found: dict[str, Any] = {
         "num_hidden_layers": len(kinds), "kinds": "".join(kinds), "cut": tuple(own for _, own in cut),
-        "layer_types": None,
+        "layer_types": None, LISTED_IN: listed_in, STATED_LAYERS: config.values.get("num_hidden_layers"),
     }  # fmt: skip
     return found | {now: config.values[former] for now, former in _FORMER.items() if config.has(former)}
 

@@ -43,12 +43,15 @@ def _hybrid(config: Config) -> tuple[bool, ...]:
 
 def _listed(config: Config, default: Iterable[str]) -> Mapping[str, Any]:
     """The list of layers is their number."""
-    kinds = config.items(_KINDS) or config.items("layer_types") or tuple(default)
+    key = next((key for key in (_KINDS, "layer_types") if config.items(key)), None)
+    kinds = tuple(default) if key is None else config.items(key) or ()
     if not 0 < len(kinds) <= MAX_LAYERS:
         raise config.fail(_KINDS, f"lists {len(kinds)} layers, not 1 to {MAX_LAYERS}")
     for kind in kinds:
         if not isinstance(kind, str) or kind not in _PLAIN | {"hybrid"}:
             raise config.fail(_KINDS, f"a layer of kind {show(kind)} is not read; kinds that are: mamba, hybrid")
+    if key is not None and config.has("num_hidden_layers"):
+        config.demand_length(key, len(kinds))
     return {_KINDS: kinds, "layer_types": None, "num_hidden_layers": len(kinds)}
 
 
@@ -198,7 +201,6 @@ FAMILIES: Final = (
         defaults={
             **_DEFAULTS, "num_mem_blocks": 1, "mamba_d_state": 64, "mamba_ngroups": 1, "n_mamba_heads": 8,
             "adapter_rank": 128, "add_bias_linear": False, "use_shared_attention_adapter": False,
-            "num_hidden_layers": 54,
         },
     ),
 )  # fmt: skip

@@ -66,15 +66,15 @@ def algorithm_format(source: Source) -> WeightFormat:
         case "MXFP8":
             return known("mxfp8")
         case "NVFP4":
-            return in_groups(known("nvfp4"), source.integer("group_size"))
+            return in_groups(known("nvfp4"), source.group_size("group_size"))
         case "W4A16_NVFP4":
-            return replace(in_groups(known("nvfp4"), source.integer("group_size")), per_linear_bytes=SCALE_BYTES)
+            return replace(in_groups(known("nvfp4"), source.group_size("group_size")), per_linear_bytes=SCALE_BYTES)
         case "NVFP4_AWQ":
-            return replace(in_groups(known("nvfp4"), source.integer("group_size")), index_bytes_per_input=2)
+            return replace(in_groups(known("nvfp4"), source.group_size("group_size")), index_bytes_per_input=2)
         case "MXFP4" | "W4A8_MXFP4_FP8":
             return replace(known("mxfp4"), experts_only=False)
         case "W4A16_AWQ" | "W4A8_AWQ" | "INT4_AWQ":
-            weights = in_groups(known("awq-int4"), source.integer("group_size"))
+            weights = in_groups(known("awq-int4"), source.group_size("group_size"))
             return replace(weights, zero_bits=0, index_bytes_per_input=2)
         case "W8A8_SQ_PER_CHANNEL":
             return known("int8")
@@ -132,7 +132,7 @@ def _quark_format(source: Source, settings: Any) -> WeightFormat:
     if kind in ("fp4", "mxfp4") and stated.get("group_size", 32) == 32:
         return replace(known("mxfp4"), experts_only=False)
     if kind in ("int4", "uint4"):
-        size = source.within(stated).integer("group_size")
+        size = source.within(stated).group_size("group_size")
         return replace(in_groups(known("awq-int4"), size), zero_bits=4 if kind == "uint4" else 0)
     raise source.refuse(f"quark weights of type {show(kind)}")
 

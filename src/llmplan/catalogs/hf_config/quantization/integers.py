@@ -37,7 +37,7 @@ def _gptq_format(source: Source, *, index: bool = True) -> WeightFormat:
     bits = source.integer("bits")
     if bits not in (2, 3, 4, 8):
         raise source.refuse(f"gptq with {show(bits)} bits")
-    weights = in_groups(known(f"gptq-int{bits}"), source.integer("group_size"))
+    weights = in_groups(known(f"gptq-int{bits}"), source.group_size("group_size"))
     if source.data.get("sym") is False:
         weights = replace(weights, loaded_zero_bits=None)
     if not index:
@@ -71,7 +71,7 @@ def awq(source: Source) -> Quantization:
     bits = source.integer("bits", source.integer("w_bit"))
     if bits != 4:
         raise source.refuse(f"awq with {show(bits)} bits")
-    weights = in_groups(known("awq-int4"), source.integer("group_size", source.integer("q_group_size")))
+    weights = in_groups(known("awq-int4"), source.group_size("group_size", "q_group_size"))
     return Quantization(weights=weights, rules=kept(source.names("modules_to_not_convert"), "parts"))
 
 
@@ -87,9 +87,9 @@ def _auto_round_format(source: Source) -> WeightFormat | None:
     if kind != "int" or "fp8" in packing:
         raise source.refuse(f"auto-round with data type {show(kind)}")
     if packing.endswith("auto_awq") and bits == 4:
-        return in_groups(known("awq-int4"), source.integer("group_size"))
+        return in_groups(known("awq-int4"), source.group_size("group_size"))
     if packing.endswith("llm_compressor") and bits in (4, 8):
-        return in_groups(known(f"w{bits}a16"), source.integer("group_size"))
+        return in_groups(known(f"w{bits}a16"), source.group_size("group_size"))
     return _gptq_format(source, index=packing == "auto_gptq")
 
 
@@ -127,7 +127,7 @@ def _hqq_format(source: Source, params: Any) -> WeightFormat:
     bits = stated.integer("nbits")
     if bits not in (2, 3, 4, 8):
         raise source.refuse(f"hqq with {show(bits)} bits")
-    return in_groups(known(f"hqq-int{bits}"), stated.integer("group_size"))
+    return in_groups(known(f"hqq-int{bits}"), stated.group_size("group_size"))
 
 
 def hqq(source: Source) -> Quantization:
@@ -153,7 +153,7 @@ def torchao(source: Source) -> Quantization:
         raise source.refuse(f"torchao's {show(stated)} has no format of known bytes")
     weights = replace(known(format_id), per_linear_bytes=0)
     if format_id == "w4a16":
-        weights = in_groups(replace(weights, zero_bits=16), source.within(fields).integer("group_size"))
+        weights = in_groups(replace(weights, zero_bits=16), source.within(fields).group_size("group_size"))
     if format_id == "fp8":
         rows = "PerRow" in str(fields.get("granularity"))
         weights = replace(weights, scale_bytes=4) if rows else replace(weights, per_linear_bytes=4)
@@ -172,7 +172,7 @@ def _mlx_format(source: Source) -> WeightFormat:
         return replace(known(f"mlx-{mode}"), router_bits=None)
     if mode != "affine" or bits not in (2, 3, 4, 5, 6, 8):
         raise source.refuse(f"mlx with {show(bits)} bits and mode {show(mode)}")
-    return in_groups(replace(known(f"mlx-{bits}bit"), router_bits=None), source.integer("group_size"))
+    return in_groups(replace(known(f"mlx-{bits}bit"), router_bits=None), source.group_size("group_size"))
 
 
 def mlx(source: Source) -> Quantization:

@@ -27,6 +27,8 @@ GLOBAL_SCALE_BYTES: Final = 4
 SHAPE_BYTES: Final = 16
 SHORT_SHAPE_BYTES: Final = 8
 """`weight_shape` is two 64-bit numbers where the library wrote the file, which then states its version"""
+_WITHOUT_GROUPS: Final = ("channel", "tensor", "token", "block")
+"""strategies that have no use for a group size"""
 _DENSE: Final = ("", "dense", "pack-quantized", "int-quantized", "float-quantized", "naive-quantized")
 
 
@@ -72,6 +74,8 @@ def scheme(source: Source, group: Mapping[str, Any]) -> WeightFormat:
     bits, size = weights.get("num_bits"), weights.get("group_size")
     if isinstance(size, bool) or not isinstance(size, int | None) or not -1 <= (size or 0) <= MAX_GROUP:
         raise source.refuse(f"key `group_size`: expected a whole number, got {show(size)}")
+    if size == 0 and weights.get("strategy") not in _WITHOUT_GROUPS:
+        raise source.refuse("key `group_size`: 0 inputs cannot share a scale; -1 is one scale for each row")
     if isinstance(bits, int) and not isinstance(bits, bool):
         if str(weights.get("type", "int")) == "float":
             found = _floats(source, weights, inputs)
@@ -119,7 +123,7 @@ def _integers(
         return None
     shape = (SHAPE_BYTES if "version" in source.data else SHORT_SHAPE_BYTES) if packed else 0
     reordered = weights.get("actorder") in ("group", "dynamic", True)
-    size = 0 if strategy == "channel" else weights.get("group_size")
+    size = -1 if strategy == "channel" else weights.get("group_size")
     return replace(
         in_groups(known(f"w{bits}a16"), size), scale_bytes=scale, zero_bits=zeros, per_linear_bytes=shape,
         index_bytes_per_input=4 if reordered else 0, loaded_index_bytes_per_input=8 if reordered else None,

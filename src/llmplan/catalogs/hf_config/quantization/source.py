@@ -80,6 +80,14 @@ class Source:
             raise self.refuse(f"key `{key}`: expected a whole number, got {show(value)}")
         return value
 
+    def group_size(self, *keys: str) -> int | None:
+        """Inputs that share a scale under the first of the keys that is there: -1 for a whole row, never 0."""
+        key = next((key for key in keys if self.data.get(key) is not None), keys[0])
+        size = self.integer(key)
+        if size == 0:
+            raise self.refuse(f"key `{key}`: 0 inputs cannot share a scale; -1 is one scale for each row")
+        return size
+
     def mapping(self, key: str) -> Mapping[str, Any]:
         """A nested mapping that must be there."""
         value = self.data.get(key)
@@ -105,7 +113,7 @@ def known(format_id: str) -> WeightFormat:
 
 
 def in_groups(weights: WeightFormat, size: int | None) -> WeightFormat:
-    """With so many inputs per scale: None: the format's own; 0 or -1: one scale per row."""
+    """With so many inputs per scale: None: the format's own; -1: one scale per row."""
     if size is None:
         return weights
     return replace(weights, group_size=size if size > 0 else None)
