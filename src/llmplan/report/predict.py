@@ -102,7 +102,8 @@ def _state(estimate: Estimate, budget: MemoryBudget) -> Iterator[tuple[str, str]
 def _trust(estimate: Estimate) -> Iterator[Block]:
     if estimate.extrapolated:
         text = (
-            f"calibration {estimate.calibration_id} was not fitted on this engine, GPU generation and kind of attention: the interval is "
+            f"calibration {estimate.calibration_id} was not fitted on this engine, GPU generation "
+            "and kind of attention: the interval is "
             "wider, and a measurement of your own is worth having"
         )
         yield Items(title="Warnings", items=(text,), tone="warn")
