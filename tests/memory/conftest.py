@@ -57,7 +57,8 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "tie_word_embeddings": False, "sliding_window": None,
     },
     "gpt-oss-20b": {
-        "model_type": "gpt_oss", "hidden_size": 2880, "num_hidden_layers": 24, "num_attention_heads": 64,
+        "model_type": "gpt_oss", "architectures": ["GptOssForCausalLM"],
+        "hidden_size": 2880, "num_hidden_layers": 24, "num_attention_heads": 64,
         "num_key_value_heads": 8, "head_dim": 64, "intermediate_size": 2880, "num_local_experts": 32,
         "num_experts_per_tok": 4, "vocab_size": 201088, "tie_word_embeddings": False, "sliding_window": 128,
         "attention_bias": True, "torch_dtype": "bfloat16", "max_position_embeddings": 131072, "rms_norm_eps": 1e-5,
@@ -110,6 +111,7 @@ def engines() -> dict[str, EngineSpec]:
     )  # fmt: skip
     sglang = replace(
         vllm, id="sglang", version="0.5.23", name="SGLang", kv_pool_rule="fraction_static", memory_fraction=0.835,
+        windowed_architectures=("GptOssForCausalLM", "DeepseekV4ForCausalLM"),
         block_tokens=1, cuda_graphs_in_budget=False,
     )  # fmt: skip
     return {engine.id: engine for engine in (vllm, llama_cpp, trtllm, sglang)}

@@ -72,6 +72,7 @@ class EngineFile(EntityFile):
     host_kv: bool = False
     multi_lora: bool = False
     max_lora_ranks: list[int] = Field(default_factory=list)
+    windowed_architectures: list[Text] = Field(default_factory=list)
     min_compute_capability: Text
     compute_capabilities: list[Text] = Field(default_factory=list)
     scheduler_defaults: list[Scheduler] = Field(min_length=1)
@@ -153,6 +154,7 @@ def to_engine(data: dict[str, Any], path: Path) -> EngineSpec:
         host_kv=file.host_kv,
         multi_lora=file.multi_lora,
         max_lora_ranks=tuple(file.max_lora_ranks),
+        windowed_architectures=tuple(file.windowed_architectures),
         start_fixed_s=figures.get("start_fixed_s"),
         provenance={**figures.provenance, **file.entry_provenance()},
     )

@@ -122,9 +122,10 @@ def _has_rotary_part(mixer: MlaAttention | CompressedAttention) -> bool:
 
 def _narrowed(replica: Replica, kv: KvFormat, layout: CacheLayout) -> CacheLayout:
     """SGLang's cell: full layers and 0.8 of the window layers; of compressed latents by pages, 0.1 of the windows and
-    of the short buffers that go with them."""
+    of the short buffers that go with them. Classes that are not on its list keep windows whole."""
     kinds = [k for k in cache_kinds(replica.model, kv, replica.parallel.tp, replica.parallel.pp) if not k.state]
-    if len({kind.window_tokens is None for kind in kinds}) < 2:
+    mixed = len({kind.window_tokens is None for kind in kinds}) > 1
+    if not mixed or replica.model.architecture not in replica.engine.windowed_architectures:
         return layout
     if not any(kind.buffer_tokens for kind in kinds):
         share = [1.0 if kind.window_tokens is None else WINDOW_RATIO for kind in kinds]

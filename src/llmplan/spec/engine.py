@@ -98,6 +98,8 @@ class EngineSpec:
     """The capabilities the published build has kernels for; empty: all from the minimum."""
     weight_formats: Mapping[str, FormatSupport] = field(default_factory=dict)
     kv_formats: Mapping[str, FormatSupport] = field(default_factory=dict)
+    windowed_architectures: tuple[str, ...] = ()
+    """model classes whose window layers get a smaller pool than full ones; all others keep the whole context"""
     vocab_padding: int = 1
     paged: bool = True
     tensor_parallel: bool = True
