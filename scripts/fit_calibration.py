@@ -41,12 +41,19 @@ START: dict[str, tuple[float, float, float]] = {
     "matrix_4bit_efficiency": (0.5, 0.1, 0.95),
     "expert_matrix_efficiency": (0.5, 0.05, 1.0),
     "attention_efficiency": (0.4, 0.1, 0.9),
-    "dequantization_factor": (1.3, 1.0, 4.0),
+    "expert_half_width_columns": (300.0, 1.0, 4000.0),
+    "expert_tile_rows": (32.0, 1.0, 128.0),
+    "activation_passes": (12.0, 1.0, 60.0),
+    "dequantization_factor": (1.1, 1.03, 2.5),
     "roofline_exponent": (2.0, 1.0, 8.0),
     "step_s": (1e-3, 1e-4, 1e-2),
-    "layer_s": (2e-5, 2e-6, 2e-4),
-    "prefill_layer_s": (1e-4, 1e-6, 2e-3),
+    "launch_s": (4e-6, 5e-7, 2e-5),
+    "routing_spread_ratio": (0.8, 0.2, 1.0),
+    "expert_layer_s": (1e-5, 1e-6, 2e-4),
+    "prefill_expert_layer_s": (1e-4, 1e-6, 3e-3),
+    "prefill_launch_s": (4e-6, 1e-7, 1e-4),
     "lockstep_share": (0.1, 0.01, 0.15),
+    "legacy_host_factor": (2.0, 1.0, 8.0),
     "sequence_s": (1e-5, 1e-7, 2e-4),
     "request_s": (1e-2, 5e-4, 0.2),
     "allreduce_fast_latency_s": (4e-6, 5e-7, 4e-5),
@@ -62,33 +69,26 @@ STATED: dict[str, tuple[float, str]] = {
     "host_memory_efficiency": (0.8, "CPU decoders reach 70 to 90 % of the host's memory bandwidth"),
     "pcie_efficiency": (0.8, "achieved share of the PCIe line rate for large copies"),
 }
-LEGACY = "legacy_host_factor"
-"""Fitted beside the rest and not written: engine versions before the V1 scheduler spend more fixed time per step."""
-LEGACY_START = (2.0, 1.0, 8.0)
-ROWS_PER_GROUP = 5
+ROWS_PER_GROUP = 10
 PRIOR_WIDTH = {"engine": 0.5, "generation": 0.25}
-WEIGHT_OF = {"tpot": 1.0, "throughput": 1.0, "ttft": 0.4}
-KNEE = 0.3
+OWN_WIDTH = {"request_s": 1.0}
+"""what an engine's parent knows little of: its host's code"""
+WEIGHT_OF = {"tpot": 1.0, "throughput": 1.0, "ttft": 0.6}
+KNEE = 0.1
 """log ratio beyond which an outlier no longer pulls with its square"""
 CUT = 3.0
 """log ratio beyond which a row no longer pulls at all"""
-NOISE = 0.12
+NOISE = 0.15
 """log ratio that repeated measurements of one configuration spread by; weighs data against the pull of the parent"""
 LOG_STEP = 0.02
 MIN_BAND_ROWS = 40
 MIN_ROWS = {"engine": 1, "generation": 12}
 Vector = Any
-NAMES = (*START, LEGACY)
+NAMES = tuple(START)
 
 
 def predict(case: Case, values: dict[str, float]) -> dict[str, float]:
     """What the model says of every quantity that the row measured."""
-    values = dict(values)
-    factor = values.pop(LEGACY)
-    if case.legacy:
-        values["step_s"] *= factor
-        values["layer_s"] *= factor
-        values["sequence_s"] *= factor
     model = StepModel(case.replica, Coefficients(**values), float(case.memory.capacity_tokens), work=case.work)
     shape = shape_of(case.load)
     engine = Engine(
@@ -101,7 +101,7 @@ def predict(case: Case, values: dict[str, float]) -> dict[str, float]:
     found = {
         "tpot": steady.tpot_s,
         "throughput": steady.requests_per_s * case.load.output_tokens.mean,
-        "ttft": steady.ttft_s if finite else math.nan,
+        "ttft": steady.ttft_s - (0.0 if case.client else model.request_s) if finite else math.nan,
     }
     return {name: found[name] for name in case.measured}
 
@@ -123,7 +123,7 @@ def sample(cases: Iterable[Case], per_group: int = ROWS_PER_GROUP) -> list[tuple
     groups: dict[tuple[str, ...], list[Case]] = defaultdict(list)
     for case in cases:
         replica = case.replica
-        key = (case.source, case.gpu_key, case.model_key, replica.engine.id, replica.weights.id)
+        key = (case.source, case.gpu_key, case.model_key, replica.engine.calibration_id, replica.weights.id)
         groups[key].append(case)
     chosen: list[tuple[Case, float]] = []
     for group in groups.values():
@@ -143,9 +143,8 @@ def fit(
 ) -> dict[str, float]:
     """Coefficients for these rows: from `begin` (or `parent`), pulled towards `parent` by a `width` in log units."""
     picked = sample(cases)
-    bounds = {**{name: edge[1:] for name, edge in START.items()}, LEGACY: LEGACY_START[1:]}
-    low = np.log([bounds[name][0] for name in NAMES])
-    high = np.log([bounds[name][1] for name in NAMES])
+    low = np.log([START[name][1] for name in NAMES])
+    high = np.log([START[name][2] for name in NAMES])
     centre = np.clip(np.log([parent[name] for name in NAMES]), low, high)
     start = np.clip(np.log([(begin or parent)[name] for name in NAMES]), low, high)
 
@@ -159,7 +158,7 @@ def fit(
             ]
         )
 
-    prior = np.full(len(NAMES), (width or 2.0) / NOISE)
+    prior = np.array([max(width or 2.0, OWN_WIDTH.get(name, 0.0)) / NOISE for name in NAMES])
     best = minimize(errors, start, low, high, centre=centre, prior=prior, rounds=rounds)
     return parent | dict(zip(NAMES, np.exp(best).tolist(), strict=True))
 
@@ -229,12 +228,11 @@ def fit_all(
 ) -> dict[Key, dict[str, float]]:
     """All three levels: (any, any), (engine, any) and (engine, generation); of the lower two only what is `needed`."""
     first = {name: edge[0] for name, edge in START.items()} | {name: v for name, (v, _) in STATED.items()}
-    first[LEGACY] = LEGACY_START[0]
     warm = warm or {}
     fitted = {(ANY, ANY): fit(cases, first, None, rounds, warm.get((ANY, ANY)))}
     by_key: dict[Key, list[Case]] = defaultdict(list)
     for case in cases:
-        engine = case.replica.engine.id
+        engine = case.replica.engine.calibration_id
         by_key[engine, ANY].append(case)
         by_key[engine, generation_of(case.replica.gpu)].append(case)
     for key, own in sorted(by_key.items(), key=lambda item: (item[0][1] != ANY, item[0])):
@@ -248,7 +246,7 @@ def fit_all(
 
 def choose(fitted: dict[Key, dict[str, float]], case: Case) -> dict[str, float]:
     """The coefficients that would be selected for a row."""
-    engine, generation = case.replica.engine.id, generation_of(case.replica.gpu)
+    engine, generation = case.replica.engine.calibration_id, generation_of(case.replica.gpu)
     keys: tuple[Key, ...] = ((engine, generation), (engine, ANY), (ANY, ANY))
     return next(fitted[key] for key in keys if key in fitted)
 
@@ -262,7 +260,7 @@ def left_out(
     """Measured / predicted of the rows whose group is held out, by coefficients that never saw them."""
     cases, group_of, held, warm, rounds = task
     rest = [case for case in cases if group_of(case) != held]
-    engines = {(case.replica.engine.id, generation_of(case.replica.gpu)) for case in cases if group_of(case) == held}
+    engines = {(case.replica.engine.calibration_id, generation_of(case.replica.gpu)) for case in cases if group_of(case) == held}
     fitted = fit_all(rest, rounds, warm, engines | {(engine, ANY) for engine, _ in engines})
     found: list[Residual] = []
     for case in cases:
@@ -307,7 +305,7 @@ def band(residuals: Sequence[Residual], key: Key, quantity: str) -> tuple[float,
     """10th and 90th percentile of measured / predicted for the narrowest set of rows that is large enough."""
     engine, generation = key
     own = [r for r in residuals if r[1] == quantity]
-    of_engine = [r for r in own if engine in (ANY, r[0].replica.engine.id)]
+    of_engine = [r for r in own if engine in (ANY, r[0].replica.engine.calibration_id)]
     exact = [r for r in of_engine if generation in (ANY, generation_of(r[0].replica.gpu))]
     chosen = next((rows for rows in (exact, of_engine, own) if len(rows) >= MIN_BAND_ROWS), own)
     low, high = (float(edge) for edge in np.percentile([ratio for _, _, ratio in chosen], [10, 90]))
@@ -324,7 +322,7 @@ def write(fitted: dict[Key, dict[str, float]], residuals: Sequence[Residual], ca
         used = [
             case
             for case in cases
-            if engine in (ANY, case.replica.engine.id) and generation in (ANY, generation_of(case.replica.gpu))
+            if engine in (ANY, case.replica.engine.calibration_id) and generation in (ANY, generation_of(case.replica.gpu))
         ]
         figures: dict[str, Any] = {"rows": len(used)}
         for name in COEFFICIENT_NAMES:
@@ -376,8 +374,8 @@ def summary(residuals: Sequence[Residual]) -> str:
         ("dense", lambda case: case.family == "dense"),
         ("moe", lambda case: case.family == "moe"),
     ]
-    engines = sorted({case.replica.engine.id for case, _, _ in residuals})
-    sets += [(engine, lambda case, engine=engine: case.replica.engine.id == engine) for engine in engines]
+    engines = sorted({case.replica.engine.calibration_id for case, _, _ in residuals})
+    sets += [(engine, lambda case, engine=engine: case.replica.engine.calibration_id == engine) for engine in engines]
     for label, belongs in sets:
         cells = ""
         for quantity in QUANTITIES:

@@ -34,6 +34,7 @@ class Scheduler(_Sourced):
     max_num_seqs: int = Field(gt=0)
     not_architectures: list[Text] = Field(default_factory=list)
     min_tp: int = Field(default=1, gt=0)
+    graph_seqs: int | None = Field(default=None, gt=0)
     whole_prompts_tokens: int = Field(default=0, ge=0)
 
 
@@ -73,6 +74,8 @@ class EngineFile(EntityFile):
     multi_lora: bool = False
     max_lora_ranks: list[int] = Field(default_factory=list)
     windowed_architectures: list[Text] = Field(default_factory=list)
+    legacy_host: bool = False
+    calibrated_as: Text | None = None
     min_compute_capability: Text
     compute_capabilities: list[Text] = Field(default_factory=list)
     scheduler_defaults: list[Scheduler] = Field(min_length=1)
@@ -155,6 +158,8 @@ def to_engine(data: dict[str, Any], path: Path) -> EngineSpec:
         multi_lora=file.multi_lora,
         max_lora_ranks=tuple(file.max_lora_ranks),
         windowed_architectures=tuple(file.windowed_architectures),
+        legacy_host=file.legacy_host,
+        calibrated_as=file.calibrated_as,
         start_fixed_s=figures.get("start_fixed_s"),
         provenance={**figures.provenance, **file.entry_provenance()},
     )
@@ -167,6 +172,7 @@ def _scheduler(entry: Scheduler) -> SchedulerDefault:
         max_num_seqs=entry.max_num_seqs,
         not_architectures=tuple(entry.not_architectures),
         min_tp=entry.min_tp,
+        graph_seqs=entry.graph_seqs,
         whole_prompts_tokens=entry.whole_prompts_tokens,
     )
 

@@ -28,7 +28,7 @@ SCALED: Final[dict[str, tuple[str, float]]] = {
 BASE: Final = frozenset({
     "bytes", "bytes_per_s", "flop_per_s", "s", "w", "usd_per_hour", "usd_per_s", "usd_per_mtok",
     "bytes_per_layer", "bytes_per_gpu", "s_per_layer", "s_per_token", "s_per_step",
-    "tokens", "requests_per_s", "tokens_per_s", "requests", "rows", "bits",
+    "tokens", "requests_per_s", "tokens_per_s", "requests", "rows", "columns", "passes", "bits",
     "gpus", "cores", "instances_max", "seqs", "measurements",
     "concurrency", "tenants", "adapters", "rank", "hours_per_day", "peak_to_mean", "cv_interarrival",
     "share", "fraction", "ratio", "factor", "change", "cv", "efficiency", "exponent",

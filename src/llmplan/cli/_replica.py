@@ -136,14 +136,12 @@ def settings_for(
     from llmplan.plan.deployment import EngineSettings
 
     ranks, length = parallelism(flags), context_tokens(model, flags, request_tokens)
-    max_num_seqs, max_num_batched_tokens = flags.max_num_seqs, flags.max_num_batched_tokens
-    if max_num_seqs is None or max_num_batched_tokens is None:
-        try:
-            default = engine.scheduler_default(gpu.memory_bytes, gpu.architecture, ranks.tp)
-        except ValueError as error:
-            raise UsageError(str(error), hints=["give --max-num-seqs and --max-num-batched-tokens"]) from None
-        max_num_seqs = max_num_seqs or default.max_num_seqs
-        max_num_batched_tokens = max_num_batched_tokens or max(default.step_tokens(length), max_num_seqs)
+    try:
+        default = engine.scheduler_default(gpu.memory_bytes, gpu.architecture, ranks.tp)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    max_num_seqs = flags.max_num_seqs or default.max_num_seqs
+    max_num_batched_tokens = flags.max_num_batched_tokens or max(default.step_tokens(length), max_num_seqs)
     pool = flags.kv_cache_memory_gib
     return EngineSettings(
         max_model_len=length,
@@ -154,7 +152,7 @@ def settings_for(
             gpu.memory_bytes,
             ranks=ranks.tp * ranks.pp,
             tokens=max_num_batched_tokens,
-            seqs=max_num_seqs,
+            seqs=default.captured_seqs(max_num_seqs),
             latent=model.is_mla,
         ),
         block_tokens=flags.block_size or engine.block_tokens,

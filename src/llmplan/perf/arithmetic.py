@@ -8,8 +8,8 @@ from llmplan.perf.calibration import Coefficients
 from llmplan.perf.links import Link, link_between
 from llmplan.perf.offload import Placement
 from llmplan.perf.rates import Rates
-from llmplan.perf.step import ADAPTER_LAYER_FACTOR, COLLECTIVES_PER_LAYER
-from llmplan.perf.work import Work, adapter_slot_rank, exchanged_bytes_per_token
+from llmplan.perf.step import ADAPTER_LAUNCH_FACTOR, COLLECTIVES_PER_LAYER, started_kernels
+from llmplan.perf.work import ExpertWork, Work, adapter_slot_rank, exchanged_bytes_per_token
 from llmplan.plan.deployment import Parallelism, Replica
 from llmplan.units import GB, KIB, MS_PER_S
 
@@ -69,6 +69,7 @@ def formulas(scene: Scene) -> dict[str, str]:
         "weights": _weights(scene),
         "weight_math": _weight_math(scene),
         "head": _head(scene),
+        "activations": _activations(scene),
         "kv": _cache(scene),
         "attention_math": _attention_math(scene),
         "fixed": _fixed(scene),
@@ -101,7 +102,7 @@ def _weight_math(scene: Scene) -> str:
 def _experts(scene: Scene) -> str:
     share = scene.place.gpu_share * scene.kept
     parts = [
-        f"{each.resident_bytes * share / GB:.4g} GB x {each.coverage(scene.routed):.2%} "
+        f"{each.resident_bytes * share / GB:.4g} GB x {_touched(scene, each):.2%} "
         f"of {each.experts} experts touched"
         for each in scene.work.experts
     ]
@@ -111,11 +112,25 @@ def _experts(scene: Scene) -> str:
 def _expert_math(scene: Scene) -> str:
     parts, share, rates = [], scene.place.gpu_share, scene.rates
     for each in scene.work.experts:
-        chosen = each.resident_weights * each.chosen / each.experts * share
-        read = each.resident_bytes * share * scene.kept * each.coverage(scene.routed)
-        math = _math(chosen, scene.routed, rates.expert_flop_per_s)
+        touched, how = _touched(scene, each), scene.coefficients
+        read = each.resident_bytes * share * scene.kept * touched
+        rows = f"({scene.routed * each.chosen / each.experts:.4g} + {how.expert_tile_rows:.4g} x {touched:.2%}) rows"
+        narrow = 1.0 + how.expert_half_width_columns / each.width
+        weights = f"2 x {each.resident_weights * share / 1e9:.4g}B weights"
+        math = f"{weights} x {rows} x {narrow:.4g} / {_flops(rates.expert_flop_per_s)}"
         parts.append(_beyond(scene, math, read / rates.expert_bytes_per_s) + scene.stages)
     return "; ".join(parts)
+
+
+def _touched(scene: Scene, work: ExpertWork) -> float:
+    """Share of the experts that a step touches."""
+    return work.coverage(max(1.0, scene.routed * scene.coefficients.routing_spread_ratio))
+
+
+def _activations(scene: Scene) -> str:
+    passes = scene.coefficients.activation_passes * scene.place.gpu_share
+    each = f"{scene.decodes:.4g} x {scene.work.layers} x {passes:.4g} x "
+    return f"{each}{scene.work.hidden_bytes_per_token / KIB:.4g} KiB / {_rate(scene.rates.head_bytes_per_s)}{scene.stages}"
 
 
 def _head(scene: Scene) -> str:
@@ -199,10 +214,15 @@ def _streamed(scene: Scene) -> str:
 
 
 def _fixed(scene: Scene) -> str:
-    how, layers = scene.coefficients, f"{scene.work.layers} layers{scene.stages}"
-    adapters = scene.replica.tenancy is not None and scene.replica.tenancy.adapters > 0
-    twice = f" x {1.0 + ADAPTER_LAYER_FACTOR:g} with adapters" if adapters else ""
-    return f"{how.step_s * MS_PER_S:.4g} ms + {layers} x {how.layer_s * US_PER_S:.4g} us{twice}"
+    how, legacy = scene.coefficients, scene.replica.engine.legacy_host
+    kernels = f"{started_kernels(scene.replica, scene.work):.4g} kernels x {how.launch_s * US_PER_S:.4g} us"
+    if scene.replica.tenancy is not None and scene.replica.tenancy.adapters > 0:
+        kernels += f" x {1.0 + ADAPTER_LAUNCH_FACTOR:g} with adapters"
+    parts = [f"{how.step_s * MS_PER_S / scene.parallel.pp:.4g} ms", kernels]
+    if scene.work.expert_layers:
+        parts.append(f"{scene.work.expert_layers:.4g} layers with experts x {how.expert_layer_s * US_PER_S:.4g} us")
+    factor = f" x {how.legacy_host_factor:.4g} for its scheduler" if legacy else ""
+    return f"({' + '.join(parts)}){factor}{scene.stages}"
 
 
 def _math(weights: float, tokens: float, flop_per_s: float) -> str:

@@ -32,16 +32,30 @@ class Coefficients:
     """grouped matrix products of routed experts, relative to dense ones of the same format"""
     attention_efficiency: float
     """attention FLOP, of the 16-bit peak"""
+    expert_half_width_columns: float
+    """intermediate columns of an expert on one rank at which its kernels reach half of the above"""
+    expert_tile_rows: float
+    """rows that the matrix product of a touched expert computes for nothing, to fill its last tile"""
+    activation_passes: float
+    """times that a layer reads or writes the hidden vector of a token beside its matrix products"""
     dequantization_factor: float
-    """16-bit matrix time of weight-only formats over that of 16-bit weights, at least 1"""
+    """16-bit matrix time of 8-bit weight-only formats over that of 16-bit weights, at least 1"""
     roofline_exponent: float
     """how sharply reading and computing overlap: 1 adds them, infinity takes the longer"""
     step_s: float
     """fixed time of every engine step: scheduling, sampling, launch"""
-    layer_s: float
-    """fixed time of every layer: kernels that do not scale with anything"""
-    prefill_layer_s: float
+    launch_s: float
+    """fixed time of every kernel: its start and its ragged end"""
+    routing_spread_ratio: float
+    """tokens that would touch as many experts if routing were uniform, over the tokens that there are"""
+    expert_layer_s: float
+    """more of the same in a layer with routed experts: sorting tokens, and the ragged end of many small products"""
+    prefill_expert_layer_s: float
+    """more of that in a step that carries prompt tokens"""
+    prefill_launch_s: float
     """more of the same in a step that carries prompt tokens, which runs without CUDA graphs"""
+    legacy_host_factor: float
+    """fixed times of engines with a legacy host over those of current ones, at least 1"""
     sequence_s: float
     """time per running sequence and step"""
     request_s: float
@@ -74,15 +88,16 @@ COEFFICIENT_NAMES: tuple[str, ...] = tuple(field.name for field in fields(Coeffi
 def select_calibration(calibrations: Iterable[Calibration], engine: EngineSpec, gpu: GpuSpec) -> Calibration:
     """The calibration of this engine on this GPU generation, else the nearest one, marked as extrapolated.
 
-    Order: engine and generation, engine on any GPU, any engine on this generation, anything. All but the first
+    Order: engine and generation, engine on any GPU (then the same of current versions, where this one is calibrated
+    apart), any engine on this generation, anything. All but the first
     come back with `rows` 0 and with wider bands.
     """
     by_key = {(c.engine, c.generation): c for c in calibrations}
-    generation = generation_of(gpu)
-    exact = by_key.get((engine.id, generation))
+    generation, name = generation_of(gpu), engine.calibration_id
+    exact = by_key.get((name, generation))
     if exact is not None:
         return exact if exact.rows > 0 else _wider(exact)
-    for key in ((engine.id, ANY), (ANY, generation), (ANY, ANY)):
+    for key in ((name, ANY), (engine.id, generation), (engine.id, ANY), (ANY, generation), (ANY, ANY)):
         if key in by_key:
             return _wider(by_key[key])
     raise DataError(

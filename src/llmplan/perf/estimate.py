@@ -31,6 +31,7 @@ STEP_LINES: dict[str, str] = {
     "experts": "expert reads",
     "expert_math": "expert math beyond reads",
     "head": "output head",
+    "activations": "activations between kernels",
     "kv": "KV cache reads",
     "attention_math": "attention math beyond KV reads",
     "collectives": "tensor-parallel all-reduce",

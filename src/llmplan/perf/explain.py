@@ -27,7 +27,7 @@ USED: dict[str, tuple[str, ...]] = {
     "kv": ("kv_memory_efficiency",),
     "attention_math": ("attention_efficiency",),
     "collectives": ("allreduce_fast_efficiency", "allreduce_pcie_efficiency"),
-    "fixed": ("step_s", "layer_s"),
+    "fixed": ("step_s", "launch_s"),
     "sequences": ("sequence_s",),
     "host": ("host_memory_efficiency",),
     "streamed": ("pcie_efficiency",),

@@ -50,7 +50,7 @@ def rates_of(replica: Replica, coefficients: Coefficients) -> Rates:
         quantized_flop_per_s = gpu.peak_flop_per_s[weights.compute] * _native_efficiency(weights, coefficients)
     elif weights.is_quantized:
         read_share = coefficients.weight_only_memory_efficiency
-        quantized_flop_per_s = wide_flop_per_s / coefficients.dequantization_factor
+        quantized_flop_per_s = wide_flop_per_s / expansion(weights, coefficients)
     plain = bandwidth * coefficients.memory_efficiency
     experts = bandwidth * coefficients.expert_memory_efficiency
     return Rates(
@@ -63,6 +63,12 @@ def rates_of(replica: Replica, coefficients: Coefficients) -> Rates:
         head_flop_per_s=wide_flop_per_s,
         attention_flop_per_s=_wide_peak(gpu, weights) * coefficients.attention_efficiency,
     )
+
+
+def expansion(weights: WeightFormat, coefficients: Coefficients) -> float:
+    """How many times as long 16-bit products take when their weights have to be expanded first: 1 + (f - 1) for 8-bit
+    weights, three times the surplus for 4-bit ones, which are unpacked and scaled by group."""
+    return 1.0 + (coefficients.dequantization_factor - 1.0) * (16.0 / min(weights.bits, 16.0) - 1.0)
 
 
 def _native_efficiency(weights: WeightFormat, coefficients: Coefficients) -> float:

@@ -13,15 +13,15 @@ from llmplan.perf.calibration import Coefficients
 from llmplan.perf.links import link_between
 from llmplan.perf.offload import host_step_s, placement_of
 from llmplan.perf.pace import Pace
-from llmplan.perf.rates import rates_of
+from llmplan.perf.rates import computes_natively, rates_of
 from llmplan.perf.roofline import overlapped_s, visible_pairs
-from llmplan.perf.work import Work, adapter_slot_rank, exchanged_bytes_per_token, work_of
+from llmplan.perf.work import ExpertWork, Work, adapter_slot_rank, exchanged_bytes_per_token, work_of
 from llmplan.plan.deployment import Replica
 
 COLLECTIVES_PER_LAYER = 2
 """one all-reduce after attention, one after the feed-forward"""
-ADAPTER_LAYER_FACTOR = 1.0
-"""LoRA's shrink and expand kernels cost about one more set of fixed per-layer time (assumed)"""
+ADAPTER_LAUNCH_FACTOR = 1.0
+"""LoRA's shrink and expand kernels are about as many again as a layer has (assumed)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,7 @@ class StepTerms:
     experts: float
     expert_math: float
     head: float
+    activations: float
     kv: float
     attention_math: float
     collectives: float
@@ -44,15 +45,27 @@ class StepTerms:
     sequences: float
 
 
+def started_kernels(replica: Replica, work: Work) -> float:
+    """Kernels of one pass of one stage: with those that quantize, where the weights' arithmetic is used."""
+    native = computes_natively(replica) and replica.weights.family != "float"
+    return work.launches + (work.quantizing_launches if native else 0.0)
+
+
+def expert_flop_per_row(work: ExpertWork, coefficients: Coefficients) -> float:
+    """What one row through all resident experts costs, in FLOP at the rate of wide experts: a narrow slice of an expert
+    fills tiles badly, so that its FLOP count 1 + half width / width times."""
+    return 2.0 * work.resident_weights * (1.0 + coefficients.expert_half_width_columns / work.width)
+
+
 class StepModel:
     """Step times of one replica. Batches and tokens are the whole replica's; contexts are tokens per sequence."""
 
     __slots__ = (
-        "_a2a_fixed_s", "_a2a_token_s", "_adapter_read_s", "_adapters", "_attention", "_chunk_tokens",
+        "_a2a_fixed_s", "_a2a_token_s", "_activation_s", "_adapter_read_s", "_adapters", "_attention", "_chunk_tokens",
         "_collective_fixed_s", "_collective_token_s", "_dense_flop_s", "_dense_read_s", "_experts", "_fixed_s",
         "_groups", "_head_flop_s", "_head_read_s", "_host_bytes", "_host_experts", "_host_flop_s",
         "_host_kv_bytes",
-        "_lockstep_share", "_placement", "_power", "_prefill_fixed_s", "_request_s", "_send_fixed_s",
+        "_lockstep_share", "_placement", "_power", "_prefill_fixed_s", "_request_s", "_routing_spread", "_send_fixed_s",
         "_send_token_s", "_sequence_s", "_shared_experts", "_spill_s", "_stages", "_streamed_s",
     )  # fmt: skip
 
@@ -67,12 +80,18 @@ class StepModel:
         self._stages, self._groups = parallel.pp, parallel.dp
         self._shared_experts = parallel.dp
         self._chunk_tokens = float(max(1, replica.settings.max_num_batched_tokens))
-        self._sequence_s, self._request_s = coefficients.sequence_s, coefficients.request_s
+        host = coefficients.legacy_host_factor if replica.engine.legacy_host else 1.0
+        self._request_s = host * coefficients.request_s
         self._set_matrices(replica, work, coefficients)
         self._set_links(replica, work, coefficients)
-        layer_s = coefficients.layer_s * (1.0 + ADAPTER_LAYER_FACTOR if self._adapters else 1.0)
-        self._fixed_s = coefficients.step_s / parallel.pp + layer_s * work.layers
-        self._prefill_fixed_s = coefficients.prefill_layer_s * work.layers
+        kernels = started_kernels(replica, work)
+        launch_s = coefficients.launch_s * (1.0 + ADAPTER_LAUNCH_FACTOR if self._adapters else 1.0)
+        routed_s = coefficients.expert_layer_s * work.expert_layers
+        self._fixed_s = host * (coefficients.step_s / parallel.pp + launch_s * kernels + routed_s)
+        self._routing_spread = coefficients.routing_spread_ratio
+        self._sequence_s = host * coefficients.sequence_s
+        prompts_s = coefficients.prefill_launch_s * kernels + coefficients.prefill_expert_layer_s * work.expert_layers
+        self._prefill_fixed_s = host * prompts_s
         self._lockstep_share = coefficients.lockstep_share
 
     def _set_matrices(self, replica: Replica, work: Work, coefficients: Coefficients) -> None:
@@ -90,10 +109,14 @@ class StepModel:
             (
                 e.coverage,
                 e.resident_bytes * on_gpu * kept / rates.expert_bytes_per_s,
-                2.0 * e.resident_weights * e.chosen / e.experts * on_gpu / rates.expert_flop_per_s,
+                flop * e.chosen / e.experts / rates.expert_flop_per_s,
+                flop * coefficients.expert_tile_rows / rates.expert_flop_per_s,
             )
             for e in work.experts
+            for flop in (expert_flop_per_row(e, coefficients) * on_gpu,)
         )
+        passes = work.layers * coefficients.activation_passes * on_gpu
+        self._activation_s = passes * work.hidden_bytes_per_token / rates.head_bytes_per_s
         self._head_read_s = work.head_bytes * kept / rates.head_bytes_per_s
         self._head_flop_s = 2.0 * work.head_weights / rates.head_flop_per_s
         self._attention = tuple(
@@ -213,10 +236,11 @@ class StepModel:
         dense = overlapped_s(self._dense_read_s, self._dense_flop_s * tokens, power)
         expert_read = expert_total = 0.0
         routed = tokens * self._shared_experts
-        for coverage, read_s, flop_s in self._experts:
-            read = read_s * coverage(routed)
+        for coverage, read_s, flop_s, tile_s in self._experts:
+            touched = coverage(max(1.0, routed * self._routing_spread))
+            read = read_s * touched
             expert_read += read
-            expert_total += overlapped_s(read, flop_s * routed, power)
+            expert_total += overlapped_s(read, flop_s * routed + tile_s * touched, power)
         kv_read = attention = 0.0
         for window, kv_s, decode_flop_s, prefill_flop_s in self._attention:
             seen = decodes * (context if context < window else window)
@@ -232,6 +256,7 @@ class StepModel:
             expert_read,
             expert_total - expert_read,
             overlapped_s(self._head_read_s, self._head_flop_s * sampled, power),
+            self._activation_s * tokens,
             kv_read,
             attention - kv_read,
             self._collective_fixed_s + self._collective_token_s * tokens,

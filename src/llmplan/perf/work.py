@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from llmplan.perf.launches import launches
 from llmplan.perf.mixing import mixings
 from llmplan.plan.deployment import Parallelism, Replica
 from llmplan.spec.formats import KvFormat, WeightFormat
@@ -36,6 +37,8 @@ class ExpertWork:
     chosen: int
     resident_weights: float
     resident_bytes: float
+    width: float
+    """intermediate columns of one expert on one rank"""
 
     def coverage(self, tokens: float) -> float:
         """Share of the experts that at least one of `tokens` tokens is routed to."""
@@ -62,6 +65,10 @@ class Work:
     """The busiest rank of the busiest pipeline stage."""
 
     layers: int
+    launches: float
+    """kernels started, whatever the batch"""
+    quantizing_launches: float
+    """further ones where matrices compute in fewer than 16 bits"""
     expert_layers: float
     dense_weights: float
     dense_bytes: float
@@ -138,21 +145,29 @@ def work_of(model: ModelSpec, weights: WeightFormat, kv: KvFormat, parallel: Par
     stage_layers = math.ceil(model.layer_count / parallel.pp)
     share = stage_layers / model.layer_count
     dense, expert_layers, copies = _Dense(), 0.0, 0.0
-    experts: dict[tuple[int, int], list[float]] = {}
+    started = quantizing = 0.0
+    experts: dict[tuple[int, int, float], list[float]] = {}
     for group in model.layers:
         count = group.count * share
         _count_tensors(model, group, count, weights, parallel, dense, experts)
+        kernels = launches(group, weights)
+        started += count * kernels.plain
+        quantizing += count * kernels.quantizing
         if isinstance(group.feed_forward, MoeFeedForward):
             expert_layers += count
             copies += count * group.feed_forward.experts_per_token
     head_weights, head_bytes = _head(model, weights, parallel)
     return Work(
         layers=stage_layers,
+        launches=started,
+        quantizing_launches=quantizing,
         expert_layers=expert_layers,
         dense_weights=dense.weights,
         dense_bytes=dense.size_bytes,
         experts=tuple(
-            ExpertWork(experts=key[0], chosen=key[1], resident_weights=total[0], resident_bytes=total[1])
+            ExpertWork(
+                experts=key[0], chosen=key[1], width=key[2], resident_weights=total[0], resident_bytes=total[1]
+            )
             for key, total in experts.items()
         ),
         head_weights=head_weights,
@@ -180,7 +195,7 @@ def _count_tensors(
     weights: WeightFormat,
     parallel: Parallelism,
     dense: _Dense,
-    experts: dict[tuple[int, int], list[float]],
+    experts: dict[tuple[int, int, float], list[float]],
 ) -> None:
     """Add one rank's part of `count` layers of a group to the sums."""
     feed_forward = group.feed_forward
@@ -189,7 +204,9 @@ def _count_tensors(
         per_rank = count * tensor.elements / _shards(tensor.shard, parallel, kv_heads)
         size_bytes = per_rank * bytes_per_weight(place, model, weights)
         if tensor.role is TensorRole.EXPERT and isinstance(feed_forward, MoeFeedForward):
-            total = experts.setdefault((feed_forward.experts, feed_forward.experts_per_token), [0.0, 0.0])
+            width = feed_forward.expert_intermediate_size / (1 if parallel.ep else parallel.tp * parallel.dp)
+            key = feed_forward.experts, feed_forward.experts_per_token, width
+            total = experts.setdefault(key, [0.0, 0.0])
             total[0] += per_rank
             total[1] += size_bytes
             continue

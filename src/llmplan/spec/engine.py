@@ -24,8 +24,14 @@ class SchedulerDefault:
     not_architectures: tuple[str, ...] = ()
     min_tp: int = 1
     """tensor-parallel ranks from which the entry holds"""
+    graph_seqs: int | None = None
+    """largest decode batch with CUDA graphs, where that is not `max_num_seqs`"""
     whole_prompts_tokens: int = 0
     """contexts up to this length are not prefilled in chunks: a step then holds a whole prompt"""
+
+    def captured_seqs(self, max_num_seqs: int) -> int:
+        """Largest decode batch with CUDA graphs for a limit of `max_num_seqs` sequences."""
+        return max_num_seqs if self.graph_seqs is None else min(self.graph_seqs, max_num_seqs)
 
     def step_tokens(self, max_model_len: int) -> int:
         """Tokens of a step for a context of `max_model_len` tokens."""
@@ -100,6 +106,10 @@ class EngineSpec:
     kv_formats: Mapping[str, FormatSupport] = field(default_factory=dict)
     windowed_architectures: tuple[str, ...] = ()
     """model classes whose window layers get a smaller pool than full ones; all others keep the whole context"""
+    legacy_host: bool = False
+    """a scheduler in the way of the GPU, which spends more fixed time on every step (vLLM before 0.8)"""
+    calibrated_as: str | None = None
+    """whose calibrations apply, where other versions of the engine have kernels of another making; None: the engine's"""
     vocab_padding: int = 1
     paged: bool = True
     tensor_parallel: bool = True
@@ -114,6 +124,11 @@ class EngineSpec:
     start_fixed_s: float | None = None
     """seconds of a start that do not depend on the weights"""
     provenance: ProvenanceMap = field(default_factory=dict, repr=False)
+
+    @property
+    def calibration_id(self) -> str:
+        """The engine that calibrations know this version as."""
+        return self.calibrated_as or self.id
 
     @property
     def ref(self) -> str:
