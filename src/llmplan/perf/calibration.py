@@ -71,13 +71,19 @@ class Coefficients:
 COEFFICIENT_NAMES: tuple[str, ...] = tuple(field.name for field in fields(Coefficients))
 
 
-def select_calibration(calibrations: Iterable[Calibration], engine: EngineSpec, gpu: GpuSpec) -> Calibration:
+def select_calibration(
+    calibrations: Iterable[Calibration], engine: EngineSpec, gpu: GpuSpec, model: str | None = None
+) -> Calibration:
     """The calibration of this engine on this GPU generation, else the nearest one, marked as extrapolated.
 
-    Order: engine and generation, engine on any GPU, any engine on this generation, anything. All but the first
-    come back with `rows` 0 and with wider bands.
+    Order: engine, GPU and model; engine and GPU; engine and generation; engine on any GPU; any engine on this
+    generation; anything. All but the first three come back with `rows` 0 and with wider bands.
     """
-    by_key = {(c.engine, c.generation): c for c in calibrations}
+    calibrations = tuple(calibrations)
+    measured = _of_machine(calibrations, engine.id, gpu.id, model)
+    if measured is not None:
+        return measured
+    by_key = {(c.engine, c.generation): c for c in calibrations if c.gpu is None}
     generation = generation_of(gpu)
     exact = by_key.get((engine.id, generation))
     if exact is not None:
@@ -89,6 +95,12 @@ def select_calibration(calibrations: Iterable[Calibration], engine: EngineSpec, 
         f"no calibration for {engine.id} on {gpu.architecture}, not even a general one",
         hints=["llmplan catalog list calibrations"],
     )
+
+
+def _of_machine(calibrations: Iterable[Calibration], engine: str, gpu: str, model: str | None) -> Calibration | None:
+    """What was fitted on this GPU under this engine: of the model if there is one, else of all models."""
+    by_model = {c.model and c.model.casefold(): c for c in calibrations if (c.engine, c.gpu) == (engine, gpu)}
+    return by_model.get(model and model.casefold(), by_model.get(None))
 
 
 def generation_of(gpu: GpuSpec) -> str:
