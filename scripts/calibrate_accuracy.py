@@ -139,7 +139,9 @@ def _totals(
     for name in QUANTITIES:
         halved = sum(then <= first / 2.0 for first, then in machines[name])
         better = sum(then <= first for first, then in machines[name])
-        coverage = [f"{100.0 * np.mean(inside[stage, name]):.0f}" for stage in ("before", "after") if inside[stage, name]]
+        coverage = [
+            f"{100.0 * np.mean(inside[stage, name]):.0f}" for stage in ("before", "after") if inside[stage, name]
+        ]
         yield (
             f"{name:12} halved in {halved} and better in {better} of {len(machines[name])} machines; "
             f"80 % bands hold {' -> '.join(coverage)} %"

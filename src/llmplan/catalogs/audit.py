@@ -112,6 +112,8 @@ def _references(loaded: Mapping[str, Mapping[str, Any]]) -> Iterator[Problem]:
     for name, calibration in loaded["calibration"].items():
         if calibration.engine not in engines | {ANY}:
             yield _missing("calibration", name, "engine", calibration.engine)
+        if calibration.gpu is not None and calibration.gpu not in loaded["gpus"]:
+            yield _missing("calibration", name, "GPU id", calibration.gpu)
 
 
 def _missing(folder: str, name: str, kind: str, wanted: str) -> Problem:

@@ -77,9 +77,7 @@ class Workbench:
         return _once(
             self._calibrations,
             key,
-            lambda: perf.select_calibration(
-                self.catalog.calibrations, replica.engine, replica.gpu, replica.model.id
-            ),
+            lambda: perf.select_calibration(self.catalog.calibrations, replica.engine, replica.gpu, replica.model.id),
         )
 
 

@@ -26,7 +26,7 @@ ENOUGH = 1e-4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Box:
-    """Where the logarithms may go, and where they are drawn to: a normal prior of that centre and standard deviation."""
+    """Where the logarithms may go, and where they are drawn to: a normal prior of that centre and width."""
 
     low: Vector
     high: Vector
@@ -34,14 +34,13 @@ class Box:
     width: Vector
 
 
-def minimize(
-    errors: Callable[[Vector], Vector], start: Vector, box: Box, *, rounds: int, knee: float = KNEE
-) -> Vector:
+def minimize(errors: Callable[[Vector], Vector], start: Vector, box: Box, *, rounds: int, knee: float = KNEE) -> Vector:
     """The logarithms that fit best.
 
-    errors: log ratios predicted / measured [-] at a vector of logarithms [-], weighed as they should count; start: where
-    to begin [-]; box: bounds and prior [-]; rounds: most iterations [-]; knee: beyond it an error pulls linearly [-].
-    Minimizes sum 2 k^2 (sqrt(1 + (e/k)^2) - 1) + sum ((x - centre)/width)^2 inside the box: soft L1 plus a normal prior.
+    errors: log ratios predicted / measured [-] at a vector of logarithms [-], weighed as they should count; start:
+    where to begin [-]; box: bounds and prior [-]; rounds: most iterations [-]; knee: beyond it an error pulls
+    linearly [-]. Minimizes sum 2 k^2 (sqrt(1 + (e/k)^2) - 1) + sum ((x - centre)/width)^2 inside the box: soft L1 plus
+    a normal prior.
     A coefficient that lies on its bound and is pushed outwards is left out of that round's step.
     Valid for a start inside the box; finds the minimum next to it. Reference: Marquardt 1963, J. SIAM 11(2).
 

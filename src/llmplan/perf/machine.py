@@ -59,7 +59,7 @@ class Point:
     ) -> Point:
         """A point with those of its quantities that the model has a counterpart of.
 
-        A burst fills and drains, so that its mean TPOT is no steady state's; at saturation TTFT is a matter of patience.
+        A burst fills and drains, so that its mean TPOT is no steady state's; at saturation TTFT grows without end.
         """
         work = work_of(replica.model, replica.weights, replica.kv, replica.parallel)
         without = {"burst": "tpot" if load.value > 1.0 else "", "saturation": "ttft"}.get(load.kind, "")
@@ -143,7 +143,7 @@ def fit_machine(
 
 
 def fit(points: Sequence[Point], prior: Calibration, begin: Calibration | None = None) -> Calibration:
-    """The prior with the coefficients that the points tell; from `begin`, a fit of nearly the same points, it is quick."""
+    """The prior with the coefficients that the points tell; quick from `begin`, a fit of nearly the same points."""
     names = [name for name in COEFFICIENT_NAMES if 0.0 < prior.coefficients.get(name, 0.0) < math.inf]
     edges = [bounds_of(name, prior.coefficients[name]) for name in names]
     centre = _logs(prior, names)
@@ -165,7 +165,7 @@ def fit(points: Sequence[Point], prior: Calibration, begin: Calibration | None =
 
 
 def leave_out(points: Sequence[Point], prior: Calibration, fitted: Calibration) -> list[Calibration]:
-    """For each point, the coefficients fitted without it (without a tenth of the points where there are more than ten)."""
+    """For each point, the coefficients fitted without it, or without a tenth of the points where there are many."""
     folds = min(len(points), FOLDS)
     refits = [
         fit(rest, prior, fitted) if (rest := [p for i, p in enumerate(points) if i % folds != fold]) else prior

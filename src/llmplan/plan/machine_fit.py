@@ -1,4 +1,4 @@
-"""What calibrating one machine came to: its coefficients, and how far predictions are from each point, before and after."""
+"""What calibrating one machine came to: its coefficients, and how far predictions are from each point."""
 
 from __future__ import annotations
 

@@ -17,8 +17,8 @@ from llmplan.spec.workload import Limits, Question, Slo, Workload
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """A question with its catalogue. `chosen` remembers the calibration of each engine, GPU and model, `physics` what the
-    same replica came to when another strategy proposed it."""
+    """A question with its catalogue. `chosen` remembers the calibration of each engine, GPU and model, `physics` what
+    the same replica came to when another strategy proposed it."""
 
     question: Question
     catalog: Catalog
