@@ -74,9 +74,12 @@ def _figure(value: float, provenance: Provenance, names: _Names) -> Any:
     if provenance == names.usual:
         return number
     entry: Mapping[str, Any] = {
-        "value": number, "source": names.of(provenance), "kind": provenance.kind, "as_of": provenance.as_of,
+        "value": number,
+        "source": names.of(provenance),
+        "kind": None if provenance.kind == names.usual.kind else provenance.kind,
+        "as_of": None if provenance.as_of == provenance.source.retrieved else provenance.as_of,
         "note": provenance.note,
-    }  # fmt: skip
+    }
     return {key: stated for key, stated in entry.items() if stated is not None}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -79,8 +78,3 @@ class MachineFit:
                 half = len(found) // 2
                 median = found[half] if len(found) % 2 else (found[half - 1] + found[half]) / 2.0
                 yield ErrorSummary(quantity=quantity, points=len(found), median=median, worst=found[-1])
-
-    def median(self, stage: Stage) -> float:
-        """The median error over all quantities together; infinite without points."""
-        found = sorted(abs(point.error(stage)) for point in self.points)
-        return found[len(found) // 2] if found else math.inf

@@ -88,10 +88,13 @@ def _verdict(fit: MachineFit) -> Iterator[Block]:
     if fit.calibration.rows == 1:
         text = "one point fits itself: bring a few more, of low and high load, to learn whether it holds"
         yield Paragraph(text=text, tone="warn")
-    elif fit.median("left_out") >= fit.median("before"):
+        return
+    before = {each.quantity: each.median for each in fit.summaries("before")}
+    worse = [QUANTITIES[each.quantity] for each in fit.summaries("left_out") if each.median >= before[each.quantity]]
+    if worse:
         text = (
-            "a point left out is predicted no better than before: the points disagree with each other or are too "
-            f"few, and {fit.prior.id} may serve as well"
+            f"{' and '.join(worse)} of a point left out: predicted no better than before. The points disagree with "
+            f"each other or are too few, and {fit.prior.id} may serve as well there"
         )
         yield Paragraph(text=text, tone="warn")
 

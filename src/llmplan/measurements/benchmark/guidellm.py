@@ -97,4 +97,4 @@ def _load(fields: Fields) -> tuple[LoadKind, float] | str:
         case "throughput":
             limit = fields.first((*home, "max_concurrency") for home in homes)
             return ("saturation", 0.0) if limit is None else ("concurrency", limit)
-    return f"a load of the kind {strategy or 'nobody says'!r}"
+    return f"its load is a {strategy!r}" if strategy else "no strategy: nobody says under which load"

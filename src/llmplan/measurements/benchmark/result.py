@@ -99,7 +99,9 @@ class Fields:
             return None
         value = as_number(found)
         if value is None or not 0.0 < value <= most:
-            self.complaints.append(f"{'.'.join(map(str, path))} is {shown(found)}")
+            complaint = f"{'.'.join(map(str, path))} is {shown(found)}"
+            if complaint not in self.complaints:
+                self.complaints.append(complaint)
             return None
         return value
 
