@@ -137,8 +137,8 @@ def _totals(
                     f"p90 {p90[0]:5.0f} -> {p90[1]:5.0f} %, {len(pairs)} rows"
                 )
     for name in QUANTITIES:
-        halved = sum(then <= first / 2.0 for first, then in machines[name])
-        better = sum(then <= first for first, then in machines[name])
+        halved = sum(math.isfinite(then) and then <= first / 2.0 for first, then in machines[name])
+        better = sum(then < first for first, then in machines[name])
         coverage = [
             f"{100.0 * np.mean(inside[stage, name]):.0f}" for stage in ("before", "after") if inside[stage, name]
         ]
