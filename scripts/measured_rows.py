@@ -12,7 +12,7 @@ import csv
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, datetime
 from pathlib import Path
 
 import row_names
@@ -100,7 +100,9 @@ class Reader:
     """Turns rows into cases with the product's own code."""
 
     def __init__(self) -> None:
-        self._bench = Workbench(catalogs.load_catalog((catalogs.packaged_profiles(),), price_date=date.today()))
+        self._bench = Workbench(
+            catalogs.load_catalog((catalogs.packaged_profiles(),), price_date=datetime.now(UTC).date())
+        )
 
     def case(self, row: Mapping[str, str]) -> Case | str:
         """The row as a case, or why it cannot be one."""
@@ -182,7 +184,8 @@ def _flags(row: Mapping[str, str], gpu: str, weights: str, *, moe: bool) -> Repl
         engine_version=row_names.engine_version(row),
         weights=weights,
         kv_cache="fp8" if row["kv_dtype"] == "fp8" or (quantized and row["kv_dtype"] == "") else "auto",
-        max_num_seqs=_noted(notes, ("max_num_seqs ", '"max_num_seqs": ', "max-num-seqs=")) or (1 if engine == "llama-cpp" else None),
+        max_num_seqs=_noted(notes, ("max_num_seqs ", '"max_num_seqs": ', "max-num-seqs="))
+        or (1 if engine == "llama-cpp" else None),
         max_num_batched_tokens=_noted(notes, ("max_num_batched_tokens=", "mnbt=")),
         enforce_eager=eager,
     )

@@ -130,7 +130,15 @@ def _shape(case: Case) -> tuple[object, ...]:
     """The same, with the same lengths and kind of load, whatever the engine's version."""
     replica, load = case.replica, case.load
     lengths = (load.kind, load.input_tokens.mean, load.output_tokens.mean)
-    return (case.source, case.gpu_key, case.model_key, replica.engine.id, replica.weights.id, replica.parallel, *lengths)
+    return (
+        case.source,
+        case.gpu_key,
+        case.model_key,
+        replica.engine.id,
+        replica.weights.id,
+        replica.parallel,
+        *lengths,
+    )
 
 
 def _grouped(cases: Iterable[Case], key_of: object) -> dict[object, list[Case]]:

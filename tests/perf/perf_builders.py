@@ -231,7 +231,11 @@ def budget(capacity_tokens: int = 400_000) -> MemoryBudget:
 
 
 IDEAL: dict[str, float] = {
-    name: 0.0 if name.endswith(("_s", "_share", "_columns", "_rows", "_passes")) else 1e6 if name == "roofline_exponent" else 1.0
+    name: 0.0
+    if name.endswith(("_s", "_share", "_columns", "_rows", "_passes"))
+    else 1e6
+    if name == "roofline_exponent"
+    else 1.0
     for name in COEFFICIENT_NAMES
 }
 """Every published peak reached, reading and computing fully overlapped, nothing fixed."""

@@ -109,9 +109,12 @@ def _references(loaded: Mapping[str, Mapping[str, Any]]) -> Iterator[Problem]:
         for wanted in engine.weight_formats:
             if wanted not in formats:
                 yield _missing("engines", name, "weight format", wanted)
+    calibrated = {ANY, *engines, *(engine.calibration_id for engine in loaded["engines"].values())}
     for name, calibration in loaded["calibration"].items():
-        if calibration.engine not in engines | {ANY}:
+        if calibration.engine not in calibrated:
             yield _missing("calibration", name, "engine", calibration.engine)
+        if calibration.gpu is not None and calibration.gpu not in loaded["gpus"]:
+            yield _missing("calibration", name, "GPU id", calibration.gpu)
 
 
 def _missing(folder: str, name: str, kind: str, wanted: str) -> Problem:

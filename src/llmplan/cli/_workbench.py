@@ -32,7 +32,7 @@ class Workbench:
         self._built: dict[tuple[str, ReplicaFlags, int | None], Built] = {}
         self._budgets: dict[int, tuple[Replica, MemoryBudget | Rejection]] = {}
         self._checks: dict[int, tuple[Replica, tuple[CheckResult, ...]]] = {}
-        self._calibrations: dict[tuple[str, str], Calibration] = {}
+        self._calibrations: dict[tuple[str, str, str], Calibration] = {}
         self._checkpoints: dict[tuple[str, WeightFormat], int] = {}
 
     def model(self, text: str, weights: str) -> ModelSpec:
@@ -73,11 +73,11 @@ class Workbench:
         """The coefficients that apply."""
         from llmplan import perf
 
-        key = (replica.engine.ref, replica.gpu.id)
+        key = (replica.engine.ref, replica.gpu.id, replica.model.id)
         return _once(
             self._calibrations,
             key,
-            lambda: perf.select_calibration(self.catalog.calibrations, replica.engine, replica.gpu),
+            lambda: perf.select_calibration(self.catalog.calibrations, replica.engine, replica.gpu, replica.model.id),
         )
 
 

@@ -13,7 +13,7 @@ from llmplan.perf.mixing import is_unmeasured
 from llmplan.perf.percentiles import tpot_p95_s, ttft_p95_s
 from llmplan.perf.steady_state import Engine, Shape, Steady
 from llmplan.perf.step import StepModel
-from llmplan.perf.work import work_of
+from llmplan.perf.work import Work, work_of
 from llmplan.plan.deployment import Replica
 from llmplan.plan.ledger import Ledger, Line
 from llmplan.plan.load import Load
@@ -54,8 +54,13 @@ class Prepared:
     calibration: Calibration
 
 
-def prepare(replica: Replica, memory: MemoryBudget, load: Load, calibration: Calibration) -> Prepared:
-    """Fold replica, cache capacity and calibration into an engine, and find what it completes when it is full."""
+def prepare(
+    replica: Replica, memory: MemoryBudget, load: Load, calibration: Calibration, work: Work | None = None
+) -> Prepared:
+    """Fold replica, cache capacity and calibration into an engine, and find what it completes when it is full.
+
+    `work` is the replica's, for a caller that asks often.
+    """
     if load.input_tokens.mean <= 0 or load.output_tokens.mean <= 0:
         raise UsageError(
             f"a request needs input and output tokens, not {load.input_tokens.mean:g} and {load.output_tokens.mean:g}"
@@ -63,9 +68,9 @@ def prepare(replica: Replica, memory: MemoryBudget, load: Load, calibration: Cal
     if load.kind != "saturation" and not (load.value >= 0 and math.isfinite(load.value)):
         raise UsageError(f"a load of {load.value:g} makes no sense for {load.kind}")
     held = float(memory.capacity_tokens)
-    work = work_of(replica.model, replica.weights, replica.kv, replica.parallel)
-    if any(is_unmeasured(mixer) for mixer in replica.model.mixers()):
-        calibration = widened(calibration)  # no measured row has one
+    work = work or work_of(replica.model, replica.weights, replica.kv, replica.parallel)
+    if calibration.model is None and any(is_unmeasured(mixer) for mixer in replica.model.mixers()):
+        calibration = widened(calibration)  # no shipped measurement has one
     shape = shape_of(load)
     spilled = _spilled_tokens(replica, memory) / shape.resident_tokens
     engine = Engine(
@@ -92,7 +97,7 @@ def estimate(replica: Replica, memory: MemoryBudget, load: Load, calibration: Ca
 def estimate_prepared(prepared: Prepared, load: Load) -> Estimate:
     """`estimate` for a replica that is ready; `load` must have the shape it was prepared for."""
     engine, full = prepared.engine, prepared.full
-    steady, saturated = _steady(prepared, load)
+    steady, saturated = steady_state(prepared, load)
     slot_load = load.value / full.requests_per_s if load.kind == "rate" else 1.0
     overrun = load.kind == "rate" and saturated
     return _with_bands(
@@ -135,7 +140,7 @@ def cv2_of(lengths: Lengths) -> float:
     return min(math.expm1(sigma * sigma), 25.0)
 
 
-def _steady(prepared: Prepared, load: Load) -> tuple[Steady, bool]:
+def steady_state(prepared: Prepared, load: Load) -> tuple[Steady, bool]:
     """The state under the load, and whether more is asked than the replica completes."""
     engine, full = prepared.engine, prepared.full
     match load.kind:
