@@ -4,7 +4,8 @@
 
 Kept are rows of trust A with a number: a relative change of a benchmark score, an average over a benchmark before and
 after, or for GGUF the change of the mean probability of the correct token. A score over 100 questions is noise of
-five points and is left out; a perplexity is another quantity and is left out too.
+five points and is left out; a perplexity is another quantity and is left out too. What a source of trust A says of a
+format in words (a bound, a summary) is kept as a statement, which is no figure. No row measures a smaller KV cache.
 """
 
 from __future__ import annotations
@@ -25,7 +26,11 @@ METHODS = {
     "INT8 W8A8": "int8",
     "INT4-AWQ": "awq-int4",
     "INT4 AWQ (W4A16)": "awq-int4",
+    "INT8 W8A16": "w8a16",
+    "INT4 W4A16": "w4a16",
 }
+WORDS = ("within ", "effectively ", "degradation", "competitive ")
+"""what a delta in words contains"""
 KNOWN = {weights.id for weights in WEIGHT_FORMATS}
 STAND_INS = {
     "fp8-block": ("fp8", "FP8 with one scale per tensor, whose scales are coarser"),
@@ -57,20 +62,53 @@ def format_of(method: str) -> str | None:
     return named if named in KNOWN else None
 
 
-def collect(rows: list[dict[str, str]]) -> dict[str, tuple[list[dict[str, Any]], dict[str, dict[str, str]]]]:
-    found: dict[str, tuple[list[dict[str, Any]], dict[str, dict[str, str]]]] = {}
+def statement_of(row: dict[str, str]) -> str | None:
+    """What the row says in words, where it has no number."""
+    if row["trust"] != "A" or row["kind"] != "accuracy" or not any(word in row["metric_delta"] for word in WORDS):
+        return None
+    over = row["metric"].removeprefix(">")
+    return row["metric_delta"] + (f" (over {over})" if over != row["metric"] else "")
+
+
+def source_of(row: dict[str, str]) -> tuple[str, dict[str, str]]:
+    """Key and entry of the row's document: a model card is one of many of its maker, so it is named for its page."""
+    title, url = row["source"].replace('"', ""), row["source_url"].split(" ")[0]
+    if title.endswith("model card"):
+        title += f" of {url.rsplit('/', 1)[-1]}"
+    key = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:72].strip("-")
+    return key, {"title": title, "url": url, "retrieved": COLLECTED}
+
+
+def collect(rows: list[dict[str, str]]) -> dict[str, dict[str, Any]]:
+    """Measurements, statements and sources of each format."""
+    found: dict[str, dict[str, Any]] = {}
     for row in rows:
-        format_id, change = format_of(row["method"]), change_of(row)
-        if format_id is None or change is None:
+        format_id, change, words = format_of(row["method"]), change_of(row), statement_of(row)
+        if format_id is None or (change is None and words is None):
             continue
-        measurements, sources = found.setdefault(format_id, ([], {}))
-        key = re.sub(r"[^a-z0-9]+", "-", row["source"].lower()).strip("-")[:40].strip("-")
-        sources[key] = {"title": row["source"], "url": row["source_url"].split(" ")[0], "retrieved": COLLECTED}
+        entry = found.setdefault(format_id, {"measurements": [], "statements": [], "sources": {}})
+        key, source = source_of(row)
+        entry["sources"][key] = source
+        if change is None:
+            entry["statements"].append({"text": words, "model": row["model"], "source": key})
+            continue
         matrix = re.search(r"imatrix=(.*)", row["method"])
         suffix = f" ({'no' if matrix[1] == 'None' else 'with'} importance matrix)" if matrix else ""
-        value = round(change[0], 5)
-        measurements.append({"change": value, "model": row["model"], "metric": change[1] + suffix, "source": key})
+        measured = {"change": round(change[0], 5), "model": row["model"], "metric": change[1] + suffix, "source": key}
+        entry["measurements"].append(measured)
     return found
+
+
+def stand_in(own: dict[str, Any] | None, other: dict[str, Any]) -> dict[str, Any]:
+    """Another format's measurements beside what is stated of the format itself."""
+    statements = own["statements"] if own else []
+    used = {each["source"] for each in (*other["measurements"], *statements)}
+    sources = {**other["sources"], **(own["sources"] if own else {})}
+    return {
+        "measurements": other["measurements"],
+        "statements": statements,
+        "sources": {key: entry for key, entry in sources.items() if key in used},
+    }
 
 
 def main() -> int:
@@ -81,12 +119,12 @@ def main() -> int:
     with table.open(newline="", encoding="utf-8") as file:
         found = collect(list(csv.DictReader(file)))
     for format_id, (original, _) in STAND_INS.items():
-        found[format_id] = found[original]
-    for format_id, (measurements, sources) in sorted(found.items()):
+        found[format_id] = stand_in(found.get(format_id), found[original])
+    for format_id, entry in sorted(found.items()):
         derived = STAND_INS.get(format_id)
         note = {"kind": "derived", "note": f"no figure of its own: measured on {derived[1]}"} if derived else {}
-        data = {"id": format_id, **note, "as_of": COLLECTED, "measurements": measurements, "sources": sources}
-        write_profile(ROOT / f"profiles/formats/{format_id}.yaml", data)
+        kept = {name: each for name, each in entry.items() if each}
+        write_profile(ROOT / f"profiles/formats/{format_id}.yaml", {"id": format_id, **note, "as_of": COLLECTED, **kept})
     print(f"{len(found)} files in profiles/formats", file=sys.stderr)
     return 0
 

@@ -8,12 +8,12 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from llmplan.catalogs.entity_file import Number, SourcedFile, Strict, Text
+from llmplan.catalogs.entity_file import Number, SourcedFile, Strict, Text, complain
 from llmplan.catalogs.library import Library
 from llmplan.catalogs.yaml_file import Key, validate
-from llmplan.spec.formats import FormatQuality
+from llmplan.spec.formats import FormatQuality, QualityFigure, QualityStatement
 from llmplan.spec.provenance import FigureKind, Provenance
 
 
@@ -26,20 +26,40 @@ class Measurement(Strict):
     source: Text
 
 
+class Statement(Strict):
+    """A source's own words on the loss, where it gives no figure: a bound, or a summary."""
+
+    text: Text
+    model: Text
+    source: Text
+
+
 class FormatFile(SourcedFile):
-    """Measurements of one weight format. `kind: derived` where another format stands in (see `note`)."""
+    """Measurements of one weight format. `kind: derived` where another format stands in (see `note`).
+
+    A file with statements alone leaves the change unknown.
+    """
 
     id: Text
     aliases: list[Text] = Field(default_factory=list)
     kind: FigureKind = "measured"
     as_of: date
     note: Text | None = None
-    measurements: list[Measurement] = Field(min_length=1)
+    measurements: list[Measurement] = Field(default_factory=list)
+    statements: list[Statement] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _says_something(self) -> FormatFile:
+        if not self.measurements and not self.statements:
+            raise complain(("measurements",), "no measurement and no statement: leave the file out instead")
+        return self
 
     def cited(self) -> Iterator[tuple[tuple[Key, ...], str]]:
-        """The measurements' sources."""
+        """The sources of measurements and statements."""
         for index, measurement in enumerate(self.measurements):
             yield ("measurements", index, "source"), measurement.source
+        for index, statement in enumerate(self.statements):
+            yield ("statements", index, "source"), statement.source
 
     def dated(self) -> Iterator[tuple[tuple[Key, ...], date]]:
         """Also the day of the summary."""
@@ -48,16 +68,28 @@ class FormatFile(SourcedFile):
 
 
 def to_quality(data: dict[str, Any], path: Path) -> FormatQuality:
-    """Median and worst of the measurements, and every source once."""
+    """Median and worst of the measurements, each of them, what else is stated, and every source once."""
     file = validate(data, FormatFile, path)
     changes = [measurement.change for measurement in file.measurements]
-    used = dict.fromkeys(measurement.source for measurement in file.measurements)
+    kinds: dict[str, FigureKind] = {measurement.source: file.kind for measurement in file.measurements}
+    for statement in file.statements:
+        kinds.setdefault(statement.source, "published")
+    notes = {measurement.source: file.note for measurement in file.measurements}
     return FormatQuality(
-        relative_change=statistics.median(changes),
-        worst_change=min(changes),
+        relative_change=statistics.median(changes) if changes else None,
+        worst_change=min(changes, default=None),
         measurements=len(changes),
         provenance=tuple(
-            Provenance(source=file.source(name), as_of=file.as_of, kind=file.kind, note=file.note) for name in used
+            Provenance(source=file.source(name), as_of=file.as_of, kind=kind, note=notes.get(name))
+            for name, kind in kinds.items()
+        ),
+        figures=tuple(
+            QualityFigure(change=each.change, model=each.model, metric=each.metric, source=file.source(each.source))
+            for each in file.measurements
+        ),
+        statements=tuple(
+            QualityStatement(text=each.text, model=each.model, source=file.source(each.source))
+            for each in file.statements
         ),
     )
 

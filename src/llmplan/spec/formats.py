@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from llmplan.spec.provenance import Provenance
+from llmplan.spec.provenance import Provenance, Source
 from llmplan.spec.weight_format import ComputeFormat, KvFormat, ModuleFormat, WeightFormat
 
 __all__ = [
@@ -15,6 +15,8 @@ __all__ = [
     "FormatQuality",
     "KvFormat",
     "ModuleFormat",
+    "QualityFigure",
+    "QualityStatement",
     "WeightFormat",
 ]
 
@@ -158,11 +160,68 @@ KV_FORMATS: tuple[KvFormat, ...] = (
 )
 
 
+SHOWN_SOURCES = 2
+"""titles in a line of text; the rest is counted"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualityFigure:
+    """One measured row: the relative change of one model's score (-0.01: one per cent worse)."""
+
+    change: float
+    model: str
+    metric: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualityStatement:
+    """What a source says of the loss without a figure per model: a bound, or a summary of many evaluations."""
+
+    text: str
+    model: str
+    source: Source
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FormatQuality:
     """Measured relative quality change of a weight format (negative is a loss); None: no figure known."""
 
     relative_change: float | None
+    """median of the measurements"""
     worst_change: float | None = None
     measurements: int = 0
     provenance: tuple[Provenance, ...] = ()
+    figures: tuple[QualityFigure, ...] = ()
+    statements: tuple[QualityStatement, ...] = ()
+
+    def describe(self) -> str:
+        """One line: median, worst, how many measurements of what, from where and when; or that there are none."""
+        parts = [self._measured()] if self.relative_change is not None else ["no figures known"]
+        parts += [f'stated: "{each.text}" of {each.model} ({each.source.title})' for each in self.statements]
+        return "; ".join(parts)
+
+    def _measured(self) -> str:
+        if not self.measurements:
+            return "unchanged"
+        note = next((f"{each.note}: " for each in self.provenance if each.note), "")
+        worst = min(self.figures, key=lambda each: each.change, default=None)
+        on = f" ({worst.model})" if worst is not None else ""
+        metrics = ", ".join(dict.fromkeys(each.metric for each in self.figures))
+        stated = {each.source.id for each in self.statements}
+        titles = [each.source.title for each in self.provenance if each.source.id not in stated]
+        others = f" and {len(titles) - SHOWN_SOURCES} more" if len(titles) > SHOWN_SOURCES else ""
+        dates = [each.as_of.isoformat() for each in self.provenance if each.as_of]
+        return (
+            f"{note}{_signed(self.relative_change)} median, {_signed(self.worst_change)} worst{on} of "
+            f"{self.measurements} measurement{'s' if self.measurements > 1 else ''}"
+            + (f" of {metrics}" if metrics else "")
+            + (f"; {', '.join(titles[:SHOWN_SOURCES])}{others}" if titles else "")
+            + (f" ({max(dates)})" if dates else "")
+        )
+
+
+def _signed(change: float | None) -> str:
+    """`-1.1 %`; two digits that count below a tenth of a per cent."""
+    percent = (change or 0.0) * 100
+    return f"{percent:+.1f} %" if abs(percent) >= 0.1 else f"{percent:+.2g} %"

@@ -1,0 +1,242 @@
+"""`llmplan predict --compare-weights`: formats side by side, as people and programs read them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from llmplan.plan.deployment import Replica
+from llmplan.plan.format_rows import FormatComparison, FormatRow, FormatSpeed
+from llmplan.plan.load import Load
+from llmplan.report import views
+from llmplan.report.blocks import Block, Column, Document, Items, Paragraph, Row, Table
+from llmplan.report.explain import ledger_lines
+from llmplan.report.json import check, finite, schema, source, speed
+from llmplan.report.numbers import MISSING, format_bytes, percent, rates, seconds
+from llmplan.report.predict import load_line
+from llmplan.spec.formats import FormatQuality
+
+TITLES = {"weights": "Weight format", "kv_cache": "KV cache format"}
+COLUMNS = ("per GPU", "at this load", "speed over")
+
+
+def document(
+    replica: Replica,
+    load: Load,
+    found: Iterable[FormatComparison],
+    assumed: Mapping[str, str],
+    *,
+    explain: bool = False,
+) -> Document:
+    """Tables of formats, why each is faster or slower, what each costs in quality."""
+    return tuple(_blocks(replica, load, tuple(found), assumed, explain))
+
+
+def _blocks(
+    replica: Replica, load: Load, found: tuple[FormatComparison, ...], assumed: Mapping[str, str], explain: bool
+) -> Iterator[Block]:
+    where = f"{replica.parallel.gpus} × {replica.gpu.id} · {replica.engine.id} {replica.engine.version}"
+    yield Paragraph(text=f"{replica.model.id} on {where} · {replica.parallel.describe()}: formats compared", heading=1)
+    yield Paragraph(text=load_line(load))
+    sources = views.Sources()
+    for each in found:
+        yield from _comparison(each, load)
+    if any(row.speed and row.speed.estimate.extrapolated for each in found for row in each.rows):
+        text = "no measurement of this engine and GPU generation stands behind these speeds: the intervals are wider"
+        yield Items(title="Warnings", items=(text,), tone="warn")
+    yield from views.defaults_used(assumed)
+    if explain:
+        for each in found:
+            yield from _explanation(each, sources)
+        yield from sources.blocks()
+
+
+def _comparison(found: FormatComparison, load: Load) -> Iterator[Block]:
+    running = [row for row in found.rows if row.speed is not None]
+    if running:
+        yield _table(found, running, load)
+    refused = tuple(
+        f"{row.format_id}: {row.reason}" + (f" Fix: {row.fix}" if row.fix else "")
+        for row in found.rows
+        if row.speed is None
+    )
+    if refused:
+        yield Items(title=f"{TITLES[found.aspect]}s that do not run here", items=refused, tone="dim")
+    reasons = tuple(f"{row.format_id}: {row.speed.advice}" for row in running if row.speed and row.speed.advice)
+    if reasons:
+        yield Items(title="Why", items=reasons)
+    yield Items(title="Measured quality", items=tuple(_qualities(found.rows)))
+
+
+def _table(found: FormatComparison, running: Iterable[FormatRow], load: Load) -> Table:
+    """One row a format: memory, speed under the load with its bands, speed over the baseline's at three loads."""
+    columns = (Column(title=TITLES[found.aspect].lower()), *(Column(title=title) for title in COLUMNS))
+    named = (*columns[:-1], Column(title=f"{COLUMNS[-1]} {found.baseline}"))
+    rows = tuple(
+        Row(cells=(row.format_id, memory_cell(row.speed), speed_cell(row.speed), ratio_cell(row.speed, load)))
+        for row in running
+        if row.speed is not None
+    )
+    return Table(columns=named, rows=rows, spaced=True)
+
+
+def memory_cell(one: FormatSpeed) -> str:
+    """Weights and cache."""
+    return f"{format_bytes(one.budget.weights_bytes)} weights\n{one.budget.capacity_tokens:,} KV tokens"
+
+
+def speed_cell(one: FormatSpeed) -> str:
+    """Latency and throughput with their bands."""
+    estimate = one.estimate
+    return (
+        f"TTFT {seconds(estimate.ttft_s)}\nTPOT {seconds(estimate.tpot_s)}\n"
+        f"{rates(estimate.output_tokens_per_s)} tok/s"
+    )
+
+
+def ratio_cell(one: FormatSpeed, load: Load) -> str:
+    """Speed over the baseline's: alone, under the load, and full."""
+    if one.faster_alone is None and one.ratio_load is None:
+        return MISSING
+    lines = [f"{times(one.ratio_alone)} one request"]
+    if load.kind != "saturation":
+        lines.append(f"{times(one.ratio_load)} this load")
+    return "\n".join((*lines, f"{times(one.ratio_saturated)} saturated"))
+
+
+def times(value: float | None) -> str:
+    """A ratio; where only one of the two keeps up with the load, which.
+
+    >>> times(1.934), times(0.0), times(math.inf), times(None)
+    ('1.93×', 'falls behind:', 'alone keeps up:', '–')
+    """
+    if value is None:
+        return MISSING
+    if math.isinf(value):
+        return "alone keeps up:"
+    return f"{value:.2f}×" if value > 0 else "falls behind:"
+
+
+def _qualities(rows: Iterable[FormatRow]) -> Iterator[str]:
+    """One line a format, and those of which nothing is known together."""
+    unknown = []
+    for row in rows:
+        if row.quality is None:
+            unknown.append(row.format_id)
+        else:
+            yield f"{row.format_id}: {row.quality.describe()}"
+    if unknown:
+        yield f"{', '.join(unknown)}: no figures known"
+
+
+def _explanation(found: FormatComparison, sources: views.Sources) -> Iterator[Block]:
+    """Every measurement with its source, then one step of each format."""
+    rows = tuple(
+        Row(cells=(row.format_id, each.metric, each.model, percent(each.change), f"[{number}]"))
+        for row in found.rows
+        if row.quality is not None
+        for each, number in _cited(row.quality, sources)
+    )
+    if rows:
+        names = (Column(title="metric", share=1), Column(title="model", share=1))
+        columns = (Column(title="format"), *names, Column(title="change", align="right"), Column(title="source"))
+        yield Table(title="Quality, measurement by measurement", columns=columns, rows=rows)
+    for row in found.rows:
+        if row.speed is not None:
+            title = f"{row.format_id}: one step, term by term"
+            yield ledger_lines(row.speed.estimate.step_ledger, sources, title=title)
+
+
+def _cited(quality: FormatQuality, sources: views.Sources) -> Iterator[tuple[Any, int]]:
+    """Each measurement with the number of its source."""
+    known = {each.source.id: each for each in quality.provenance}
+    for figure in quality.figures:
+        yield figure, sources.number(views.described(known[figure.source.id]))
+    for statement in quality.statements:
+        sources.number(views.described(known[statement.source.id]))
+
+
+def record(
+    replica: Replica, load: Load, found: Iterable[FormatComparison], assumed: Mapping[str, str]
+) -> dict[str, Any]:
+    """`llmplan predict --compare-weights --json`."""
+    by_aspect = {each.aspect: each for each in found}
+    return {
+        "schema": schema("predict-formats"),
+        "model": replica.model.id,
+        "load": {
+            "kind": load.kind,
+            "value": load.value if load.kind != "saturation" else None,
+            "isl": load.input_tokens.mean,
+            "osl": load.output_tokens.mean,
+            "prefix_share": load.prefix_share,
+        },
+        **{aspect: _compared(by_aspect[aspect]) if aspect in by_aspect else None for aspect in TITLES},
+        "deployment": _shared(replica, by_aspect),
+        "assumed": dict(assumed),
+    }
+
+
+def _shared(replica: Replica, compared: Mapping[Any, object]) -> dict[str, Any]:
+    """The replica but for what is compared."""
+    from llmplan.report.json import deployment
+
+    return {name: None if name in compared else value for name, value in deployment(replica).items()}
+
+
+def _compared(found: FormatComparison) -> dict[str, Any]:
+    return {"baseline": found.baseline, "formats": [_row(row) for row in found.rows]}
+
+
+def _row(row: FormatRow) -> dict[str, Any]:
+    one = row.speed
+    return {
+        "format": row.format_id,
+        "runs": one is not None,
+        "reason": row.reason or None,
+        "fix": row.fix or None,
+        "weights_bytes": round(one.budget.weights_bytes) if one else None,
+        "kv_bytes_per_token_per_gpu": one.budget.kv_bytes_per_token if one else None,
+        "kv_capacity_tokens": one.budget.capacity_tokens if one else None,
+        "pool_requests": finite(one.pool_requests) if one else None,
+        "native": one.native if one else None,
+        "estimate": _speed(one) if one else None,
+        "speed_ratio": _ratios(one) if one else None,
+        "advice": one.advice or None if one else None,
+        "quality": _quality(row.quality),
+        "checks": [check(each) for each in row.checks],
+    }
+
+
+def _speed(one: FormatSpeed) -> dict[str, Any]:
+    return {name: value for name, value in speed(one.estimate).items() if name != "step"}
+
+
+def _ratios(one: FormatSpeed) -> dict[str, Any]:
+    """Over the baseline; null for the baseline itself."""
+    values = {"one_request": one.ratio_alone, "load": one.ratio_load, "saturation": one.ratio_saturated}
+    return {
+        **{name: None if value is None else finite(value) for name, value in values.items()},
+        "faster_with_one_request": one.faster_alone,
+        "crossover_requests": one.crossover_requests,
+        "most_requests": one.most_requests or None,
+    }
+
+
+def _quality(quality: FormatQuality | None) -> dict[str, Any] | None:
+    """What was measured; null where no figure is known."""
+    if quality is None:
+        return None
+    return {
+        "median_change": quality.relative_change,
+        "worst_change": quality.worst_change,
+        "measurements": [
+            {"change": each.change, "model": each.model, "metric": each.metric, "source": each.source.title}
+            for each in quality.figures
+        ],
+        "statements": [
+            {"text": each.text, "model": each.model, "source": each.source.title} for each in quality.statements
+        ],
+        "sources": [source(each) for each in quality.provenance],
+    }
