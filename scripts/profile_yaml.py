@@ -39,7 +39,7 @@ def write_profile(path: Path, data: dict[str, Any]) -> None:
             shaped[key] = _one_line(shaped[key])
     if isinstance(shaped.get("architecture"), dict):
         shaped["architecture"] = {name: _rows(fact) for name, fact in shaped["architecture"].items()}
-    for key in ("measurements", "statements"):
+    for key in ("measurements", "statements", "speeds"):
         if key in shaped:
             shaped[key] = [_Flow(item) for item in shaped[key]]
     shaped["defaults"] = _Flow(shaped["defaults"]) if "defaults" in shaped else None

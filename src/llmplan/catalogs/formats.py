@@ -1,4 +1,7 @@
-"""`formats/<weight format>.yaml` -> FormatQuality: what somebody measured of the quality that a format costs."""
+"""`formats/<weight format>.yaml` -> FormatQuality: what somebody measured of the quality that a format costs.
+
+And of the speed that it brings. The file of a KV cache format is called `kv-<id>`.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from pydantic import Field, model_validator
 from llmplan.catalogs.entity_file import Number, SourcedFile, Strict, Text, complain
 from llmplan.catalogs.library import Library
 from llmplan.catalogs.yaml_file import Key, validate
-from llmplan.spec.formats import FormatQuality, QualityFigure, QualityStatement
+from llmplan.spec.formats import FormatQuality, QualityFigure, QualityStatement, SpeedFigure
 from llmplan.spec.provenance import FigureKind, Provenance
 
 
@@ -34,10 +37,24 @@ class Statement(Strict):
     source: Text
 
 
+class SpeedRow(Strict):
+    """Throughput in the format over that in 16 bit: one machine, so many requests at once."""
+
+    ratio: Number = Field(gt=0)
+    gpu: Text
+    gpu_id: Text | None = None
+    model: Text
+    engine: Text
+    requests: int = Field(gt=0)
+    isl: int = Field(gt=0)
+    osl: int = Field(gt=0)
+    source: Text
+
+
 class FormatFile(SourcedFile):
     """Measurements of one weight format. `kind: derived` where another format stands in (see `note`).
 
-    A file with statements alone leaves the change unknown.
+    A file without measurements leaves the change unknown.
     """
 
     id: Text
@@ -47,19 +64,22 @@ class FormatFile(SourcedFile):
     note: Text | None = None
     measurements: list[Measurement] = Field(default_factory=list)
     statements: list[Statement] = Field(default_factory=list)
+    speeds: list[SpeedRow] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _says_something(self) -> FormatFile:
-        if not self.measurements and not self.statements:
-            raise complain(("measurements",), "no measurement and no statement: leave the file out instead")
+        if not (self.measurements or self.statements or self.speeds):
+            raise complain(("measurements",), "nothing is measured or stated: leave the file out instead")
         return self
 
     def cited(self) -> Iterator[tuple[tuple[Key, ...], str]]:
-        """The sources of measurements and statements."""
+        """The sources of measurements, statements and speeds."""
         for index, measurement in enumerate(self.measurements):
             yield ("measurements", index, "source"), measurement.source
         for index, statement in enumerate(self.statements):
             yield ("statements", index, "source"), statement.source
+        for index, row in enumerate(self.speeds):
+            yield ("speeds", index, "source"), row.source
 
     def dated(self) -> Iterator[tuple[tuple[Key, ...], date]]:
         """Also the day of the summary."""
@@ -90,6 +110,20 @@ def to_quality(data: dict[str, Any], path: Path) -> FormatQuality:
         statements=tuple(
             QualityStatement(text=each.text, model=each.model, source=file.source(each.source))
             for each in file.statements
+        ),
+        speeds=tuple(
+            SpeedFigure(
+                ratio=each.ratio,
+                gpu=each.gpu,
+                gpu_id=each.gpu_id,
+                model=each.model,
+                engine=each.engine,
+                requests=each.requests,
+                input_tokens=each.isl,
+                output_tokens=each.osl,
+                source=file.source(each.source),
+            )
+            for each in file.speeds
         ),
     )
 

@@ -1,4 +1,4 @@
-"""`llmplan predict --compare-weights` and `--compare-kv-cache`: the same replica in one number format after the other."""
+"""`llmplan predict --compare-weights` and `--compare-kv-cache`: one replica in one number format after the other."""
 
 from __future__ import annotations
 

@@ -13,6 +13,14 @@ Aspect: TypeAlias = Literal["weights", "kv_cache"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """From `requests` at once on, until the next one: faster than the baseline, slower, or (None) as fast."""
+
+    requests: int
+    faster: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FormatSpeed:
     """What a replica in one format does, and its speed over the baseline's (None: nothing to compare with).
 
@@ -33,12 +41,16 @@ class FormatSpeed:
     """the load that was asked about"""
     ratio_saturated: float | None = None
     """as many requests as each of the two admits"""
-    faster_alone: bool | None = None
-    crossover_requests: int | None = None
-    """requests at once from which the sign is the other one, both having room for them; None: no such number up to
-    `most_requests`"""
+    stretches: tuple[Stretch, ...] = ()
+    """the sign by requests at once, from 1 to `most_requests`, both replicas having room for all of them"""
     most_requests: int = 0
     advice: str = ""
+
+    @property
+    def crossover_requests(self) -> int | None:
+        """The first number of requests at once from which the format is slower, having been faster or as fast."""
+        slower = (each.requests for each in self.stretches[1:] if each.faster is False)
+        return next(slower, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,9 @@ from llmplan.plan.outcome import Option
 
 SAME_BYTES: Final = 0.03
 """sizes that differ by less are called equal"""
-SAME_SPEED: Final = 0.005
+WHOLE_FROM: Final = 10
+SAME_SPEED: Final = 0.02
+"""speeds that differ by less are called equal: repeats of one benchmark differ by as much"""
 
 
 def advice_for(aspect: Aspect, mine: FormatSpeed, base: FormatSpeed) -> str:
@@ -18,29 +20,22 @@ def advice_for(aspect: Aspect, mine: FormatSpeed, base: FormatSpeed) -> str:
 
 
 def weights_advice(mine: FormatSpeed, base: FormatSpeed) -> str:
-    """Bytes to read, arithmetic to run, the number of requests where the two change places, and the pools."""
-    bytes_read, math, turns = reads(mine, base), arithmetic(mine), mine.crossover_requests
-    because = f"{bytes_read}, {math}" if math else bytes_read
-    name, starved = base.replica.weights.id, is_starved(base)
-    match mine.faster_alone:
-        case None:
-            text = f"as fast as {name}: {because}"
-        case True if turns is None:
-            text = f"faster up to {mine.most_requests:,} requests at once: {because}"
-        case True if starved and base.pool_requests < turns:
-            text = (
-                f"faster: {bytes_read}; {math or 'with room for both'} it would lose from about {turns:,} requests at "
-                f"once, more than the {name} pool holds"
-            )
-        case True:
-            text = f"faster below about {turns:,} requests at once: {bytes_read}; slower from there on" + (
-                f": {math}" if math else ""
-            )
-        case False if turns is None:
-            text = f"slower up to {mine.most_requests:,} requests at once: {because}"
-        case False:
-            text = f"slower below about {turns:,} requests at once, faster from there on: {because}"
-    return text + (f"; {at_saturation(mine, base, name)}" if starved else "")
+    """The sign by requests at once, bytes to read and arithmetic to run, and what the pools make of it."""
+    math = arithmetic(mine)
+    text = f"{by_requests(mine)}: {reads(mine, base)}" + (f", {math}" if math else "")
+    return text + (f"; {at_saturation(mine, base)}" if is_starved(base) else "")
+
+
+def by_requests(mine: FormatSpeed) -> str:
+    """`faster up to 59 requests at once, slower from 60 on`."""
+    words = {True: "faster", False: "slower", None: "as fast"}
+    first, *others = mine.stretches
+    if not others:
+        return f"{words[first.faster]} at any number of requests at once up to {mine.most_requests:,}"
+    ends = [each.requests - 1 for each in others]
+    parts = [f"{words[first.faster]} up to {ends[0]:,} request{'s' if ends[0] > 1 else ''} at once"]
+    parts += [f"{words[each.faster]} up to {end:,}" for each, end in zip(others[:-1], ends[1:], strict=True)]
+    return ", ".join((*parts, f"{words[others[-1].faster]} from {others[-1].requests:,} on"))
 
 
 def cache_advice(mine: FormatSpeed, base: FormatSpeed) -> str:
@@ -51,8 +46,8 @@ def cache_advice(mine: FormatSpeed, base: FormatSpeed) -> str:
     foreign = support is not None and capability is not None and not support.native_on(capability)
     text = f"the cache takes {times(gain)} bytes: {held(base, base.replica.kv.id)} and this one {requests(mine)}"
     if foreign:
-        text += f"; the engine has no kernel for {replica.kv.id} arithmetic on this GPU"
-    return f"{text}; what converting it costs in the kernel is not modelled, so that the ratios are an upper bound"
+        text += "; the engine states no kernel of its own for it on this GPU"
+    return f"{text}; what converting it costs in the kernel is not modelled: the ratios are an upper bound"
 
 
 def reads(mine: FormatSpeed, base: FormatSpeed) -> str:
@@ -88,20 +83,19 @@ def is_starved(base: FormatSpeed) -> bool:
     return base.pool_requests < replica.settings.max_num_seqs * replica.parallel.dp
 
 
-def at_saturation(mine: FormatSpeed, base: FormatSpeed, name: str) -> str:
+def at_saturation(mine: FormatSpeed, base: FormatSpeed) -> str:
     """The sign when both are full, and the two pools."""
-    full, turned = mine.ratio_saturated or 1.0, mine.crossover_requests is not None
+    full, slower_from = mine.ratio_saturated or 1.0, mine.crossover_requests
+    met = slower_from is not None and base.pool_requests >= slower_from
     if abs(full - 1.0) <= SAME_SPEED:
-        word = "equal"
+        word = "as fast"
     elif full > 1.0:
-        word = "faster again" if mine.faster_alone and turned and _reached(mine, base) else "faster"
+        word = "faster again" if met else "faster"
     else:
-        word = "slower all the same" if mine.pool_requests > base.pool_requests else "slower"
-    return f"{word} at saturation, where {held(base, name)} and this one {requests(mine)}"
-
-
-def _reached(mine: FormatSpeed, base: FormatSpeed) -> bool:
-    return base.pool_requests >= (mine.crossover_requests or 0)
+        word = "slower"
+    beyond = ", so never so many at once" if slower_from is not None and not met else ""
+    pools = f"{held(base, base.replica.weights.id)}{beyond}{',' if beyond else ''} and this one {requests(mine)}"
+    return f"{word} at saturation, where {pools}"
 
 
 def held(base: FormatSpeed, name: str) -> str:
@@ -112,7 +106,8 @@ def held(base: FormatSpeed, name: str) -> str:
 def requests(found: FormatSpeed) -> str:
     """Requests in the pool, no more than the scheduler admits."""
     replica = found.replica
-    return f"{min(found.pool_requests, replica.settings.max_num_seqs * replica.parallel.dp):,.3g}"
+    most = min(found.pool_requests, replica.settings.max_num_seqs * replica.parallel.dp)
+    return f"{most:,.0f}" if most >= WHOLE_FROM else f"{most:.1f}"
 
 
 def quality_note(option: Option) -> str | None:
@@ -120,5 +115,5 @@ def quality_note(option: Option) -> str | None:
     replica = option.deployment.replica
     if replica is None or not replica.weights.is_quantized or replica.weights.id == replica.model.checkpoint_format:
         return None
-    known = option.quality.describe() if option.quality is not None else "no figures known"
+    known = option.quality.summary() if option.quality is not None else "no figures known"
     return f"{replica.weights.id} quality: {known}"

@@ -40,12 +40,15 @@ def speed_note(replica: Replica, budget: MemoryBudget, context: Context) -> str:
     refused = any(each.severity == "error" for each in checks.run(wide))
     outcome = None if refused else memory.budget(wide)
     if not isinstance(outcome, MemoryBudget):
-        return f"{name} weights do not run on these GPUs, so there is nothing to compare with"
+        return f"{name} weights do not run on these GPUs: there is nothing to compare with"
     load = per_replica(context)
     mine = timed(replica, budget, load, context.calibration(replica))
     other = timed(wide, outcome, load, context.calibration(wide))
     found = against(mine, other, load, context.calibration)
-    return f"against {name} on the same GPUs {found.advice}"
+    known = context.catalog.qualities.get(replica.weights.id)
+    published = known.describe_speeds(replica.gpu.id) if known is not None else ""
+    text = f"against {name} on the same GPUs {found.advice}"
+    return text + (f"; published ratios: {published}" if published else "")
 
 
 def per_replica(context: Context) -> Load:

@@ -9,15 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Final
 
 from llmplan import checks, memory, perf
 from llmplan.errors import LlmplanError
 from llmplan.plan.deployment import Replica
-from llmplan.plan.format_rows import Aspect, FormatComparison, FormatRow, FormatSpeed
+from llmplan.plan.format_rows import Aspect, FormatComparison, FormatRow, FormatSpeed, Stretch
 from llmplan.plan.load import Load
 from llmplan.plan.outcome import Estimate, MemoryBudget, Rejection
-from llmplan.planner.format_advice import advice_for
+from llmplan.planner.format_advice import SAME_SPEED, advice_for
 from llmplan.planner.quality import cache_quality, weights_quality
 from llmplan.spec.calibration import Calibration
 from llmplan.spec.catalog import Catalog
@@ -25,8 +26,6 @@ from llmplan.spec.formats import FormatQuality
 from llmplan.spec.gpu import GpuSpec
 from llmplan.spec.model import ModelSpec
 
-SAME: Final = 0.005
-"""speeds that differ by less are equal: ten times what the fixed point is solved to"""
 AMPLE_BLOCKS: Final = 10**12
 
 Make = Callable[[str], Replica]
@@ -55,9 +54,7 @@ def compare(
     return FormatComparison(aspect=aspect, baseline=base.format_id, rows=rows)
 
 
-def _attempt(
-    aspect: Aspect, name: str, make: Make, load: Load, catalog: Catalog, calibrate: Calibrate
-) -> FormatRow:
+def _attempt(aspect: Aspect, name: str, make: Make, load: Load, catalog: Catalog, calibrate: Calibrate) -> FormatRow:
     """One format by itself: unbuildable, refused by the engine, too large, or timed."""
     try:
         replica = make(name)
@@ -81,7 +78,7 @@ def _attempt(
 
 
 def _quality(aspect: Aspect, replica: Replica, catalog: Catalog) -> FormatQuality | None:
-    return weights_quality(replica, catalog) if aspect == "weights" else cache_quality(replica)
+    return weights_quality(replica, catalog) if aspect == "weights" else cache_quality(replica, catalog)
 
 
 def timed(replica: Replica, budget: MemoryBudget, load: Load, calibration: Calibration) -> FormatSpeed:
@@ -149,14 +146,13 @@ def beside(aspect: Aspect, mine: FormatSpeed, other: FormatSpeed, bench: _Bench)
     kind = bench.load.kind
     settings, parallel = mine.replica.settings, mine.replica.parallel
     most = settings.max_num_seqs * parallel.dp
-    faster, crossover = turn(lambda n: ratio(bench.with_room(mine, n), bench.with_room(other, n)) or 1.0, most)
+    stretches = signs(lambda n: ratio(bench.with_room(mine, n), bench.with_room(other, n)) or 1.0, most)
     found = replace(
         mine,
         ratio_alone=ratio(bench.speed(mine, "concurrency", 1.0), bench.speed(other, "concurrency", 1.0)),
         ratio_load=ratio(_speed(mine.estimate, kind), _speed(other.estimate, kind)),
         ratio_saturated=ratio(bench.speed(mine, "saturation", 0.0), bench.speed(other, "saturation", 0.0)),
-        faster_alone=faster,
-        crossover_requests=crossover,
+        stretches=stretches,
         most_requests=most,
     )
     return replace(found, advice=advice_for(aspect, found, other))
@@ -174,33 +170,38 @@ def ratio(mine: float, other: float) -> float | None:
     return mine / other if other > 0.0 else math.inf
 
 
-def turn(of: Callable[[int], float], most: int) -> tuple[bool | None, int | None]:
-    """Whether a ratio begins above 1, and the first number from which it is on the other side.
+def signs(of: Callable[[int], float], most: int) -> tuple[Stretch, ...]:
+    """Where a ratio is above 1, below 1 or 1, by the number of requests at once.
 
     of: ratio by the number of requests; most: the largest number that counts. Powers of two, then bisection between
-    the two where the sign turns. None, None where the ratio is 1 throughout.
-    Valid for ratios that turn once. Reference: none needed.
+    every two of them whose signs differ.
+    Valid for ratios that turn at most once between powers of two. Reference: none needed.
 
-    >>> turn(lambda n: 2.0 - n / 100.0, 256), turn(lambda n: 1.5, 256), turn(lambda n: 1.0, 256)
-    ((True, 101), (True, None), (None, None))
+    >>> [(each.requests, each.faster) for each in signs(lambda n: 2.0 - n / 100.0, 256)]
+    [(1, True), (98, None), (103, False)]
     """
     points = [1 << power for power in range(most.bit_length()) if 1 << power < most] + [most]
-    sides = [(point, side) for point in points if (side := _side(of(point))) is not None]
-    if not sides:
-        return None, None
-    begins = sides[0][1]
-    turned = next((point for point, side in sides if side != begins), None)
-    if turned is None:
-        return begins, None
-    low, high = max(point for point in points if point < turned), turned
+    found = [Stretch(requests=1, faster=side(of(1)))]
+    for low, high in pairwise(points):
+        at_high = side(of(high))
+        while found[-1].faster != at_high:
+            turned = _turn(of, low, high, found[-1].faster)
+            found.append(Stretch(requests=turned, faster=side(of(turned))))
+            low = turned
+    return tuple(found)
+
+
+def _turn(of: Callable[[int], float], low: int, high: int, before: bool | None) -> int:
+    """The first number in (low, high] whose sign is not the one at `low`."""
     while high - low > 1:
         middle = (low + high) // 2
-        if _side(of(middle)) == (not begins):
-            high = middle
-        else:
+        if side(of(middle)) == before:
             low = middle
-    return begins, high
+        else:
+            high = middle
+    return high
 
 
-def _side(value: float) -> bool | None:
-    return None if abs(value - 1.0) <= SAME else value > 1.0
+def side(value: float) -> bool | None:
+    """Above 1, below it, or (None) about 1."""
+    return None if abs(value - 1.0) <= SAME_SPEED else value > 1.0

@@ -15,9 +15,19 @@ from llmplan.report.explain import ledger_lines
 from llmplan.report.json import check, finite, schema, source, speed
 from llmplan.report.numbers import MISSING, format_bytes, percent, rates, seconds
 from llmplan.report.predict import load_line
-from llmplan.spec.formats import FormatQuality
+from llmplan.spec.formats import FormatQuality, SpeedFigure
 
 TITLES = {"weights": "Weight format", "kv_cache": "KV cache format"}
+TIMED = (
+    Column(title="format"),
+    Column(title="over 16 bit", align="right"),
+    Column(title="GPU", share=2),
+    Column(title="model", share=3),
+    Column(title="engine", share=2),
+    Column(title="requests: in/out"),
+    Column(title="source"),
+)
+NO_FIGURES = "no figures known"
 COLUMNS = ("per GPU", "at this load", "speed over")
 
 
@@ -41,7 +51,7 @@ def _blocks(
     yield Paragraph(text=load_line(load))
     sources = views.Sources()
     for each in found:
-        yield from _comparison(each, load)
+        yield from _comparison(each, load, replica.gpu.id)
     if any(row.speed and row.speed.estimate.extrapolated for each in found for row in each.rows):
         text = "no measurement of this engine and GPU generation stands behind these speeds: the intervals are wider"
         yield Items(title="Warnings", items=(text,), tone="warn")
@@ -52,8 +62,11 @@ def _blocks(
         yield from sources.blocks()
 
 
-def _comparison(found: FormatComparison, load: Load) -> Iterator[Block]:
+def _comparison(found: FormatComparison, load: Load, gpu_id: str) -> Iterator[Block]:
     running = [row for row in found.rows if row.speed is not None]
+    if running and running[0] is not found.rows[0]:
+        measure = f"{found.rows[0].format_id} does not run here, so that speeds are compared with {found.baseline}"
+        yield Paragraph(text=f"{measure}, the widest format that does.", tone="warn")
     if running:
         yield _table(found, running, load)
     refused = tuple(
@@ -63,10 +76,18 @@ def _comparison(found: FormatComparison, load: Load) -> Iterator[Block]:
     )
     if refused:
         yield Items(title=f"{TITLES[found.aspect]}s that do not run here", items=refused, tone="dim")
-    reasons = tuple(f"{row.format_id}: {row.speed.advice}" for row in running if row.speed and row.speed.advice)
+    reasons = _together((row.format_id, row.speed.advice) for row in running if row.speed and row.speed.advice)
     if reasons:
-        yield Items(title="Why", items=reasons)
-    yield Items(title="Measured quality", items=tuple(_qualities(found.rows)))
+        yield Items(
+            title=f"Against {found.baseline}, with room for every request; then each with its own pool", items=reasons
+        )
+    published = _together(
+        (row.format_id, row.quality.describe_speeds(gpu_id)) for row in found.rows if row.quality and row.quality.speeds
+    )
+    if published:
+        yield Items(title="Published speed over 16 bit, at whatever load (rows)", items=published)
+    qualities = ((row.format_id, row.quality.describe() if row.quality else NO_FIGURES) for row in found.rows)
+    yield Items(title="Measured quality", items=_together(qualities))
 
 
 def _table(found: FormatComparison, running: Iterable[FormatRow], load: Load) -> Table:
@@ -90,14 +111,13 @@ def speed_cell(one: FormatSpeed) -> str:
     """Latency and throughput with their bands."""
     estimate = one.estimate
     return (
-        f"TTFT {seconds(estimate.ttft_s)}\nTPOT {seconds(estimate.tpot_s)}\n"
-        f"{rates(estimate.output_tokens_per_s)} tok/s"
+        f"TTFT {seconds(estimate.ttft_s)}\nTPOT {seconds(estimate.tpot_s)}\n{rates(estimate.output_tokens_per_s)} tok/s"
     )
 
 
 def ratio_cell(one: FormatSpeed, load: Load) -> str:
     """Speed over the baseline's: alone, under the load, and full."""
-    if one.faster_alone is None and one.ratio_load is None:
+    if not one.stretches:
         return MISSING
     lines = [f"{times(one.ratio_alone)} one request"]
     if load.kind != "saturation":
@@ -118,16 +138,12 @@ def times(value: float | None) -> str:
     return f"{value:.2f}×" if value > 0 else "falls behind:"
 
 
-def _qualities(rows: Iterable[FormatRow]) -> Iterator[str]:
-    """One line a format, and those of which nothing is known together."""
-    unknown = []
-    for row in rows:
-        if row.quality is None:
-            unknown.append(row.format_id)
-        else:
-            yield f"{row.format_id}: {row.quality.describe()}"
-    if unknown:
-        yield f"{', '.join(unknown)}: no figures known"
+def _together(said: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """Formats of which the same is said share a line."""
+    grouped: dict[str, list[str]] = {}
+    for name, text in said:
+        grouped.setdefault(text, []).append(name)
+    return tuple(f"{', '.join(names)}: {text}" for text, names in grouped.items())
 
 
 def _explanation(found: FormatComparison, sources: views.Sources) -> Iterator[Block]:
@@ -142,10 +158,28 @@ def _explanation(found: FormatComparison, sources: views.Sources) -> Iterator[Bl
         names = (Column(title="metric", share=1), Column(title="model", share=1))
         columns = (Column(title="format"), *names, Column(title="change", align="right"), Column(title="source"))
         yield Table(title="Quality, measurement by measurement", columns=columns, rows=rows)
+    timed = tuple(
+        Row(cells=(row.format_id, f"{each.ratio:.2f}×", each.gpu, each.model, each.engine, _load_of(each), number))
+        for row in found.rows
+        if row.quality is not None
+        for each in row.quality.speeds
+        for number in (f"[{sources.number(_named(each))}]",)
+    )
+    if timed:
+        yield Table(title="Published speed, row by row", columns=TIMED, rows=timed)
     for row in found.rows:
         if row.speed is not None:
             title = f"{row.format_id}: one step, term by term"
             yield ledger_lines(row.speed.estimate.step_ledger, sources, title=title)
+
+
+def _load_of(row: SpeedFigure) -> str:
+    return f"{row.requests}: {row.input_tokens}/{row.output_tokens}"
+
+
+def _named(row: SpeedFigure) -> str:
+    when = row.source.retrieved.isoformat() if row.source.retrieved else "undated"
+    return f"{row.source.title} ({when}, measured)" + (f" {row.source.url}" if row.source.url else "")
 
 
 def _cited(quality: FormatQuality, sources: views.Sources) -> Iterator[tuple[Any, int]]:
@@ -205,6 +239,7 @@ def _row(row: FormatRow) -> dict[str, Any]:
         "speed_ratio": _ratios(one) if one else None,
         "advice": one.advice or None if one else None,
         "quality": _quality(row.quality),
+        "published_speed": [_published(each) for each in row.quality.speeds] if row.quality else [],
         "checks": [check(each) for each in row.checks],
     }
 
@@ -218,7 +253,7 @@ def _ratios(one: FormatSpeed) -> dict[str, Any]:
     values = {"one_request": one.ratio_alone, "load": one.ratio_load, "saturation": one.ratio_saturated}
     return {
         **{name: None if value is None else finite(value) for name, value in values.items()},
-        "faster_with_one_request": one.faster_alone,
+        "by_requests": [{"from": each.requests, "faster": each.faster} for each in one.stretches],
         "crossover_requests": one.crossover_requests,
         "most_requests": one.most_requests or None,
     }
@@ -226,7 +261,7 @@ def _ratios(one: FormatSpeed) -> dict[str, Any]:
 
 def _quality(quality: FormatQuality | None) -> dict[str, Any] | None:
     """What was measured; null where no figure is known."""
-    if quality is None:
+    if quality is None or not (quality.figures or quality.statements or quality.relative_change is not None):
         return None
     return {
         "median_change": quality.relative_change,
@@ -239,4 +274,19 @@ def _quality(quality: FormatQuality | None) -> dict[str, Any] | None:
             {"text": each.text, "model": each.model, "source": each.source.title} for each in quality.statements
         ],
         "sources": [source(each) for each in quality.provenance],
+    }
+
+
+def _published(row: SpeedFigure) -> dict[str, Any]:
+    return {
+        "ratio": row.ratio,
+        "gpu": row.gpu,
+        "gpu_id": row.gpu_id,
+        "model": row.model,
+        "engine": row.engine,
+        "requests": row.requests,
+        "isl": row.input_tokens,
+        "osl": row.output_tokens,
+        "source": row.source.title,
+        "url": row.source.url,
     }

@@ -17,7 +17,9 @@ __all__ = [
     "ModuleFormat",
     "QualityFigure",
     "QualityStatement",
+    "SpeedFigure",
     "WeightFormat",
+    "cache_key",
 ]
 
 
@@ -184,8 +186,31 @@ class QualityStatement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SpeedFigure:
+    """One published ratio: throughput in the format over that in 16 bit, on one machine under one load."""
+
+    ratio: float
+    gpu: str
+    """as the source calls it"""
+    gpu_id: str | None = None
+    model: str
+    engine: str
+    requests: int
+    """that start together"""
+    input_tokens: int
+    output_tokens: int
+    source: Source
+
+
+def cache_key(kv: KvFormat) -> str:
+    """The name under which a KV cache format's measurements are kept, beside those of weight formats."""
+    return f"kv-{kv.id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FormatQuality:
-    """Measured relative quality change of a weight format (negative is a loss); None: no figure known."""
+    """Measured relative quality change of a number format (negative is a loss); None: no figure known. Beside it what
+    others measured of its speed."""
 
     relative_change: float | None
     """median of the measurements"""
@@ -194,14 +219,25 @@ class FormatQuality:
     provenance: tuple[Provenance, ...] = ()
     figures: tuple[QualityFigure, ...] = ()
     statements: tuple[QualityStatement, ...] = ()
+    speeds: tuple[SpeedFigure, ...] = ()
+
+    def describe_speeds(self, gpu_id: str) -> str:
+        """Published speed over 16 bit, on one GPU and on others: `on this GPU 0.73–0.93× (3), on others 1.46× (1)`."""
+        here = [each.ratio for each in self.speeds if each.gpu_id == gpu_id]
+        others = [each.ratio for each in self.speeds if each.gpu_id != gpu_id]
+        parts = [("on this GPU", here), ("on others", others)]
+        return ", ".join(f"{where} {_range(ratios)} ({len(ratios)})" for where, ratios in parts if ratios)
 
     def describe(self) -> str:
-        """One line: median, worst, how many measurements of what, from where and when; or that there are none."""
-        parts = [self._measured()] if self.relative_change is not None else ["no figures known"]
-        parts += [f'stated: "{each.text}" of {each.model} ({each.source.title})' for each in self.statements]
+        """The summary, and what is stated without a figure."""
+        parts = [self.summary()]
+        parts += [f'stated: "{each.text}" ({each.source.title})' for each in self.statements]
         return "; ".join(parts)
 
-    def _measured(self) -> str:
+    def summary(self) -> str:
+        """One line: median, worst, how many measurements of what, from where and when; or that there are none."""
+        if self.relative_change is None:
+            return "no figures known"
         if not self.measurements:
             return "unchanged"
         note = next((f"{each.note}: " for each in self.provenance if each.note), "")
@@ -219,6 +255,11 @@ class FormatQuality:
             + (f"; {', '.join(titles[:SHOWN_SOURCES])}{others}" if titles else "")
             + (f" ({max(dates)})" if dates else "")
         )
+
+
+def _range(ratios: list[float]) -> str:
+    low, high = f"{min(ratios):.2f}", f"{max(ratios):.2f}"
+    return f"{low}×" if low == high else f"{low}–{high}×"
 
 
 def _signed(change: float | None) -> str:
