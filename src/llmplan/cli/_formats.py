@@ -28,13 +28,13 @@ class CompareFlags:
     compare_weights: Annotated[
         str | None,
         typer.Option(
-            "--compare-weights", metavar="FMT,FMT|all",
-            help="Weight formats side by side: memory, speed against 16 bit, why, measured quality; all: the engine's.",
+            "--compare-weights", metavar="FMTS",
+            help="Weight formats side by side (fp8,awq-int4 or all): memory, speed against 16 bit, why, quality.",
         ),
     ] = None  # fmt: skip
     compare_kv_cache: Annotated[
         str | None,
-        typer.Option("--compare-kv-cache", metavar="FMT,FMT|all", help="The same for KV cache formats."),
+        typer.Option("--compare-kv-cache", metavar="FMTS", help="The same for KV cache formats."),
     ] = None
 
     @property

@@ -28,7 +28,7 @@ def _notes(option: Option, context: Context) -> Iterator[str]:
     if quality is None or replica is None:
         return
     if replica.offload is None and option.memory is not None:
-        yield f"{replica.weights.id} speed: {speed_note(replica, option.memory, context)}"
+        yield f"{replica.weights.id} speed {speed_note(replica, option.memory, context)}"
     yield quality
 
 
@@ -40,15 +40,22 @@ def speed_note(replica: Replica, budget: MemoryBudget, context: Context) -> str:
     refused = any(each.severity == "error" for each in checks.run(wide))
     outcome = None if refused else memory.budget(wide)
     if not isinstance(outcome, MemoryBudget):
-        return f"{name} weights do not run on these GPUs: there is nothing to compare with"
+        return f"against {name}: not known, for {name} weights do not run on these GPUs"
     load = per_replica(context)
     mine = timed(replica, budget, load, context.calibration(replica))
     other = timed(wide, outcome, load, context.calibration(wide))
     found = against(mine, other, load, context.calibration)
+    published = measured_here(replica, context)
+    return f"against {name} on the same GPUs: {found.advice}" + (f"; published: {published}" if published else "")
+
+
+def measured_here(replica: Replica, context: Context) -> str:
+    """What others measured of the format on this kind of GPU."""
     known = context.catalog.qualities.get(replica.weights.id)
-    published = known.describe_speeds(replica.gpu.id) if known is not None else ""
-    text = f"against {name} on the same GPUs {found.advice}"
-    return text + (f"; published ratios: {published}" if published else "")
+    if known is None:
+        return ""
+    here = tuple(each for each in known.speeds if each.gpu_id == replica.gpu.id)
+    return replace(known, speeds=here).describe_speeds(replica.gpu.id)
 
 
 def per_replica(context: Context) -> Load:

@@ -177,8 +177,8 @@ def signs(of: Callable[[int], float], most: int) -> tuple[Stretch, ...]:
     every two of them whose signs differ.
     Valid for ratios that turn at most once between powers of two. Reference: none needed.
 
-    >>> [(each.requests, each.faster) for each in signs(lambda n: 2.0 - n / 100.0, 256)]
-    [(1, True), (98, None), (103, False)]
+    >>> [(each.requests, each.faster) for each in signs(lambda n: 2.0 - n / 64, 256)]
+    [(1, True), (63, None), (66, False)]
     """
     points = [1 << power for power in range(most.bit_length()) if 1 << power < most] + [most]
     found = [Stretch(requests=1, faster=side(of(1)))]
