@@ -33,7 +33,7 @@ from llmplan.plan.deployment import EngineSettings, Parallelism, Replica
 from llmplan.plan.hosts import host_for
 from llmplan.plan.load import Load
 from llmplan.plan.outcome import Rejection
-from llmplan.planner.format_rows import side
+from llmplan.planner.format_advice import side
 from llmplan.spec.catalog import Catalog
 from llmplan.spec.engine import EngineSpec, FormatSupport
 from llmplan.spec.formats import WEIGHT_FORMATS

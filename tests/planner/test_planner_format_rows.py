@@ -17,9 +17,11 @@ from llmplan.plan.load import Load
 from llmplan.plan.outcome import Option
 from llmplan.planner import format_advice as words
 from llmplan.planner import recommend
-from llmplan.planner.format_rows import ample, compare, ratio, side, signs, sixteen_bit
+from llmplan.planner.format_rows import ample, compare, ratio, signs, sixteen_bit
 from llmplan.spec.calibration import Calibration
 from llmplan.spec.catalog import Catalog
+from llmplan.spec.formats import SpeedFigure
+from llmplan.spec.provenance import Source
 from llmplan.spec.workload import Lengths
 from tests_support import DEEPSEEK_R1, LLAMA_8B, LLAMA_70B, Ask
 
@@ -70,8 +72,8 @@ def test_signs_are_those_of_every_number_one_by_one(first: float, last: float, s
 
     counted: list[Stretch] = []
     for n in range(1, most + 1):
-        if not counted or counted[-1].faster != side(of(n)):
-            counted.append(Stretch(requests=n, faster=side(of(n))))
+        if not counted or counted[-1].faster != words.side(of(n)):
+            counted.append(Stretch(requests=n, faster=words.side(of(n))))
     assert list(signs(of, most)) == counted
 
 
@@ -94,7 +96,7 @@ def test_each_stretch_is_what_two_predictions_at_its_edges_say(catalog: Catalog,
             perf.estimate(each.replica, ample(each.budget), load, calibrate(each.replica)).output_tokens_per_s.mid
             for each in (mine, base)
         ]
-        return side(speeds[0] / speeds[1])
+        return words.side(speeds[0] / speeds[1])
 
     edges = [each.requests for each in mine.stretches]
     assert edges[0] == 1
@@ -137,7 +139,7 @@ def test_fp8_computes_on_hopper_and_is_weight_only_on_ampere(catalog: Catalog) -
     assert hopper.native
     assert "computed in fp8" in hopper.advice
     assert not ampere.native
-    assert "no fp8 arithmetic used on this GPU expanded to 16 bit" in ampere.advice
+    assert "expanded to 16 bit to compute (no fp8 arithmetic here)" in ampere.advice
 
 
 def test_what_does_not_run_says_why_and_keeps_its_quality(catalog: Catalog) -> None:
@@ -220,6 +222,28 @@ def test_the_pools_in_words(catalog: Catalog) -> None:
     assert said(100, 1.4) == (
         "faster at saturation, where the bf16 pool holds 41 such requests, so never so many at once, and this one 110"
     )
+
+
+def test_published_ratios_of_another_sign_are_told(catalog: Catalog) -> None:
+    """By the number of requests: as many as are in flight, or saturation beyond what the pool holds; elsewhere: no."""
+    mine = speed_of(compared(catalog, LLAMA_8B, "h100-sxm-80gb", "bf16", "awq-int4"), "awq-int4")
+    both = (Stretch(requests=1, faster=True), Stretch(requests=60, faster=False))
+    mine = replace(mine, stretches=both, most_requests=256, pool_requests=200.0, ratio_saturated=1.3)
+
+    def row(value: float, requests: int, gpu_id: str = "h100-sxm-80gb") -> SpeedFigure:
+        return SpeedFigure(
+            ratio=value, gpu="a card", gpu_id=gpu_id, model="m", engine="e", requests=requests, input_tokens=1,
+            output_tokens=1, source=Source(id="s", title="S"),
+        )  # fmt: skip
+
+    agreeing = [row(1.4, 1), row(1.4, 59), row(0.8, 60), row(0.8, 200), row(1.2, 1000), row(1.01, 100)]
+    disputing = [row(0.8, 59), row(1.4, 60), row(0.73, 1000)]
+    elsewhere = [row(0.8, 1, "h200-sxm-141gb")]
+    assert words.disputed_by(mine, (*agreeing, *disputing, *elsewhere)) == tuple(disputing)
+    assert replace(mine, disputed=tuple(disputing)).dispute.startswith("3 on this GPU contradict the sign")
+    assert replace(mine, disputed=()).dispute == ""
+    assert not words.contradicts(0.92, None)
+    assert words.contradicts(0.73, None)
 
 
 def test_sixteen_bit_is_fp16_where_the_gpu_has_no_bf16(catalog: Catalog) -> None:

@@ -11,7 +11,7 @@ import pytest
 from report_samples import BUDGET, DEDICATED, ESTIMATE, LOAD, REPLICA
 
 from llmplan.plan.format_rows import FormatComparison, FormatRow, FormatSpeed, Stretch
-from llmplan.report import formats, markdown
+from llmplan.report import formats, json_formats, markdown
 from llmplan.spec.formats import FormatQuality, QualityFigure, QualityStatement, SpeedFigure
 from llmplan.spec.provenance import Provenance, Source
 
@@ -57,7 +57,12 @@ FOUND = FormatComparison(
     baseline="bf16",
     rows=(
         FormatRow(format_id="bf16", speed=BASE, quality=FormatQuality(relative_change=0.0, worst_change=0.0)),
-        FormatRow(format_id="awq-int4", speed=SMALL, quality=QUALITY, checks=DEDICATED.checks),
+        FormatRow(
+            format_id="awq-int4",
+            speed=replace(SMALL, disputed=QUALITY.speeds[:1]),
+            quality=QUALITY,
+            checks=DEDICATED.checks,
+        ),
         FormatRow(format_id="w8a16", speed=SMALL, quality=STATED),
         FormatRow(format_id="nf4", reason="needs a plugin.", fix="--weights awq-int4"),
         FormatRow(format_id="mxfp8", reason="is not run."),
@@ -76,7 +81,7 @@ def test_every_format_has_its_row_and_its_words() -> None:
         "1,000 (900–1,100) tok/s", "1.93× one request", "1.20× this load", "0.80× saturated", "speed over bf16",
         "awq-int4, w8a16: faster up to 59 requests at once",
         "nf4: needs a plugin. Fix: --weights awq-int4",
-        "awq-int4: on this GPU 0.75× (1), on others 1.46× (1)",
+        "awq-int4: on this GPU 0.75× (1), on others 1.46× (1); 1 on this GPU contradicts the sign predicted",
         "awq-int4: -1.1 % median, -5.7 % worst (Small-8B) of 2 measurements of MMLU; Blog (2026-11-20)",
         'w8a16: no figures known; stated: "within 3.2%" (Model card)',
         "bf16: unchanged",
@@ -108,7 +113,7 @@ def test_one_side_that_cannot_keep_up(value: float | None, said: str) -> None:
 
 def test_json_says_null_where_nothing_is_known() -> None:
     spoilt = replace(FOUND, rows=(*FOUND.rows[:2], replace(FOUND.rows[2], speed=replace(SMALL, ratio_load=math.inf))))
-    record = json.loads(json.dumps(formats.record(REPLICA, LOAD, (spoilt,), {}), allow_nan=False))
+    record = json.loads(json.dumps(json_formats.record(REPLICA, LOAD, (spoilt,), {}), allow_nan=False))
     assert record["schema"] == "llmplan.predict-formats/v1"
     assert record["kv_cache"] is None
     assert record["deployment"]["weights"] is None
@@ -121,13 +126,14 @@ def test_json_says_null_where_nothing_is_known() -> None:
     }  # fmt: skip
     assert awq["quality"]["median_change"] == -0.011
     assert awq["quality"]["measurements"][1]["model"] == "Small-8B"
-    assert awq["published_speed"][0]["requests"] == 64
+    assert [each["requests"] for each in awq["published_speed"]] == [64, 1000]
+    assert [each["contradicts"] for each in awq["published_speed"]] == [True, False]
     assert awq["checks"][0]["id"] == "R1"
     assert awq["estimate"]["tpot_ms"]["mid"] == pytest.approx(25.0)
     assert w8a16["speed_ratio"]["load"] is None
     assert w8a16["quality"]["median_change"] is None
     assert w8a16["quality"]["statements"][0]["text"] == "within 3.2%"
-    refused = formats.record(REPLICA, LOAD, (FOUND,), {})["weights"]["formats"][3]
+    refused = json_formats.record(REPLICA, LOAD, (FOUND,), {})["weights"]["formats"][3]
     assert refused["runs"] is False
     assert refused["quality"] is None
     assert refused["estimate"] is None

@@ -49,6 +49,7 @@ def answer(
     """Try every format and print what came of it; exits 3 where none runs."""
     from llmplan.cli._replica import load_of
     from llmplan.report import formats as view
+    from llmplan.report import json_formats
 
     asked = load_of(load)
     found = comparisons(model, flags, load, wanted, bench)
@@ -60,7 +61,7 @@ def answer(
         found = tuple(explained(each, asked, bench) for each in found)
     _console.answer(
         output.chosen,
-        record=lambda: view.record(shown, asked, found, assumed),
+        record=lambda: json_formats.record(shown, asked, found, assumed),
         document=lambda: view.document(shown, asked, found, assumed, explain=output.explain),
     )
     return 0 if all(each.runs for each in found) else NoFeasiblePlanError.exit_code

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from llmplan.plan.deployment import Replica
 from llmplan.plan.outcome import CheckResult, Estimate, MemoryBudget
-from llmplan.spec.formats import FormatQuality
+from llmplan.spec.formats import FormatQuality, SpeedFigure
 
 Aspect: TypeAlias = Literal["weights", "kv_cache"]
 
@@ -45,6 +45,17 @@ class FormatSpeed:
     """the sign by requests at once, from 1 to `most_requests`, both replicas having room for all of them"""
     most_requests: int = 0
     advice: str = ""
+    disputed: tuple[SpeedFigure, ...] = ()
+    """published on this kind of GPU with another sign than is predicted for as many requests"""
+
+    @property
+    def dispute(self) -> str:
+        """How many published ratios contradict the prediction, in words; empty where none does."""
+        count = len(self.disputed)
+        if not count:
+            return ""
+        verb = "contradicts" if count == 1 else "contradict"
+        return f"{count} on this GPU {verb} the sign predicted: measure before relying on it"
 
     @property
     def crossover_requests(self) -> int | None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from llmplan.plan.format_rows import Aspect, FormatSpeed
 from llmplan.plan.outcome import Option
+from llmplan.spec.formats import SpeedFigure
 
 SAME_BYTES: Final = 0.03
 """sizes that differ by less are called equal"""
 WHOLE_FROM: Final = 10
 SAME_SPEED: Final = 0.02
 """speeds that differ by less are called equal: repeats of one benchmark differ by as much"""
+
+NOTABLE: Final = 0.1
+"""how far from equal a ratio must be to contradict equal speed"""
 
 
 def advice_for(aspect: Aspect, mine: FormatSpeed, base: FormatSpeed) -> str:
@@ -73,8 +78,8 @@ def arithmetic(mine: FormatSpeed) -> str:
         return ""
     if mine.native:
         return f"computed in {weights.compute}"
-    lacks = "" if weights.weight_only else f"with no {weights.compute} arithmetic used on this GPU "
-    return f"{lacks}expanded to 16 bit to compute"
+    lacks = "" if weights.weight_only else f" (no {weights.compute} arithmetic here)"
+    return f"expanded to 16 bit to compute{lacks}"
 
 
 def is_starved(base: FormatSpeed) -> bool:
@@ -108,6 +113,34 @@ def requests(found: FormatSpeed) -> str:
     replica = found.replica
     most = min(found.pool_requests, replica.settings.max_num_seqs * replica.parallel.dp)
     return f"{most:,.0f}" if most >= WHOLE_FROM else f"{most:.1f}"
+
+
+def disputed_by(mine: FormatSpeed, published: Iterable[SpeedFigure]) -> tuple[SpeedFigure, ...]:
+    """Published ratios on this kind of GPU whose sign is another than the one predicted for as many requests.
+
+    Their models and lengths are not those of this load: a hint to measure, not a proof.
+    """
+    here = (each for each in published if each.gpu_id == mine.replica.gpu.id)
+    return tuple(each for each in here if contradicts(each.ratio, sign_at(mine, each.requests)))
+
+
+def contradicts(published: float, predicted: bool | None) -> bool:
+    """Whether a ratio has another sign than predicted; where equal speed is, whether it is far from that."""
+    if predicted is None:
+        return abs(published - 1.0) > NOTABLE
+    return side(published) not in (None, predicted)
+
+
+def sign_at(mine: FormatSpeed, requests_at_once: int) -> bool | None:
+    """The sign predicted for a number of requests at once: beyond what the pool holds, that of saturation."""
+    if requests_at_once > min(mine.pool_requests, mine.most_requests):
+        return side(mine.ratio_saturated or 1.0)
+    return [each.faster for each in mine.stretches if each.requests <= requests_at_once][-1]
+
+
+def side(value: float) -> bool | None:
+    """Above 1, below it, or (None) about 1."""
+    return None if abs(value - 1.0) <= SAME_SPEED else value > 1.0
 
 
 def quality_note(option: Option) -> str | None:

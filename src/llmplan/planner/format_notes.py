@@ -10,7 +10,7 @@ from llmplan.plan.deployment import Replica
 from llmplan.plan.load import Load
 from llmplan.plan.outcome import MemoryBudget, Option, Outcome
 from llmplan.planner.context import Context
-from llmplan.planner.format_advice import quality_note
+from llmplan.planner.format_advice import disputed_by, quality_note
 from llmplan.planner.format_rows import against, sixteen_bit, timed
 from llmplan.spec.formats import WEIGHT_FORMATS
 
@@ -45,17 +45,12 @@ def speed_note(replica: Replica, budget: MemoryBudget, context: Context) -> str:
     mine = timed(replica, budget, load, context.calibration(replica))
     other = timed(wide, outcome, load, context.calibration(wide))
     found = against(mine, other, load, context.calibration)
-    published = measured_here(replica, context)
-    return f"against {name} on the same GPUs: {found.advice}" + (f"; published: {published}" if published else "")
-
-
-def measured_here(replica: Replica, context: Context) -> str:
-    """What others measured of the format on this kind of GPU."""
     known = context.catalog.qualities.get(replica.weights.id)
-    if known is None:
-        return ""
-    here = tuple(each for each in known.speeds if each.gpu_id == replica.gpu.id)
-    return replace(known, speeds=here).describe_speeds(replica.gpu.id)
+    disputed = disputed_by(found, known.speeds if known is not None else ())
+    if disputed:
+        found = replace(found, disputed=disputed)
+        return f"against {name} on the same GPUs: {found.advice}; of the published ratios {found.dispute}"
+    return f"against {name} on the same GPUs: {found.advice}"
 
 
 def per_replica(context: Context) -> Load:

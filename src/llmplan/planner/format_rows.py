@@ -18,7 +18,7 @@ from llmplan.plan.deployment import Replica
 from llmplan.plan.format_rows import Aspect, FormatComparison, FormatRow, FormatSpeed, Stretch
 from llmplan.plan.load import Load
 from llmplan.plan.outcome import Estimate, MemoryBudget, Rejection
-from llmplan.planner.format_advice import SAME_SPEED, advice_for
+from llmplan.planner.format_advice import advice_for, disputed_by, side
 from llmplan.planner.quality import cache_quality, weights_quality
 from llmplan.spec.calibration import Calibration
 from llmplan.spec.catalog import Catalog
@@ -138,7 +138,9 @@ def _beside(aspect: Aspect, row: FormatRow, base: FormatRow, bench: _Bench) -> F
     mine, other = row.speed, base.speed
     if mine is None or other is None:
         return row
-    return replace(row, speed=beside(aspect, mine, other, bench))
+    found = beside(aspect, mine, other, bench)
+    published = row.quality.speeds if row.quality is not None else ()
+    return replace(row, speed=replace(found, disputed=disputed_by(found, published)))
 
 
 def beside(aspect: Aspect, mine: FormatSpeed, other: FormatSpeed, bench: _Bench) -> FormatSpeed:
@@ -200,8 +202,3 @@ def _turn(of: Callable[[int], float], low: int, high: int, before: bool | None) 
         else:
             high = middle
     return high
-
-
-def side(value: float) -> bool | None:
-    """Above 1, below it, or (None) about 1."""
-    return None if abs(value - 1.0) <= SAME_SPEED else value > 1.0

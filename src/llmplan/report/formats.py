@@ -12,7 +12,6 @@ from llmplan.plan.load import Load
 from llmplan.report import views
 from llmplan.report.blocks import Block, Column, Document, Items, Paragraph, Row, Table
 from llmplan.report.explain import ledger_lines
-from llmplan.report.json import check, finite, schema, source, speed
 from llmplan.report.numbers import MISSING, format_bytes, percent, rates, seconds
 from llmplan.report.predict import load_line
 from llmplan.spec.formats import FormatQuality, SpeedFigure
@@ -76,14 +75,12 @@ def _comparison(found: FormatComparison, load: Load, gpu_id: str) -> Iterator[Bl
     )
     if refused:
         yield Items(title=f"{TITLES[found.aspect]}s that do not run here", items=refused, tone="dim")
-    reasons = _together((row.format_id, row.speed.advice) for row in running if row.speed and row.speed.advice)
+    reasons = _together((row.format_id, row.speed.advice) for row in running if row.speed)
     if reasons:
         yield Items(
             title=f"Against {found.baseline}, with room for every request; then each with its own pool", items=reasons
         )
-    published = _together(
-        (row.format_id, row.quality.describe_speeds(gpu_id)) for row in found.rows if row.quality and row.quality.speeds
-    )
+    published = _together((row.format_id, _published(row, gpu_id)) for row in running if row.quality)
     if published:
         yield Items(title="Published speed over 16 bit, at whatever load (rows)", items=published)
     qualities = ((row.format_id, row.quality.describe() if row.quality else NO_FIGURES) for row in found.rows)
@@ -138,11 +135,19 @@ def times(value: float | None) -> str:
     return f"{value:.2f}×" if value > 0 else "falls behind:"
 
 
+def _published(row: FormatRow, gpu_id: str) -> str:
+    """What others measured of a format's speed, and whether it contradicts the prediction."""
+    assert row.quality is not None
+    assert row.speed is not None
+    return "; ".join(text for text in (row.quality.describe_speeds(gpu_id), row.speed.dispute) if text)
+
+
 def _together(said: Iterable[tuple[str, str]]) -> tuple[str, ...]:
     """Formats of which the same is said share a line."""
     grouped: dict[str, list[str]] = {}
     for name, text in said:
-        grouped.setdefault(text, []).append(name)
+        if text:
+            grouped.setdefault(text, []).append(name)
     return tuple(f"{', '.join(names)}: {text}" for text, names in grouped.items())
 
 
@@ -189,104 +194,3 @@ def _cited(quality: FormatQuality, sources: views.Sources) -> Iterator[tuple[Any
         yield figure, sources.number(views.described(known[figure.source.id]))
     for statement in quality.statements:
         sources.number(views.described(known[statement.source.id]))
-
-
-def record(
-    replica: Replica, load: Load, found: Iterable[FormatComparison], assumed: Mapping[str, str]
-) -> dict[str, Any]:
-    """`llmplan predict --compare-weights --json`."""
-    by_aspect = {each.aspect: each for each in found}
-    return {
-        "schema": schema("predict-formats"),
-        "model": replica.model.id,
-        "load": {
-            "kind": load.kind,
-            "value": load.value if load.kind != "saturation" else None,
-            "isl": load.input_tokens.mean,
-            "osl": load.output_tokens.mean,
-            "prefix_share": load.prefix_share,
-        },
-        **{aspect: _compared(by_aspect[aspect]) if aspect in by_aspect else None for aspect in TITLES},
-        "deployment": _shared(replica, by_aspect),
-        "assumed": dict(assumed),
-    }
-
-
-def _shared(replica: Replica, compared: Mapping[Any, object]) -> dict[str, Any]:
-    """The replica but for what is compared."""
-    from llmplan.report.json import deployment
-
-    return {name: None if name in compared else value for name, value in deployment(replica).items()}
-
-
-def _compared(found: FormatComparison) -> dict[str, Any]:
-    return {"baseline": found.baseline, "formats": [_row(row) for row in found.rows]}
-
-
-def _row(row: FormatRow) -> dict[str, Any]:
-    one = row.speed
-    return {
-        "format": row.format_id,
-        "runs": one is not None,
-        "reason": row.reason or None,
-        "fix": row.fix or None,
-        "weights_bytes": round(one.budget.weights_bytes) if one else None,
-        "kv_bytes_per_token_per_gpu": one.budget.kv_bytes_per_token if one else None,
-        "kv_capacity_tokens": one.budget.capacity_tokens if one else None,
-        "pool_requests": finite(one.pool_requests) if one else None,
-        "native": one.native if one else None,
-        "estimate": _speed(one) if one else None,
-        "speed_ratio": _ratios(one) if one else None,
-        "advice": one.advice or None if one else None,
-        "quality": _quality(row.quality),
-        "published_speed": [_published(each) for each in row.quality.speeds] if row.quality else [],
-        "checks": [check(each) for each in row.checks],
-    }
-
-
-def _speed(one: FormatSpeed) -> dict[str, Any]:
-    return {name: value for name, value in speed(one.estimate).items() if name != "step"}
-
-
-def _ratios(one: FormatSpeed) -> dict[str, Any]:
-    """Over the baseline; null for the baseline itself."""
-    values = {"one_request": one.ratio_alone, "load": one.ratio_load, "saturation": one.ratio_saturated}
-    return {
-        **{name: None if value is None else finite(value) for name, value in values.items()},
-        "by_requests": [{"from": each.requests, "faster": each.faster} for each in one.stretches],
-        "crossover_requests": one.crossover_requests,
-        "most_requests": one.most_requests or None,
-    }
-
-
-def _quality(quality: FormatQuality | None) -> dict[str, Any] | None:
-    """What was measured; null where no figure is known."""
-    if quality is None or not (quality.figures or quality.statements or quality.relative_change is not None):
-        return None
-    return {
-        "median_change": quality.relative_change,
-        "worst_change": quality.worst_change,
-        "measurements": [
-            {"change": each.change, "model": each.model, "metric": each.metric, "source": each.source.title}
-            for each in quality.figures
-        ],
-        "statements": [
-            {"text": each.text, "model": each.model, "source": each.source.title} for each in quality.statements
-        ],
-        "sources": [source(each) for each in quality.provenance],
-    }
-
-
-def _published(row: SpeedFigure) -> dict[str, Any]:
-    return {
-        "ratio": row.ratio,
-        "gpu": row.gpu,
-        "gpu_id": row.gpu_id,
-        "model": row.model,
-        "engine": row.engine,
-        "requests": row.requests,
-        "isl": row.input_tokens,
-        "osl": row.output_tokens,
-        "source": row.source.title,
-        "url": row.source.url,
-    }
