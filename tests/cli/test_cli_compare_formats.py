@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from llmplan.cli import main
 from tests_support import DEEPSEEK_R1, LLAMA_8B
 
+FALCON_MAMBA = {
+    "architectures": ["FalconMambaForCausalLM"], "model_type": "falcon_mamba", "conv_kernel": 4, "hidden_size": 4096,
+    "intermediate_size": 8192, "num_hidden_layers": 64, "state_size": 16, "time_step_rank": 256, "vocab_size": 65024,
+    "torch_dtype": "bfloat16", "tie_word_embeddings": False,
+}  # fmt: skip
+"""tiiuae/falcon-mamba-7b: every layer is a recurrence"""
 ASK = ["predict", LLAMA_8B, "--gpu", "h100", "--isl", "1024", "--osl", "256", "--concurrency", "8"]
 
 
@@ -52,6 +59,19 @@ def test_a_format_that_does_not_run_is_a_row_and_not_an_error(capsys: pytest.Cap
     assert "nf4: no figures known" in out
 
 
+def test_the_format_of_the_replica_itself_is_one_of_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*ASK, "--compare-weights", "fp8", "--weights", "nvfp4", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert [each["format"] for each in answer["weights"]["formats"]] == ["bf16", "fp8", "nvfp4"]
+
+
+def test_a_cache_that_keeps_nothing_for_a_token(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(FALCON_MAMBA), encoding="utf-8")
+    assert main(["predict", str(config), *ASK[2:], "--compare-kv-cache", "fp8"]) == 0
+    assert "the format of the cache changes nothing" in " ".join(capsys.readouterr().out.split())
+
+
 def test_nothing_that_runs_is_exit_code_3(capsys: pytest.CaptureFixture[str]) -> None:
     argv = ["predict", DEEPSEEK_R1, "--gpu", "l4", "--isl", "100", "--osl", "10", "--saturation"]
     assert main([*argv, "--compare-weights", "awq", "--json"]) == 3
@@ -65,8 +85,8 @@ def test_nothing_that_runs_is_exit_code_3(capsys: pytest.CaptureFixture[str]) ->
     [
         (["--compare-weights", "fp9"], "unknown weight format 'fp9'"),
         (["--compare-weights", ","], "names no format"),
-        (["--compare-weights", "all", "--weights", "fp8"], "--weights fp8 names one"),
-        (["--compare-kv-cache", "all", "--kv-cache", "fp8"], "--kv-cache fp8 names one"),
+        (["--compare-weights", "all", "--weights", "fp9"], "unknown weight format 'fp9'"),
+        (["--compare-kv-cache", "fp9"], "unknown KV format 'fp9'"),
         (["--compare-weights", "all", "--cases", "x.jsonl"], "leave --cases out"),
     ],
 )

@@ -85,12 +85,10 @@ def comparisons(
 
     found = []
     if wanted.compare_weights is not None:
-        _unsaid("--weights", flags.weights, "--compare-weights")
-        names = weight_names(wanted.compare_weights, probe)
+        names = weight_names(_with(wanted.compare_weights, flags.weights), probe)
         found.append(compare("weights", in_weights, names, asked, bench.catalog, bench.calibration))
     if wanted.compare_kv_cache is not None:
-        _unsaid("--kv-cache", flags.kv_cache, "--compare-kv-cache")
-        names = cache_names(wanted.compare_kv_cache, probe)
+        names = cache_names(_with(wanted.compare_kv_cache, flags.kv_cache), probe)
         found.append(compare("kv_cache", in_cache, names, asked, bench.catalog, bench.calibration))
     return tuple(found)
 
@@ -101,10 +99,13 @@ def weight_names(wanted: str, probe: Replica) -> Sequence[str]:
     from llmplan.planner.format_rows import sixteen_bit
 
     model, base = probe.model, sixteen_bit(probe.model, probe.gpu)
-    known = {name: memory.weight_format(name, model) for name in _listed(wanted, "--compare-weights")}
-    if ALL in wanted.casefold().split(","):
+    names, everything = _listed(wanted, "--compare-weights")
+    found = {name: memory.weight_format(name, model) for name in names}
+    # an alias goes by the format's id, a variant of a format by its own name
+    known = {each.id if each == memory.weight_format(each.id) else name: each for name, each in found.items()}
+    if everything:
         own = memory.weight_format(AUTO, model)
-        known = {AUTO: own} if own.is_quantized else {}
+        known |= {AUTO: own} if own.is_quantized else {}
         listed = [memory.weight_format(name, model) for name in probe.engine.weight_formats]
         for each in sorted(listed, key=lambda one: -one.bits):
             if each.is_quantized and each.id != own.id and (model.is_moe or not each.experts_only):
@@ -118,18 +119,21 @@ def cache_names(wanted: str, probe: Replica) -> Sequence[str]:
     from llmplan.planner.format_rows import sixteen_bit
 
     model, base = probe.model, sixteen_bit(probe.model, probe.gpu)
-    known = {name: memory.kv_format(name, model) for name in _listed(wanted, "--compare-kv-cache")}
-    if ALL in wanted.casefold().split(","):
+    names, everything = _listed(wanted, "--compare-kv-cache")
+    known = {name: memory.kv_format(name, model) for name in names}
+    if everything:
         listed = [memory.kv_format(name, model) for name in probe.engine.kv_formats]
-        known = {each.id: each for each in listed if each.bytes_per_element < 2 and not each.packs_latents}
+        known |= {each.id: each for each in listed if each.bytes_per_element < 2 and not each.packs_latents}
     return _once(base, memory.kv_format(base, model), known)
 
 
-def _listed(wanted: str, flag: str) -> Sequence[str]:
+def _listed(wanted: str, flag: str) -> tuple[Sequence[str], bool]:
+    """The names in a list with commas, and whether `all` is among them."""
     names = [name.strip() for name in wanted.split(",") if name.strip()]
     if not names:
-        raise UsageError(f"{flag} names no format", hints=[f"{flag} all"])
-    return [name for name in names if name.casefold() != ALL]
+        raise UsageError(f"{flag} names no format", hints=[f"{flag} {ALL}"])
+    named = [name for name in names if name.casefold() != ALL]
+    return named, len(named) < len(names)
 
 
 def _once(base: str, base_format: object, known: Mapping[str, object]) -> Sequence[str]:
@@ -140,9 +144,9 @@ def _once(base: str, base_format: object, known: Mapping[str, object]) -> Sequen
     return tuple(names.values())
 
 
-def _unsaid(flag: str, value: str, compared: str) -> None:
-    if value != AUTO:
-        raise UsageError(f"{compared} tries formats of its own, and {flag} {value} names one", hints=[f"drop {flag}"])
+def _with(wanted: str, asked: str) -> str:
+    """The formats to compare, and the one that the replica's own flag names."""
+    return wanted if asked == AUTO else f"{wanted},{asked}"
 
 
 def _tokens(load: LoadFlags) -> int:

@@ -45,7 +45,10 @@ def by_requests(mine: FormatSpeed) -> str:
 
 def cache_advice(mine: FormatSpeed, base: FormatSpeed) -> str:
     """Bytes of the cache, how many requests its pool holds, and what is not known."""
-    replica, gain = mine.replica, base.budget.kv_bytes_per_token / mine.budget.kv_bytes_per_token
+    replica = mine.replica
+    if not mine.budget.kv_bytes_per_token:
+        return "nothing is kept for each token, so that the format of the cache changes nothing"
+    gain = base.budget.kv_bytes_per_token / mine.budget.kv_bytes_per_token
     support = replica.engine.kv_formats.get(replica.kv.id)
     capability = replica.gpu.compute_capability
     foreign = support is not None and capability is not None and not support.native_on(capability)

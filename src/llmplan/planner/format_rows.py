@@ -26,6 +26,8 @@ from llmplan.spec.formats import FormatQuality
 from llmplan.spec.gpu import GpuSpec
 from llmplan.spec.model import ModelSpec
 
+OWN: Final = "auto"
+"""the checkpoint's own format, which is shown by its id"""
 AMPLE_BLOCKS: Final = 10**12
 
 Make = Callable[[str], Replica]
@@ -63,7 +65,7 @@ def _attempt(aspect: Aspect, name: str, make: Make, load: Load, catalog: Catalog
         return FormatRow(format_id=name, reason=str(error), fix=next(iter(error.hints), ""), quality=quality)
     found = checks.run(replica)
     row = FormatRow(
-        format_id=replica.weights.id if aspect == "weights" else replica.kv.id,
+        format_id=name if name != OWN else (replica.weights.id if aspect == "weights" else replica.kv.id),
         checks=tuple(each for each in found if each.severity != "error"),
         quality=_quality(aspect, replica, catalog),
     )

@@ -45,6 +45,9 @@ class MeasuredFormat:
     median_quality_change: float | None
     worst_quality_change: float | None
     measurements: int
+    quality: str
+    measured: tuple[str, ...]
+    published_speed: tuple[str, ...]
     provenance: Mapping[str, Provenance]
 
 
@@ -61,6 +64,12 @@ def measured_format(spec: WeightFormat, quality: FormatQuality | None) -> Measur
         median_quality_change=stated.relative_change,
         worst_quality_change=stated.worst_change,
         measurements=stated.measurements,
+        quality=stated.describe(),
+        measured=tuple(f"{each.change * 100:+.3g} % {each.metric} of {each.model}" for each in stated.figures),
+        published_speed=tuple(
+            f"{each.ratio:.2f}× on {each.gpu} with {each.requests} requests of {each.input_tokens}/{each.output_tokens}"
+            for each in stated.speeds
+        ),
         provenance={f"quality {number}": each for number, each in enumerate(stated.provenance, start=1)},
     )
 
