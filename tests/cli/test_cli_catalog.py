@@ -67,7 +67,8 @@ def test_show_of_a_format_gives_its_quality_with_sources(capsys: pytest.CaptureF
     assert found["kind"] == "format"
     assert found["fields"]["median_quality_change"] == quality.relative_change
     assert found["fields"]["worst_quality_change"] == quality.worst_change
-    assert len(found["provenance"]) == len(quality.provenance)
+    cited = {each["url"] for each in found["provenance"].values()}
+    assert cited == {each.source.url for each in (*quality.figures, *quality.speeds)}
 
 
 def test_show_of_a_format_without_figures_says_so(capsys: pytest.CaptureFixture[str]) -> None:
