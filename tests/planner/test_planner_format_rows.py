@@ -168,7 +168,7 @@ def test_where_16_bit_does_not_fit_the_widest_that_runs_is_the_measure(catalog: 
 
 def test_an_open_load_that_only_one_side_carries(catalog: Catalog) -> None:
     make = maker(catalog, LLAMA_70B, "h100-sxm-80gb", tp=2)
-    load = replace(LOAD, kind="rate", value=2.0)
+    load = replace(LOAD, kind="rate", value=4.0)
     found = compare("weights", make, ("bf16", "fp8"), load, catalog, calibrated(catalog))
     base, mine = speed_of(found, "bf16"), speed_of(found, "fp8")
     assert base.estimate.saturated
