@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from llmplan.cli import _cases, _console
+from llmplan.cli import _cases, _console, _formats
 from llmplan.cli._catalog import open_catalog
 from llmplan.cli._flags import takes_flags
+from llmplan.cli._formats import CompareFlags
 from llmplan.cli._options import MODEL_HELP, LoadFlags, ModelCatalogFlags, OutputFlags, ReplicaFlags
 from llmplan.errors import UsageError
 
@@ -37,21 +38,27 @@ def predict(
     replica: ReplicaFlags,
     load: LoadFlags,
     cases: _cases.CasesOption = None,
+    compare: CompareFlags,
     catalog: ModelCatalogFlags,
     output: OutputFlags,
 ) -> int:
     """Speed of one replica under a load: TTFT, TPOT, throughput, what limits them, and how sure that is.
 
+    With --compare-weights or --compare-kv-cache, number formats side by side.
     Exits 3 when the replica does not fit its GPUs, or when the engine refuses such a launch.
     """
     from llmplan.cli._replica import demand_startable
     from llmplan.cli._workbench import Workbench
 
+    if compare.any and cases is not None:
+        raise UsageError("--compare-weights and --compare-kv-cache try many replicas of their own: leave --cases out")
     bench = Workbench(open_catalog(catalog))
     if cases is not None:
         return run_cases(cases, model, replica, load, bench)
     if model is None:
         raise UsageError("which model? MODEL is missing", hints=["llmplan catalog list models"])
+    if compare.any:
+        return _formats.answer(model, replica, load, compare, bench, output)
     found = answer(model, replica, load, bench)
     _console.answer(output.chosen, record=lambda: record(found, bench), document=lambda: document(found, bench, output))
     demand_startable(found.built, bench.checks(found.built.replica), bench.catalog)
