@@ -33,7 +33,9 @@ def offload_of(flags: ReplicaFlags, model: ModelSpec) -> Offload | None:
         return Offload(kind="layers", host_layers=flags.host_layers)
     if flags.experts_on_cpu is not None:
         if not routed_among_first(model, flags.experts_on_cpu):
-            what = "routes to no experts" if not model.is_moe else f"has none in its first {flags.experts_on_cpu} layers"
+            what = (
+                "routes to no experts" if not model.is_moe else f"has none in its first {flags.experts_on_cpu} layers"
+            )
             raise UsageError(f"--experts-on-cpu {flags.experts_on_cpu}: {model.id} {what}", hints=["--host-layers N"])
         return Offload(kind="experts", host_layers=min(flags.experts_on_cpu, model.layer_count))
     if flags.cpu_offload_gb is not None:
@@ -52,9 +54,7 @@ def tenancy_of(flags: ReplicaFlags) -> Tenancy | None:
     return Tenancy(tenants=1, adapters=flags.adapters, lora_rank=flags.lora_rank or Tenancy(tenants=1).lora_rank)
 
 
-def speculation_of(
-    flags: ReplicaFlags, model: ModelSpec, find: Callable[[str], ModelSpec]
-) -> Speculation | None:
+def speculation_of(flags: ReplicaFlags, model: ModelSpec, find: Callable[[str], ModelSpec]) -> Speculation | None:
     """How tokens are drafted; the acceptance rate depends on the text and is the user's to state."""
     from llmplan import memory
     from llmplan.plan.speculation import Speculation

@@ -179,7 +179,9 @@ class ReplicaFlags:
     ] = None
     cpu_offload_gb: Annotated[
         float | None,
-        amount("--cpu-offload-gb", "GiB of each GPU's weights that cross PCIe every step (vLLM).", above=0, at_most=1e6),
+        amount(
+            "--cpu-offload-gb", "GiB of each GPU's weights that cross PCIe every step (vLLM).", above=0, at_most=1e6
+        ),
     ] = None
     adapters: Annotated[int | None, count("--adapters", "LoRA adapters to serve.", at_most=1_000_000)] = None
     lora_rank: Annotated[int | None, count("--lora-rank", "Rank of the adapters (default: 16).", at_most=4096)] = None

@@ -48,7 +48,11 @@ class Workbench:
             self._built,
             (model, flags, request_tokens),
             lambda: build(
-                self.model(model, flags.weights), flags, self.catalog, request_tokens, lambda each: self.model(each, AUTO)
+                self.model(model, flags.weights),
+                flags,
+                self.catalog,
+                request_tokens,
+                lambda each: self.model(each, AUTO),
             ),
         )
 

@@ -32,7 +32,8 @@ def draft_cache_share(replica: Replica, layout: CacheLayout) -> float:
 
     replica: its speculation; layout: the model's own cache.
     c / (c + c_draft) with the bytes c of one token. Valid where both keep every token: pools are cut into as many
-    blocks for either. Reference: SGLang 0.5.23 model_executor/pool_configurator.py (cell x (1 + draft layers / layers)).
+    blocks for either. Reference: SGLang 0.5.23 model_executor/pool_configurator.py (cell x (1 + draft layers /
+    layers)).
     """
     speculation = replica.speculation
     model = drafting_model(replica.model, speculation) if speculation and speculation.tokens else None

@@ -9,14 +9,9 @@ from typing import Final
 from llmplan.memory.adapters import host_adapters_bytes
 from llmplan.memory.kv_cache import contiguous_cache_bytes
 from llmplan.memory.runtime import micro_batch_tokens
-from llmplan.memory.shards import RankWeights, rank_part
-from llmplan.memory.weights import tensor_bytes
-from llmplan.plan.deployment import Parallelism, Replica
+from llmplan.memory.shards import RankWeights, expert_bytes
+from llmplan.plan.deployment import Replica
 from llmplan.plan.expert_layers import expert_share_on_host
-from llmplan.spec.formats import WeightFormat
-from llmplan.spec.identity import remembered
-from llmplan.spec.model import ModelSpec, TensorRole
-from llmplan.spec.places import places
 from llmplan.units import GIB
 
 HOST_RESERVE_BYTES: Final = 4 * GIB
@@ -51,7 +46,9 @@ def place_weights(replica: Replica, share: RankWeights) -> Placement:
     if host_layers:
         host += host_layers * share.layer_bytes + host_cache_bytes(replica, host_layers)
     elif offload and offload.kind == "experts":
-        moved = expert_share_on_host(replica.model, offload.host_layers) * expert_bytes(replica)
+        moved = expert_share_on_host(replica.model, offload.host_layers) * expert_bytes(
+            replica.model, replica.weights, replica.parallel
+        )
         resident -= moved
         host += moved * replica.parallel.gpus
     elif offload and offload.kind == "weights":
@@ -61,24 +58,6 @@ def place_weights(replica: Replica, share: RankWeights) -> Placement:
     elif offload and offload.kind == "kv":
         host += offload.host_kv_bytes
     return Placement(gpu_weight_bytes=resident, host_layers=host_layers, host_bytes=math.ceil(host))
-
-
-def expert_bytes(replica: Replica) -> float:
-    """Bytes of the routed experts on one rank, all layers of a stage.
-
-    replica: its model, format and ranks. Sum of the expert tensors' parts / stages.
-    Valid as `rank_part`. Reference: llama.cpp build 11434 `--n-cpu-moe`, which overrides the same tensors.
-    """
-    return _expert_bytes(replica.model, replica.weights, replica.parallel)
-
-
-@remembered
-def _expert_bytes(model: ModelSpec, weights: WeightFormat, parallel: Parallelism) -> float:
-    routed = (place for place in places(model) if place.group and place.tensor.role is TensorRole.EXPERT)
-    sizes = (
-        place.layers * tensor_bytes(place, rank_part(place, model, parallel, 1), model, weights) for place in routed
-    )
-    return math.fsum(sizes) / parallel.pp
 
 
 def host_cache_bytes(replica: Replica, host_layers: int) -> float:

@@ -8,10 +8,10 @@ from llmplan.perf.calibration import Coefficients
 from llmplan.perf.links import Link, link_between
 from llmplan.perf.offload import HANDOVER_S, HostWork, Placement
 from llmplan.perf.rates import Rates
-from llmplan.perf.step import ADAPTER_LAYER_FACTOR, COLLECTIVES_PER_LAYER
+from llmplan.perf.step import ADAPTER_LAYER_FACTOR, ADAPTER_PASSES, COLLECTIVES_PER_LAYER
 from llmplan.perf.work import Work, adapter_slot_rank, exchanged_bytes_per_token
 from llmplan.plan.deployment import Parallelism, Replica
-from llmplan.units import GB, KIB, MS_PER_S
+from llmplan.units import GB, KIB, MIB, MS_PER_S
 
 US_PER_S = 1e6
 
@@ -95,7 +95,9 @@ def _weights(scene: Scene) -> str:
         return f"{read:.4g} GB / {rate}{scene.stages}"
     count = min(float(tenancy.adapters), scene.decodes)
     each = scene.work.adapter_bytes_per_rank_unit * adapter_slot_rank(scene.replica) / GB
-    return f"({read:.4g} GB + {count:.4g} adapters x {each:.4g} GB) / {rate}{scene.stages}"
+    moved = ADAPTER_PASSES * scene.work.adapter_bytes_per_rank_unit / MIB
+    adapters = f"{count:.4g} adapters x {each:.4g} GB + {scene.tokens:.4g} tokens x {moved:.4g} MiB"
+    return f"({read:.4g} GB + {adapters}) / {rate}{scene.stages}"
 
 
 def _weight_math(scene: Scene) -> str:
@@ -145,9 +147,7 @@ def _attention_math(scene: Scene) -> str:
     for each in scene.work.attention:
         seen = min(scene.context, each.window_tokens)
         flop = each.decode_flop_per_context_token * share
-        math = (
-            f"{scene.tokens:.4g} x {seen:.0f} tokens x {flop / 1e6:.4g} MFLOP / {_flops(rates.attention_flop_per_s)}"
-        )
+        math = f"{scene.tokens:.4g} x {seen:.0f} tokens x {flop / 1e6:.4g} MFLOP / {_flops(rates.attention_flop_per_s)}"
         read = scene.decodes * seen * each.cache_bytes_per_context_token * share
         parts.append(_beyond(scene, math, read / rates.kv_bytes_per_s) + scene.stages)
     return "; ".join(parts)

@@ -112,7 +112,7 @@ def estimate_prepared(prepared: Prepared, load: Load) -> Estimate:
     steady, saturated = _steady(prepared, load)
     slot_load = load.value / full.requests_per_s if load.kind == "rate" else 1.0
     overrun = load.kind == "rate" and saturated
-    return _with_bands(
+    return estimate_of(
         prepared,
         load,
         steady,
@@ -169,7 +169,7 @@ def _steady(prepared: Prepared, load: Load) -> tuple[Steady, bool]:
             return engine.open(load.value, full), False
 
 
-def _with_bands(
+def estimate_of(
     prepared: Prepared,
     load: Load,
     steady: Steady,
@@ -180,6 +180,7 @@ def _with_bands(
     tpot_p95: float,
     exact_rate: float | None,
 ) -> Estimate:
+    """The answer at a state: bands on its means, and one step as a ledger; p95 values are given [s]."""
     engine, full, bands = prepared.engine, prepared.full, prepared.calibration.bands
     shape, floor = engine.shape, prepared.floor
     steady_tpot_s = steady.tpot_s / engine.model.tokens_per_step

@@ -53,8 +53,8 @@ class Floor:
 
         batch [sequences] that decode together, context [tokens] of each.
         (dense weights + experts of one token + head + cache of the batch) / memory bandwidth, or the matrix products'
-        FLOP / peak where that is longer. Valid for a step, whatever the routing; a step that checks drafts takes no less. Reference:
-        Williams et al. 2009 (CACM 52(4)).
+        FLOP / peak where that is longer. Valid for a step, whatever the routing; a step that checks drafts takes
+        no less. Reference: Williams et al. 2009 (CACM 52(4)).
         """
         many, one = self.model.terms(max(batch, 1.0), context), self.model.terms(1.0, context)
         shared = many.weights + many.weight_math + many.head + many.kv + many.host + many.streamed

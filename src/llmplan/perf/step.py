@@ -21,7 +21,11 @@ from llmplan.plan.deployment import Replica
 COLLECTIVES_PER_LAYER = 2
 """one all-reduce after attention, one after the feed-forward"""
 ADAPTER_LAYER_FACTOR = 1.0
-"""LoRA's shrink and expand kernels cost about one more set of fixed per-layer time (assumed)"""
+"""LoRA's shrink and expand kernels cost about one more set of fixed per-layer time (assumed; 1.6 ms a token for a 7B
+on an A100, where Punica, arXiv 2310.18547, measured 2)"""
+ADAPTER_PASSES = 1.5
+"""Memory traffic of the same kernels for each token, over 2 B x (inputs + outputs) of all layers: inputs are read,
+outputs read and written (derived)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,8 @@ class StepModel:
     """Step times of one replica. Batches and tokens are the whole replica's; contexts are tokens per sequence."""
 
     __slots__ = (
-        "_a2a_fixed_s", "_a2a_token_s", "_adapter_read_s", "_adapters", "_attention", "_chunk_tokens",
+        "_a2a_fixed_s", "_a2a_token_s", "_adapter_read_s", "_adapter_token_s", "_adapters", "_attention",
+        "_chunk_tokens",
         "_collective_fixed_s", "_collective_token_s", "_dense_flop_s", "_dense_read_s", "_experts", "_fixed_s",
         "_groups", "_head_flop_s", "_head_read_s", "_host", "_host_kv_bytes",
         "_lockstep_share", "_placement", "_power", "_prefill_fixed_s", "_request_s", "_send_fixed_s",
@@ -85,6 +90,8 @@ class StepModel:
         tenancy = replica.tenancy
         self._adapters = float(tenancy.adapters) if tenancy is not None else 0.0
         adapter_bytes = work.adapter_bytes_per_rank_unit * adapter_slot_rank(replica)
+        moved_bytes = ADAPTER_PASSES * work.adapter_bytes_per_rank_unit if self._adapters else 0.0
+        self._adapter_token_s = moved_bytes / rates.dense_bytes_per_s
         self._adapter_read_s = adapter_bytes / rates.dense_bytes_per_s
         self._dense_read_s = work.dense_bytes * on_gpu * kept / rates.dense_bytes_per_s
         self._dense_flop_s = 2.0 * work.dense_weights * on_gpu / rates.dense_flop_per_s
@@ -229,8 +236,9 @@ class StepModel:
                 flop_s += prefill_flop_s * chunk * pairs / (prompt - cached)
             kv_read += kv_s * seen
             attention += overlapped_s(kv_s * seen, flop_s, power)
+        adapters_s = self._adapter_read_s * min(self._adapters, decodes + fresh) + self._adapter_token_s * tokens
         return (
-            self._dense_read_s + self._adapter_read_s * min(self._adapters, decodes + fresh),
+            self._dense_read_s + adapters_s,
             dense - self._dense_read_s,
             expert_read,
             expert_total - expert_read,

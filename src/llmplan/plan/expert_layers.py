@@ -1,4 +1,4 @@
-"""Which layers route tokens to experts: what `--n-cpu-moe` counts, for those who place bytes and those who time them."""
+"""Which layers route tokens to experts: what `--n-cpu-moe` counts, for placing bytes and for timing them."""
 
 from __future__ import annotations
 
