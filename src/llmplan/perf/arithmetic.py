@@ -11,7 +11,7 @@ from llmplan.perf.rates import Rates
 from llmplan.perf.step import ADAPTER_LAYER_FACTOR, ADAPTER_PASSES, COLLECTIVES_PER_LAYER
 from llmplan.perf.work import Work, adapter_slot_rank, exchanged_bytes_per_token
 from llmplan.plan.deployment import Parallelism, Replica
-from llmplan.units import GB, KIB, MIB, MS_PER_S
+from llmplan.units import GB, KIB, MS_PER_S
 
 US_PER_S = 1e6
 
@@ -95,8 +95,8 @@ def _weights(scene: Scene) -> str:
         return f"{read:.4g} GB / {rate}{scene.stages}"
     count = min(float(tenancy.adapters), scene.decodes)
     each = scene.work.adapter_bytes_per_rank_unit * adapter_slot_rank(scene.replica) / GB
-    moved = ADAPTER_PASSES * scene.work.adapter_bytes_per_rank_unit / MIB
-    adapters = f"{count:.4g} adapters x {each:.4g} GB + {scene.tokens:.4g} tokens x {moved:.4g} MiB"
+    moved = ADAPTER_PASSES * scene.work.adapter_bytes_per_rank_unit / KIB
+    adapters = f"{count:.4g} adapters x {each:.4g} GB + {scene.tokens:.4g} tokens x {moved:.4g} KiB"
     return f"({read:.4g} GB + {adapters}) / {rate}{scene.stages}"
 
 

@@ -24,6 +24,14 @@ FULL = 0.999
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """What the pools do under a load: the state that one request finds, and the sequences of a decode replica."""
+
+    steady: Steady
+    running: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
     """Two pools of one replica's kind under loads of one shape.
 
@@ -81,7 +89,7 @@ class Split:
         """A step of a decode replica with so many sequences: no prompt is ever in it."""
         return self.engine.model.decode_s(batch, self.engine.context)
 
-    def open(self, rate: float) -> Steady:
+    def open(self, rate: float) -> Moment:
         """Poisson or burstier arrivals below the limit: Kingman's wait for prefill, Sakasegawa's for a slot."""
         shape, slots = self.engine.shape, self.engine.slots
         each = rate / self.pools.decode
@@ -96,13 +104,13 @@ class Split:
         tail = load ** (math.sqrt(2.0 * (slots * self.pools.decode + 1.0)) - 1.0) / (1.0 - load)
         return self._state(
             batch=batch,
-            step_s=self.step_s(1.0 + batch),
+            seen=1.0 + batch,
             wait_s=self.absorbed_s * spread * busy / (1.0 - busy),
             queue_s=spread * tail / self.decode_limit,
             rate=rate,
         )
 
-    def closed(self, users: float) -> Steady:
+    def closed(self, users: float) -> Moment:
         """`users` requests always in flight, by approximate mean value analysis (Schweitzer 1979)."""
         others = (users - 1.0) / users if users > 1.0 else 0.0
         decodes, away_s = self.pools.decode, self.alone_s + self.transfer_s
@@ -122,13 +130,14 @@ class Split:
         most = min(users / decodes, self.engine.slots)
         batch = solve_decreasing(waiting, 0.0, most, at_low=users)
         step_s, rate = at(batch)
+        seen = 1.0 + others * batch
         waited_s = wait_s(batch, rate)
         if batch == self.engine.slots:
             waited_s = min(waited_s, self.absorbed_s / max(1.0 - rate / self.prefill_limit, 1.0 - FULL))
         queue_s = max(0.0, users / rate - away_s - waited_s - self._steps * step_s)
-        return self._state(batch=batch, step_s=step_s, wait_s=waited_s, queue_s=queue_s, rate=rate)
+        return self._state(batch=batch, seen=seen, wait_s=waited_s, queue_s=queue_s, rate=rate)
 
-    def burst(self, requests: float) -> Steady:
+    def burst(self, requests: float) -> Moment:
         """`requests` at t = 0: the prefill pool works them off, the decode pool takes them as slots get free."""
         fill_s = requests / self.prefill_limit
         held = min(requests / self.pools.decode, self.engine.slots)
@@ -140,22 +149,23 @@ class Split:
         )
         return self._state(
             batch=held,
-            step_s=step_s,
+            seen=held,
             wait_s=max(0.0, fill_s - self.absorbed_s) / 2.0,
             queue_s=later / requests * later / 2.0 / self.decode_limit,
             rate=requests / makespan_s,
         )
 
-    def _state(self, *, batch: float, step_s: float, wait_s: float, queue_s: float, rate: float) -> Steady:
-        return Steady(
-            batch=batch,
-            tpot_s=step_s,
+    def _state(self, *, batch: float, seen: float, wait_s: float, queue_s: float, rate: float) -> Moment:
+        steady = Steady(
+            batch=max(1.0, seen),
+            tpot_s=self.step_s(max(1.0, seen)),
             service_s=away(self) + wait_s,
             queue_s=queue_s,
             prefill_wait_s=wait_s,
             prefill_busy=min(1.0, rate / self.prefill_limit),
             requests_per_s=rate,
         )
+        return Moment(steady=steady, running=batch)
 
 
 def away(split: Split) -> float:
@@ -197,20 +207,21 @@ def estimate_disaggregated(
     link = transfer_link(replica, pools, Coefficients.of(calibration))
     size_bytes = prompt_bytes(memory, prepared.engine.shape.prompt)
     split = Split.of(prepared.engine, pools, size_bytes / link.bytes_per_s + (link.hop_s if size_bytes else 0.0))
-    steady, saturated = _steady(split, load)
+    moment, saturated = _moment(split, load)
+    rate = moment.steady.requests_per_s
     state = PoolState(
         pools=pools,
-        prefill_utilization=min(1.0, steady.requests_per_s / split.prefill_limit),
-        decode_utilization=min(1.0, steady.requests_per_s / split.decode_limit),
-        transfer_utilization=min(1.0, steady.requests_per_s / split.transfer_limit),
+        prefill_utilization=min(1.0, rate / split.prefill_limit),
+        decode_utilization=min(1.0, rate / split.decode_limit),
+        transfer_utilization=min(1.0, rate / split.transfer_limit),
         transfer_s=split.transfer_s,
         transfer_bytes_per_gpu=size_bytes,
         link=link.name,
     )
-    return _estimate(prepared, split, load, steady, saturated=saturated), state
+    return _estimate(prepared, split, load, moment, saturated=saturated), state
 
 
-def _steady(split: Split, load: Load) -> tuple[Steady, bool]:
+def _moment(split: Split, load: Load) -> tuple[Moment, bool]:
     slots = split.engine.slots * split.pools.decode
     match load.kind:
         case "saturation":
@@ -226,23 +237,24 @@ def _steady(split: Split, load: Load) -> tuple[Steady, bool]:
             return split.open(load.value), False
 
 
-def _estimate(prepared: Prepared, split: Split, load: Load, steady: Steady, *, saturated: bool) -> Estimate:
+def _estimate(prepared: Prepared, split: Split, load: Load, moment: Moment, *, saturated: bool) -> Estimate:
     engine, overrun = split.engine, load.kind == "rate" and saturated
-    batch = max(1.0, steady.batch)
-    late = batch
+    steady = moment.steady
+    late = steady.batch
     waits_s = wait_p95_s(steady.prefill_wait_s, 1.0 if load.kind != "rate" else steady.prefill_busy) + steady.queue_s
     if load.kind == "rate":
-        late = min(max(engine.slots, batch), 1.0 + steady.batch + P95_NORMAL * math.sqrt(steady.batch))
+        late = min(max(engine.slots, late), late + P95_NORMAL * math.sqrt(moment.running))
     longest = load.input_tokens.at_p95
     own_s = engine.model.request_s + engine.model.prefill_s(longest, longest * load.prefix_share) + split.transfer_s
     full = replace(steady, requests_per_s=split.limit)
-    return estimate_of(
+    found = estimate_of(
         replace(prepared, full=full),
         load,
-        replace(steady, batch=batch),
+        steady,
         saturated=saturated,
         ttft_s=math.inf if overrun else steady.ttft_s,
         ttft_p95=math.inf if overrun else max(own_s + waits_s, steady.ttft_s),
         tpot_p95=max(split.step_s(late), steady.tpot_s) / engine.model.tokens_per_step,
         exact_rate=load.value if load.kind == "rate" and not saturated else None,
     )
+    return replace(found, batch_size=moment.running)

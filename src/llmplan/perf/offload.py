@@ -11,6 +11,8 @@ from llmplan.perf.rates import Rates
 from llmplan.perf.work import Work
 from llmplan.plan.deployment import Offload, Replica
 from llmplan.plan.expert_layers import expert_share_on_host, routed_among_first
+from llmplan.spec.gpu import GpuSpec
+from llmplan.spec.host import HostSpec
 from llmplan.spec.model import ModelSpec
 
 HANDOVER_S = 6e-4
@@ -19,6 +21,9 @@ other. What is left, beside reads, of DeepSeek's decode with 6 and 8 experts on 
 13.7, 12.2, 10.3 and 8.7 tokens/s)."""
 CORE_FLOP_PER_S = 5e10
 """Matrix products of one CPU core on quantized weights (the same measurements: 53 to 69 GFLOP/s while prefilling)."""
+
+ONE_MODULE = ("superchip", "SoC", "APU")
+"""forms of GPUs that share a module with their CPU and reach its memory without PCIe"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +53,7 @@ def placement_of(replica: Replica, coefficients: Coefficients, gpu_capacity_toke
         return Placement()
     host, gpus_on_host = replica.host, min(replica.parallel.gpus, replica.host.gpus)
     host_read = host.memory_bandwidth_bytes_per_s * coefficients.host_memory_efficiency
-    stream = min(pcie_bytes_per_s(replica.gpu, host) * coefficients.pcie_efficiency, host_read / gpus_on_host)
+    stream = min(host_link_bytes_per_s(replica.gpu, host) * coefficients.pcie_efficiency, host_read / gpus_on_host)
     flop = host.cpu_cores * CORE_FLOP_PER_S
     match offload.kind:
         case "layers" | "experts":
@@ -64,6 +69,15 @@ def placement_of(replica: Replica, coefficients: Coefficients, gpu_capacity_toke
             return Placement(stream_bytes_per_s=stream, streamed_bytes=float(offload.host_weight_bytes))
         case "kv":
             return Placement(stream_bytes_per_s=stream, spilled_tokens_from=gpu_capacity_tokens)
+
+
+def host_link_bytes_per_s(gpu: GpuSpec, host: HostSpec) -> float:
+    """What connects a GPU's memory to the host's [B/s], per direction.
+
+    gpu, host: the card and the slot. PCIe, or the host's own link where both are one module.
+    Valid for pinned memory. Reference: `pcie_bytes_per_s`; NVIDIA Grace Hopper white paper (NVLink-C2C).
+    """
+    return host.pcie_bytes_per_s if gpu.form in ONE_MODULE else pcie_bytes_per_s(gpu, host)
 
 
 def _layer_share(offload: Offload, model: ModelSpec) -> float:
