@@ -49,13 +49,18 @@ def explain_step(
         batch=max(1.0, found.batch_size),
         context=shape_of(load).resident_tokens,
     )
-    texts = {STEP_LINES[field]: text for field, text in formulas(scene).items()}
+    texts = {STEP_LINES[field]: text + _per_token(replica) for field, text in formulas(scene).items()}
     fields = {label: field for field, label in STEP_LINES.items()}
     lines = tuple(
         _explained(line, texts.get(line.name, line.formula), _sources(fields.get(line.name), replica, calibration))
         for line in found.step_ledger.lines
     )
     return Ledger(unit=found.step_ledger.unit, lines=lines)
+
+
+def _per_token(replica: Replica) -> str:
+    """A step with drafts is shared by the tokens that it yields."""
+    return f", over {replica.speculation.tokens_per_step:.4g} tokens" if replica.speculation else ""
 
 
 def _explained(line: Line, formula: str, sources: tuple[Provenance, ...]) -> Line:

@@ -38,7 +38,8 @@ class Speculation:
     def label(self) -> str:
         """`3 tokens drafted by Qwen/Qwen3-0.6B, 70 % accepted`."""
         what = self.model.id if self.drafter == "model" and self.model else self.drafter
-        return f"{self.tokens} tokens drafted by {what}, {100 * self.acceptance_rate:g} % accepted"
+        plural = "" if self.tokens == 1 else "s"
+        return f"{self.tokens} token{plural} drafted by {what}, {100 * self.acceptance_rate:g} % accepted"
 
 
 def expected_tokens(drafted: int, acceptance_rate: float) -> float:
