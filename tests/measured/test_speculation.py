@@ -14,7 +14,7 @@ from llmplan.plan.speculation import Speculation, acceptance_of
 from llmplan.spec.catalog import Catalog
 from llmplan.spec.workload import Lengths
 
-ISSUE = "vllm-project/vllm#20780: Llama 3.1 8B, one sequence; drafts, mean acceptance length, TPOT in ms"
+ISSUE = "vllm-project/vllm#20780: Llama 3.1 8B, one sequence, GPU not stated (the author uses an H100); drafts, mean acceptance length, TPOT in ms"
 EAGLE_1 = ((2, 2.10, 4.37), (3, 2.29, 4.29), (4, 2.39, 4.48), (5, 2.43, 4.71), (6, 2.45, 4.94), (7, 2.47, 5.20))
 EAGLE_3 = ((2, 2.36, 4.32), (3, 2.79, 4.09), (4, 3.08, 4.05), (5, 3.32, 4.13), (6, 3.46, 4.20), (7, 3.54, 4.29))
 PLAIN_MS = 7.07
