@@ -47,7 +47,13 @@ class Workbench:
         return _once(
             self._built,
             (model, flags, request_tokens),
-            lambda: build(self.model(model, flags.weights), flags, self.catalog, request_tokens),
+            lambda: build(
+                self.model(model, flags.weights),
+                flags,
+                self.catalog,
+                request_tokens,
+                lambda each: self.model(each, AUTO),
+            ),
         )
 
     def budget(self, replica: Replica) -> MemoryBudget | Rejection:

@@ -18,6 +18,7 @@ from llmplan.errors import UsageError
 if TYPE_CHECKING:
     from llmplan.cli._replica import Built
     from llmplan.cli._workbench import Workbench
+    from llmplan.plan.disaggregation import PoolState
     from llmplan.plan.load import Load
     from llmplan.plan.outcome import Estimate, MemoryBudget
     from llmplan.report.blocks import Document
@@ -73,12 +74,15 @@ class Answer:
     load: Load
     budget: MemoryBudget
     estimate: Estimate
+    pools: PoolState | None = None
 
 
 def answer(model: str, flags: ReplicaFlags, load: LoadFlags, bench: Workbench) -> Answer:
     """The prediction for one replica; raises where it does not fit."""
     from llmplan import perf
+    from llmplan.cli._extras import pools_of
     from llmplan.cli._replica import load_of, refuse, request_tokens
+    from llmplan.plan.disaggregation import Pools
     from llmplan.plan.outcome import Rejection
 
     asked = load_of(load)
@@ -86,8 +90,13 @@ def answer(model: str, flags: ReplicaFlags, load: LoadFlags, bench: Workbench) -
     budget = bench.budget(built.replica)
     if isinstance(budget, Rejection):
         refuse(budget)
-    estimate = perf.estimate(built.replica, budget, asked, bench.calibration(built.replica))
-    return Answer(built=built, load=asked, budget=budget, estimate=estimate)
+    calibration = bench.calibration(built.replica)
+    if load.disaggregate is None:
+        estimate = perf.estimate(built.replica, budget, asked, calibration)
+        return Answer(built=built, load=asked, budget=budget, estimate=estimate)
+    pools = Pools(**dict(zip(("prefill", "decode"), pools_of(load.disaggregate), strict=True)))
+    estimate, state = perf.estimate_disaggregated(built.replica, budget, asked, calibration, pools)
+    return Answer(built=built, load=asked, budget=budget, estimate=estimate, pools=state)
 
 
 def record(found: Answer, bench: Workbench) -> dict[str, Any]:
@@ -95,7 +104,8 @@ def record(found: Answer, bench: Workbench) -> dict[str, Any]:
     from llmplan.report import json
 
     replica = found.built.replica
-    return json.predict(replica, found.estimate, found.budget, bench.checks(replica), found.built.assumed)
+    answered = json.predict(replica, found.estimate, found.budget, bench.checks(replica), found.built.assumed)
+    return answered | ({"disaggregation": json.disaggregation(found.pools)} if found.pools else {})
 
 
 def document(found: Answer, bench: Workbench, output: OutputFlags) -> Document:
@@ -105,7 +115,9 @@ def document(found: Answer, bench: Workbench, output: OutputFlags) -> Document:
     replica, assumed = found.built.replica, found.built.assumed
     estimate = explained(found, bench) if output.explain else found.estimate
     checks = bench.checks(replica)
-    return view.document(replica, found.load, estimate, found.budget, checks, assumed, explain=output.explain)
+    return view.document(
+        replica, found.load, estimate, found.budget, checks, assumed, pools=found.pools, explain=output.explain
+    )
 
 
 def explained(found: Answer, bench: Workbench) -> Estimate:
