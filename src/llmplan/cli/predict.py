@@ -70,7 +70,6 @@ class Answer:
 
 def answer(model: str, flags: ReplicaFlags, load: LoadFlags, bench: Workbench) -> Answer:
     """The prediction for one replica; raises where it does not fit."""
-    from llmplan import perf
     from llmplan.cli._replica import load_of, refuse, request_tokens
     from llmplan.plan.outcome import Rejection
 
@@ -79,7 +78,7 @@ def answer(model: str, flags: ReplicaFlags, load: LoadFlags, bench: Workbench) -
     budget = bench.budget(built.replica)
     if isinstance(budget, Rejection):
         refuse(budget)
-    estimate = perf.estimate(built.replica, budget, asked, bench.calibration(built.replica))
+    estimate = bench.estimate(built.replica, budget, asked)
     return Answer(built=built, load=asked, budget=budget, estimate=estimate)
 
 
@@ -113,9 +112,24 @@ def explained(found: Answer, bench: Workbench) -> Estimate:
 
 
 def run_cases(path: Path, model: str | None, replica: ReplicaFlags, load: LoadFlags, bench: Workbench) -> int:
-    """Answer each line of a file."""
+    """Answer each line of a file. What an engine refuses to start has no speed: that line gets the reason."""
+    from llmplan.cli._replica import demand_startable
+    from llmplan.report import json
 
-    def one(name: str, flags: dict[str, Any]) -> dict[str, Any]:
-        return record(answer(name, flags["replica"], flags["load"], bench), bench)
+    texts: dict[int, tuple[Built, str]] = {}
+
+    def setting(found: Answer) -> str:
+        """What all lines about one replica have in common, as JSON."""
+        built, checks = found.built, bench.checks(found.built.replica)
+        known = texts.get(id(built))
+        if known is None:
+            record = json.setting(built.replica, found.budget, checks, built.assumed)
+            known = texts[id(built)] = (built, _console.json_text(record))
+        return known[1]
+
+    def one(name: str, flags: dict[str, Any]) -> _cases.Reply:
+        found = answer(name, flags["replica"], flags["load"], bench)
+        demand_startable(found.built, bench.checks(found.built.replica), bench.catalog)
+        return _cases.Reply(json.predicted(found.built.replica, found.estimate), setting(found))
 
     return _cases.run(path, one, model=model, groups={"replica": replica, "load": load})

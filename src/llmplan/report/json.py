@@ -129,10 +129,19 @@ def predict(
     assumed: Mapping[str, str],
 ) -> Record:
     """`llmplan predict --json`."""
+    return {**predicted(replica, estimate), **setting(replica, budget, checks, assumed)}
+
+
+def predicted(replica: Replica, estimate: Estimate) -> Record:
+    """What is predicted for one load."""
+    return {"schema": schema("predict"), "model": replica.model.id, **speed(estimate)}
+
+
+def setting(
+    replica: Replica, budget: MemoryBudget, checks: Iterable[CheckResult], assumed: Mapping[str, str]
+) -> Record:
+    """What is the same for every load that one replica is asked about."""
     return {
-        "schema": schema("predict"),
-        "model": replica.model.id,
-        **speed(estimate),
         "checks": [check(each) for each in checks],
         "kv": kv(budget),
         "deployment": deployment(replica),
