@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from llmplan.cli._catalog import find_model
 from llmplan.cli._replica import Built, build, context_tokens
-from llmplan.errors import DataError
+from llmplan.errors import DataError, LlmplanError
 
 if TYPE_CHECKING:
     from llmplan.cli._options import ReplicaFlags
@@ -32,13 +32,13 @@ class Workbench:
 
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
-        self._models: dict[tuple[str, str], ModelSpec] = {}
-        self._built: dict[tuple[str, ReplicaFlags, int], Built] = {}
-        self._budgets: dict[int, tuple[Replica, MemoryBudget | Rejection]] = {}
-        self._checks: dict[int, tuple[Replica, tuple[CheckResult, ...]]] = {}
-        self._calibrations: dict[tuple[str, str], Calibration] = {}
-        self._prepared: dict[tuple[int, Load], tuple[Replica, Prepared]] = {}
-        self._checkpoints: dict[tuple[str, WeightFormat], int] = {}
+        self._models: dict[tuple[str, str], ModelSpec | LlmplanError] = {}
+        self._built: dict[tuple[str, ReplicaFlags, int], Built | LlmplanError] = {}
+        self._budgets: dict[int, tuple[Replica, MemoryBudget | Rejection] | LlmplanError] = {}
+        self._checks: dict[int, tuple[Replica, tuple[CheckResult, ...]] | LlmplanError] = {}
+        self._calibrations: dict[tuple[str, str], Calibration | LlmplanError] = {}
+        self._prepared: dict[tuple[int, Load], tuple[Replica, Prepared] | LlmplanError] = {}
+        self._checkpoints: dict[tuple[str, WeightFormat], int | LlmplanError] = {}
 
     def model(self, text: str, weights: str) -> ModelSpec:
         """The model that was named; the weight format decides for a file that states no type."""
@@ -104,7 +104,14 @@ class Workbench:
         )
 
 
-def _once(known: dict[Key, Value], key: Key, make: Callable[[], Value]) -> Value:
+def _once(known: dict[Key, Value | LlmplanError], key: Key, make: Callable[[], Value]) -> Value:
+    """What `make` gave the first time, be it an error: a file may name the same unknown GPU a thousand times."""
     if key not in known:
-        known[key] = make()
-    return known[key]
+        try:
+            known[key] = make()
+        except LlmplanError as error:
+            known[key] = error
+    found = known[key]
+    if isinstance(found, LlmplanError):
+        raise found.with_traceback(None)
+    return found

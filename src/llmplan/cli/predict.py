@@ -44,7 +44,6 @@ def predict(
 
     Exits 3 when the replica does not fit its GPUs, or when the engine refuses such a launch.
     """
-    from llmplan.cli._replica import demand_startable
     from llmplan.cli._workbench import Workbench
 
     bench = Workbench(open_catalog(catalog))
@@ -54,7 +53,6 @@ def predict(
         raise UsageError("which model? MODEL is missing", hints=["llmplan catalog list models"])
     found = answer(model, replica, load, bench)
     _console.answer(output.chosen, record=lambda: record(found, bench), document=lambda: document(found, bench, output))
-    demand_startable(found.built, bench.checks(found.built.replica), bench.catalog)
     return 0
 
 
@@ -69,12 +67,14 @@ class Answer:
 
 
 def answer(model: str, flags: ReplicaFlags, load: LoadFlags, bench: Workbench) -> Answer:
-    """The prediction for one replica; raises where it does not fit."""
-    from llmplan.cli._replica import load_of, refuse, request_tokens
+    """The prediction for one replica; raises where its engine would not start it, or where it does not fit: there is
+    no speed of what does not run."""
+    from llmplan.cli._replica import demand_startable, load_of, refuse, request_tokens
     from llmplan.plan.outcome import Rejection
 
     asked = load_of(load)
     built = bench.build(model, flags, request_tokens(load))
+    demand_startable(built, bench.checks(built.replica), bench.catalog)
     budget = bench.budget(built.replica)
     if isinstance(budget, Rejection):
         refuse(budget)
@@ -112,24 +112,21 @@ def explained(found: Answer, bench: Workbench) -> Estimate:
 
 
 def run_cases(path: Path, model: str | None, replica: ReplicaFlags, load: LoadFlags, bench: Workbench) -> int:
-    """Answer each line of a file. What an engine refuses to start has no speed: that line gets the reason."""
-    from llmplan.cli._replica import demand_startable
+    """Answer each line of a file."""
     from llmplan.report import json
 
     texts: dict[int, tuple[Built, str]] = {}
 
     def setting(found: Answer) -> str:
         """What all lines about one replica have in common, as JSON."""
-        built, checks = found.built, bench.checks(found.built.replica)
-        known = texts.get(id(built))
-        if known is None:
-            record = json.setting(built.replica, found.budget, checks, built.assumed)
-            known = texts[id(built)] = (built, _console.json_text(record))
-        return known[1]
+        built = found.built
+        if id(built) not in texts:
+            record = json.setting(built.replica, found.budget, bench.checks(built.replica), built.assumed)
+            texts[id(built)] = (built, _console.json_text(record))
+        return texts[id(built)][1]
 
     def one(name: str, flags: dict[str, Any]) -> _cases.Reply:
         found = answer(name, flags["replica"], flags["load"], bench)
-        demand_startable(found.built, bench.checks(found.built.replica), bench.catalog)
         return _cases.Reply(json.predicted(found.built.replica, found.estimate), setting(found))
 
     return _cases.run(path, one, model=model, groups={"replica": replica, "load": load})
