@@ -1,6 +1,6 @@
 """Print how many cases per second `llmplan predict --cases` answers on one core.
 
-python benchmarks/cases.py [lines] [--profile]
+python benchmarks/cases.py [lines] [--no-two-alike] [--profile]
 
 Lines differ in model, GPU, format, lengths and load, as a sweep over hardware does; every one is answered, some with
 an error. The start of the program and the reading of the catalogue count.
@@ -38,14 +38,14 @@ LOADS: tuple[dict[str, Any], ...] = (
 )
 
 
-def questions(lines: int, seed: int = 1) -> Iterator[dict[str, Any]]:
-    """A sweep in random order; beyond its size, lengths that no other line has."""
+def questions(lines: int, *, no_two_alike: bool = False, seed: int = 1) -> Iterator[dict[str, Any]]:
+    """A sweep in random order, where ten loads share each request shape; or lines of which none shares its own."""
     every = list(itertools.product(MODELS, GPUS, LENGTHS, LOADS))
     draw = random.Random(seed)
     draw.shuffle(every)
     for number, ((model, tp), gpu, (isl, osl), load) in zip(range(lines), itertools.cycle(every), strict=False):
-        longer = number // len(every)
-        yield {"id": number, "model": model, "gpu": gpu, "tp": tp, "isl": isl + 7 * longer, "osl": osl, **load}
+        longer = number if no_two_alike else number // len(every)
+        yield {"id": number, "model": model, "gpu": gpu, "tp": tp, "isl": isl + longer % 16384, "osl": osl, **load}
 
 
 def whole(path: Path, lines: int) -> None:
@@ -83,7 +83,8 @@ def main(arguments: list[str]) -> None:
     lines = numbers[0] if numbers else 20_000
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "cases.jsonl"
-        path.write_text("".join(json.dumps(each) + "\n" for each in questions(lines)), encoding="utf-8")
+        asked = questions(lines, no_two_alike="--no-two-alike" in arguments)
+        path.write_text("".join(json.dumps(each) + "\n" for each in asked), encoding="utf-8")
         if "--profile" in arguments:
             profiled(path)
         else:
