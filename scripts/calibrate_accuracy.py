@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import sys
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from datetime import date
 
 import numpy as np
@@ -34,6 +34,9 @@ NEAR_NOISE = 0.05
 SOURCE = Source(id="calibrate", title="ten rows of the table")
 Ratios = dict[str, list[float]]
 """quantity: predicted / measured, infinite where a queue was predicted to grow without end"""
+Scored = tuple[str, Ratios, Ratios, Calibration, Calibration]
+"""a machine, its held-back rows before and after, and the calibrations that predicted them"""
+TITLES = {"tpot": "TPOT", "ttft": "TTFT", "throughput": "output tokens/s"}
 
 
 def machine_of(case: Case, *, several_models: bool) -> tuple[Hashable, ...]:
@@ -70,7 +73,7 @@ def calibrate(cases: Sequence[Case], prior: Calibration) -> MachineFit:
 
 def point_of(case: Case) -> Point:
     """A row as the command sees it."""
-    return Point.of(case.row_id, case.replica, case.memory, case.load, case.measured)
+    return Point.of(case.row_id, case.replica, case.memory, case.load, case.measured, client=case.client)
 
 
 def ratios(cases: Iterable[Case], calibration: Calibration) -> Ratios:
@@ -99,7 +102,7 @@ def covered(found: Sequence[float], calibration: Calibration, quantity: str) -> 
     return [band.low_ratio * ratio <= 1.0 <= band.high_ratio * ratio for ratio in found]
 
 
-def report(groups: Iterable[tuple[str, Ratios, Ratios, Calibration, Calibration]]) -> list[str]:
+def report(groups: Iterable[Scored]) -> list[str]:
     """One line a machine, then the totals."""
     lines = [f"{'median error in % on held-back rows':60}" + "".join(f"{name:>22}" for name in QUANTITIES)]
     pooled: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
@@ -148,6 +151,49 @@ def _totals(
         )
 
 
+def scored(cases: Iterable[Case], shipped: Sequence[Calibration], *, several_models: bool = False) -> list[Scored]:
+    """Every machine with enough rows: calibrated with ten of them, and the others predicted before and after."""
+    grouped: dict[tuple[Hashable, ...], list[Case]] = defaultdict(list)
+    for case in cases:
+        grouped[machine_of(case, several_models=several_models)].append(case)
+    found: list[Scored] = []
+    for key, own in grouped.items():
+        if len(own) < LEAST_ROWS:
+            continue
+        taken, rest = split(own)
+        prior = select_calibration(shipped, own[0].replica.engine, own[0].replica.gpu)
+        calibration = calibrate(taken, prior).calibration
+        label = " ".join(str(part) for part in key if part not in (False, 1, ""))
+        found.append((label, ratios(rest, prior), ratios(rest, calibration), prior, calibration))
+    return found
+
+
+def markdown_lines(cases: Iterable[Case], shipped: Sequence[Calibration]) -> Iterator[str]:
+    """The section of docs/accuracy.md."""
+    machines = scored(cases, shipped)
+    yield "## Machines calibrated with ten rows of their own"
+    yield ""
+    yield (
+        f"{len(machines)} machines with {LEAST_ROWS} rows or more: ten of them calibrate as `llmplan calibrate` does, "
+        "the others are predicted before and after. *Before* are the shipped calibrations, which have seen them all."
+    )
+    yield ""
+    yield "| held-back rows | rows | median before | after | better on machines | in the 80 % band before | after |"
+    yield "|---|---|---|---|---|---|---|"
+    for name in QUANTITIES:
+        own = [each for each in machines if each[1][name]]
+        first, then = ([ratio for each in own for ratio in each[stage][name]] for stage in (1, 2))
+        better = sum(median(each[2][name]) < median(each[1][name]) for each in own)
+        inside = [
+            [hit for each in own for hit in covered(each[stage][name], each[stage + 2], name)]  # type: ignore[arg-type]
+            for stage in (1, 2)
+        ]
+        if first:
+            bands = " | ".join(f"{np.mean(hits):.0%}" for hits in inside)
+            medians = f"{median(first):.1f} % | {median(then):.1f} %"
+            yield f"| {TITLES[name]} | {len(first)} | {medians} | {better} of {len(own)} | {bands} |"
+
+
 def main(arguments: Sequence[str]) -> int:
     """Split, calibrate, score, print."""
     folder = data_folder()
@@ -155,19 +201,8 @@ def main(arguments: Sequence[str]) -> int:
         print("no throughput.csv: set LLMPLAN_DATA to the folder that has it", file=sys.stderr)
         return 1
     shipped = load_calibrations((packaged_profiles(),))
-    grouped: dict[tuple[Hashable, ...], list[Case]] = defaultdict(list)
-    for case in read_cases(folder):
-        grouped[machine_of(case, several_models="--several-models" in arguments)].append(case)
-    scored = []
-    for key, cases in grouped.items():
-        if len(cases) < LEAST_ROWS:
-            continue
-        taken, rest = split(cases)
-        prior = select_calibration(shipped, cases[0].replica.engine, cases[0].replica.gpu)
-        found = calibrate(taken, prior).calibration
-        label = " ".join(str(part) for part in key if part not in (False, 1, ""))
-        scored.append((label, ratios(rest, prior), ratios(rest, found), prior, found))
-    print("\n".join(report(scored)))
+    found = scored(read_cases(folder), shipped, several_models="--several-models" in arguments)
+    print("\n".join(report(found)))
     return 0
 
 

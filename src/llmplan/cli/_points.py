@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from llmplan.cli import _cases
+from llmplan.cli._case_lines import LineReader
 from llmplan.errors import DataError, LlmplanError, UsageError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def gather(readings: Sequence[BenchmarkReading], said: Said, bench: Workbench) -
         found.skipped += reading.skipped
         found.notes += reading.notes
     flags = with_server(readings, said.replica, found)
-    reader = _cases.LineReader(said.model, {"replica": flags})
+    reader = LineReader(said.model, {"replica": flags})
     for reading in readings:
         for observation in reading.observations:
             try:
@@ -93,9 +93,7 @@ def shown(name: str) -> str:
     return name.replace("_", "-")
 
 
-def _add(
-    observation: SpeedObservation, said: Said, reader: _cases.LineReader, bench: Workbench, found: Gathered
-) -> None:
+def _add(observation: SpeedObservation, said: Said, reader: LineReader, bench: Workbench, found: Gathered) -> None:
     from llmplan.perf.machine import Point, impossible
     from llmplan.plan.outcome import Rejection
 
@@ -107,7 +105,7 @@ def _add(
     if isinstance(budget, Rejection):
         found.rejection = budget
         raise DataError(f"does not fit: {budget.reason}")
-    point = Point.of(observation.origin, replica, budget, load, observation.measured)
+    point = Point.of(observation.origin, replica, budget, load, observation.measured, client=observation.client)
     beaten = impossible(point)
     for name in beaten:
         found.skipped.append(
@@ -129,7 +127,7 @@ def _load(observation: SpeedObservation, said: Said) -> Load:
     return observation.under(said.kind, said.value)
 
 
-def _model_and_flags(observation: SpeedObservation, reader: _cases.LineReader) -> tuple[str, ReplicaFlags]:
+def _model_and_flags(observation: SpeedObservation, reader: LineReader) -> tuple[str, ReplicaFlags]:
     """The row's own model and flags over those of the command line."""
     data: dict[str, Any] = dict(observation.flags)
     try:

@@ -169,7 +169,12 @@ class Split:
 
 
 def away(split: Split) -> float:
-    """From a request to its cache in a decode replica, where nobody is in the way [s]."""
+    """From a request to its cache in a decode replica, where nobody is in the way.
+
+    split: the pools, with a prompt's time alone [s] and that of its cache's way [s].
+    alone + transfer. Valid for a cache that is sent after the prefill. Reference: Zhong et al. 2024 (DistServe, arXiv
+    2401.09670).
+    """
     return split.alone_s + split.transfer_s
 
 

@@ -52,10 +52,19 @@ class Point:
     load: Load
     work: Work
     measured: Mapping[str, float]
+    client: bool = True
+    """whether a client measured it over a connection, not the engine itself"""
 
     @classmethod
     def of(
-        cls, origin: str, replica: Replica, memory: MemoryBudget, load: Load, measured: Mapping[str, float]
+        cls,
+        origin: str,
+        replica: Replica,
+        memory: MemoryBudget,
+        load: Load,
+        measured: Mapping[str, float],
+        *,
+        client: bool = True,
     ) -> Point:
         """A point with those of its quantities that the model has a counterpart of.
 
@@ -64,7 +73,7 @@ class Point:
         work = work_of(replica.model, replica.weights, replica.kv, replica.parallel)
         without = {"burst": "tpot" if load.value > 1.0 else "", "saturation": "ttft"}.get(load.kind, "")
         kept = {name: value for name, value in measured.items() if name in NOISE and name != without}
-        return cls(origin=origin, replica=replica, memory=memory, load=load, work=work, measured=kept)
+        return cls(origin=origin, replica=replica, memory=memory, load=load, work=work, measured=kept, client=client)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +93,7 @@ def predict(point: Point, calibration: Calibration) -> dict[str, float]:
     overrun = saturated and point.load.kind == "rate"
     found = {
         "tpot": steady.tpot_s,
-        "ttft": math.inf if overrun else steady.ttft_s,
+        "ttft": math.inf if overrun else steady.ttft_s - (0.0 if point.client else prepared.engine.model.request_s),
         "throughput": steady.requests_per_s * point.load.output_tokens.mean,
     }
     return {name: found[name] for name in point.measured}

@@ -49,14 +49,23 @@ class StepTerms:
 
 
 def started_kernels(replica: Replica, work: Work) -> float:
-    """Kernels of one pass of one stage: with those that quantize, where the weights' arithmetic is used."""
+    """Kernels of one pass of one stage.
+
+    replica: whether it computes in the weights' own format; work: kernels of its layers [-].
+    The plain ones, and those that quantize where the weights' arithmetic is used. Valid for every batch. Reference:
+    `launches`.
+    """
     native = computes_natively(replica) and replica.weights.family != "float"
     return work.launches + (work.quantizing_launches if native else 0.0)
 
 
 def expert_flop_per_row(work: ExpertWork, coefficients: Coefficients) -> float:
-    """What one row through all resident experts costs, in FLOP at the rate of wide experts: a narrow slice of an expert
-    fills tiles badly, so that its FLOP count 1 + half width / width times."""
+    """What one row through all resident experts costs, in FLOP at the rate of wide experts.
+
+    work: weights [-] and width [columns] of the experts; coefficients: `expert_half_width_columns` [columns].
+    2 weights (1 + half width / width): a narrow slice of an expert fills tiles badly. Valid for grouped matrix
+    products. Reference: the form is assumed, the half width fitted.
+    """
     return 2.0 * work.resident_weights * (1.0 + coefficients.expert_half_width_columns / work.width)
 
 

@@ -87,6 +87,8 @@ class SpeedObservation:
     definition: Definition = "mean"
     requests: int | None = None
     model: str | None = None
+    client: bool = True
+    """whether a client measured it over a connection, not the engine itself"""
     flags: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -128,12 +128,23 @@ def predict(
     budget: MemoryBudget,
     checks: Iterable[CheckResult],
     assumed: Mapping[str, str],
+    pools: PoolState | None = None,
 ) -> Record:
     """`llmplan predict --json`."""
+    return {**predicted(replica, estimate, pools), **setting(replica, budget, checks, assumed)}
+
+
+def predicted(replica: Replica, estimate: Estimate, pools: PoolState | None = None) -> Record:
+    """What is predicted for one load."""
+    found = {"schema": schema("predict"), "model": replica.model.id, **speed(estimate)}
+    return found | ({"disaggregation": disaggregation(pools)} if pools is not None else {})
+
+
+def setting(
+    replica: Replica, budget: MemoryBudget, checks: Iterable[CheckResult], assumed: Mapping[str, str]
+) -> Record:
+    """What is the same for every load that one replica is asked about."""
     return {
-        "schema": schema("predict"),
-        "model": replica.model.id,
-        **speed(estimate),
         "checks": [check(each) for each in checks],
         "kv": kv(budget),
         "deployment": deployment(replica),

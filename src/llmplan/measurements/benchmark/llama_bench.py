@@ -58,6 +58,7 @@ def _observation(origin: str, fields: Fields) -> SpeedObservation | str:
         "output_tokens": Lengths.fixed(float(max(answer, 1))),
         "requests": len(fields.get("samples_ts") or ()) or None,
         "model": _model(fields),
+        "client": False,
     }
     if prompt and answer:
         total_s = (prompt + answer) / per_s
