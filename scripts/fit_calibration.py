@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from measured_rows import QUANTITIES, REPO, Case, data_folder, read_cases
 
+from llmplan.catalogs.calibration_text import document_text
 from llmplan.perf.calibration import ANY, COEFFICIENT_NAMES, EXTRAPOLATION_WIDENING, Coefficients, generation_of
 from llmplan.perf.coefficient_bounds import BOUNDS
 from llmplan.perf.estimate import shape_of
@@ -312,15 +312,7 @@ def write(fitted: dict[Key, dict[str, float]], residuals: Sequence[Residual], ca
                 },
             },
         }
-        text = yaml.dump(document, Dumper=_Plain, sort_keys=False, width=120, allow_unicode=True)
-        (out / f"{engine}-{generation}.yaml").write_text(text, encoding="utf-8")
-
-
-class _Plain(yaml.SafeDumper):
-    """Writes every value out: no anchors."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
+        (out / f"{engine}-{generation}.yaml").write_text(document_text(document), encoding="utf-8")
 
 
 def summary(residuals: Sequence[Residual]) -> str:

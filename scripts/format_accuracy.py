@@ -20,12 +20,12 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
+import row_names
 from make_format_profiles import OTHER_MACHINE, SPEED_METHODS, gpu_of, requests_of
 from measured_rows import data_folder
 
 from llmplan.catalogs import load_catalog, packaged_profiles
 from llmplan.catalogs.engines import version_key
-from llmplan.catalogs.hf_config import read_config_file
 from llmplan.memory import budget, kv_format, weight_format
 from llmplan.perf import estimate, select_calibration
 from llmplan.perf.rates import computes_natively
@@ -40,14 +40,13 @@ from llmplan.spec.formats import WEIGHT_FORMATS
 from llmplan.spec.gpu import GpuSpec
 from llmplan.spec.workload import Lengths
 
-CONFIGS = {
-    "LLaMA-v2-7B": "meta-llama__Llama-2-7b-hf", "Llama3.1-8B": "meta-llama__Llama-3.1-8B-Instruct",
-    "Meta-Llama-3-8B": "meta-llama__Llama-3.1-8B-Instruct", "Llama3.1-70B": "meta-llama__Llama-3.1-70B-Instruct",
-    "Qwen3-8B": "Qwen__Qwen3-8B-FP8",
+MODELS = {
+    "LLaMA-v2-7B": "meta-llama/Llama-2-7b-hf", "Llama3.1-8B": "meta-llama/Llama-3.1-8B-Instruct",
+    "Meta-Llama-3-8B": "meta-llama/Llama-3.1-8B-Instruct", "Llama3.1-70B": "meta-llama/Llama-3.1-70B-Instruct",
+    "Qwen3-8B": "Qwen/Qwen3-8B",
 }  # fmt: skip
-"""models of equal architecture share a config: only shapes matter for speed"""
+"""models of equal architecture share an entry: only shapes matter for speed"""
 FAMILY = re.compile(r"(?:meta-llama|RedHatAI)/(?:Meta-)?(Llama-3\.1-8B)-Instruct")
-ENGINES = (("tensorrt", "tensorrt-llm"), ("sglang", "sglang"), ("vllm", "vllm"))
 NATIVE_FROM = {"fp8": (8, 9), "int8": (7, 5)}
 ANY_DAY = date(2026, 11, 22)
 """prices are not read"""
@@ -94,7 +93,7 @@ def read(folder: Path) -> tuple[list[Ratio], Counter[str]]:
     """Every usable row with its prediction, and how many were left out for what."""
     with (folder / "quant_speed.csv").open(newline="", encoding="utf-8") as table:
         rows = [row for row in csv.DictReader(table) if row["kind"].startswith("speed")]
-    bench, found, left = _Bench(folder), [], Counter[str]()
+    bench, found, left = _Bench(), [], Counter[str]()
     for row in rows:
         why, outcome = doubt(row), None
         if why is None:
@@ -110,8 +109,7 @@ def read(folder: Path) -> tuple[list[Ratio], Counter[str]]:
 class _Bench:
     """Catalogue, models and coefficients, each read once."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self) -> None:
         self._catalog: Catalog = load_catalog((packaged_profiles(),), price_date=ANY_DAY)
 
     def ratio(self, row: dict[str, str]) -> Ratio | str:
@@ -119,13 +117,13 @@ class _Bench:
         gpu_id = gpu_of(row)
         if gpu_id is None:
             return "a GPU that is not in the catalogue"
-        config = self._folder / "configs" / f"{_config(row['model'])}.json"
-        if not config.is_file():
-            return "a model without a config"
+        name = _model(row["model"])
+        if name not in self._catalog.models:
+            return "a model that is not in the catalogue"
         gpu, weights = self._catalog.gpus[gpu_id], _weights(row["method"])
         if weights is None:
             return "a format that is not described here"
-        model = read_config_file(config)
+        model = self._catalog.models[name]
         wide = Replica(
             model=model, gpu=gpu, host=host_for(gpu, self._catalog.hosts), engine=self._engine(row["engine"]),
             parallel=Parallelism(tp=2 if OTHER_MACHINE in row["notes"] and "70B" in row["model"] else 1),
@@ -159,7 +157,7 @@ class _Bench:
 
     def _engine(self, text: str) -> EngineSpec:
         """The profile of that version or the last before it, running every format."""
-        engine_id = next(name for word, name in ENGINES if word in text.lower())
+        engine_id = row_names.engine_id(text)
         version = version_key(next(iter(re.findall(r"\d+\.\d+[\d.]*", text)), ""))
         known = sorted(
             (version_key(ref.partition("@")[2]), ref)
@@ -196,9 +194,9 @@ def _method(replica: Replica, row: dict[str, str]) -> str:
     return " + ".join(parts) + (", plain GPTQ kernel" if PLAIN_KERNEL in row["notes"] else "")
 
 
-def _config(model: str) -> str:
+def _model(model: str) -> str:
     family = FAMILY.match(model)
-    return CONFIGS.get(model, f"meta-llama__{family[1]}-Instruct" if family else model)
+    return MODELS.get(model, f"meta-llama/{family[1]}-Instruct" if family else model)
 
 
 def _weights(method: str) -> str | None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from measured_rows import Case, Fate, sort_out
+from row_doubts import NO_ENGINE
 
 from llmplan.errors import LlmplanError
 
@@ -72,17 +73,25 @@ def read_table(path: Path) -> Measurements:
     for number, row in enumerate(rows, start=1):
         row["row_id"] = row["row_id"] or f"row {number}"
     cases, declined = sort_out(rows)
-    about = {row["row_id"]: _about(row) for row in rows}
+    by_id = {row["row_id"]: row for row in rows}
     return Measurements(
         rows=len(rows),
         cases=cases,
         unused=[
-            Unused(row_id=each.row_id, source=each.source, fate=each.fate, reason=each.reason, about=about[each.row_id])
+            Unused(
+                row_id=each.row_id,
+                source=each.source,
+                fate=each.fate,
+                reason=each.reason,
+                about=_about(by_id[each.row_id], each.reason),
+            )
             for each in declined
         ],
         absent_columns=[name for name in COLUMNS if name not in header],
     )
 
 
-def _about(row: Mapping[str, str]) -> str:
+def _about(row: Mapping[str, str], reason: str) -> str:
+    if reason == NO_ENGINE:
+        return f"engine {row['engine'] or 'not stated'}"
     return " on ".join(filter(None, (row["model_key"] or row["model"], row["gpu_key"] or row["gpu"])))

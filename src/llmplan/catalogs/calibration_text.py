@@ -23,7 +23,12 @@ class _Plain(yaml.SafeDumper):
 
 def calibration_text(calibration: Calibration) -> str:
     """The file of a calibration whose every figure has a provenance."""
-    return yaml.dump(to_document(calibration), Dumper=_Plain, sort_keys=False, width=120, allow_unicode=True)
+    return document_text(to_document(calibration))
+
+
+def document_text(document: Mapping[str, Any]) -> str:
+    """YAML of a calibration file's mapping, in its order."""
+    return yaml.dump(dict(document), Dumper=_Plain, sort_keys=False, width=120, allow_unicode=True)
 
 
 def to_document(calibration: Calibration) -> dict[str, Any]:

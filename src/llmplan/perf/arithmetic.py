@@ -8,7 +8,7 @@ from llmplan.perf.calibration import Coefficients
 from llmplan.perf.links import Link, link_between
 from llmplan.perf.offload import HANDOVER_S, HostWork, Placement
 from llmplan.perf.rates import Rates
-from llmplan.perf.step import ADAPTER_LAUNCH_FACTOR, ADAPTER_PASSES, COLLECTIVES_PER_LAYER, started_kernels
+from llmplan.perf.step_terms import ADAPTER_LAUNCH_FACTOR, ADAPTER_PASSES, COLLECTIVES_PER_LAYER, started_kernels
 from llmplan.perf.work import ExpertWork, Work, adapter_slot_rank, exchanged_bytes_per_token
 from llmplan.plan.deployment import Parallelism, Replica
 from llmplan.units import GB, KIB, MS_PER_S

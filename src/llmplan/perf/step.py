@@ -7,66 +7,23 @@ costs a handful of multiplications, so that a planner can ask thousands of times
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from llmplan.perf.calibration import Coefficients
 from llmplan.perf.links import link_between
 from llmplan.perf.offload import HostWork, host_step_s, placement_of
 from llmplan.perf.pace import Pace
-from llmplan.perf.rates import computes_natively, rates_of
+from llmplan.perf.rates import rates_of
 from llmplan.perf.roofline import overlapped_s, visible_pairs
-from llmplan.perf.work import ExpertWork, Work, adapter_slot_rank, exchanged_bytes_per_token, work_of
+from llmplan.perf.step_terms import (
+    ADAPTER_LAUNCH_FACTOR,
+    ADAPTER_PASSES,
+    COLLECTIVES_PER_LAYER,
+    StepTerms,
+    expert_flop_per_row,
+    started_kernels,
+)
+from llmplan.perf.work import Work, adapter_slot_rank, exchanged_bytes_per_token, work_of
 from llmplan.plan.deployment import Replica
-
-COLLECTIVES_PER_LAYER = 2
-"""one all-reduce after attention, one after the feed-forward"""
-ADAPTER_LAUNCH_FACTOR = 1.0
-"""LoRA's shrink and expand kernels are about as many again as a layer has (assumed)"""
-ADAPTER_PASSES = 1.5
-"""Memory traffic of the same kernels for each token, over 2 B x (inputs + outputs) of all layers: inputs are read,
-outputs read and written (derived)"""
-
-
-@dataclass(frozen=True, slots=True)
-class StepTerms:
-    """One pass through one pipeline stage, by cause [s]; in the order in which a ledger lists them."""
-
-    weights: float
-    weight_math: float
-    experts: float
-    expert_math: float
-    head: float
-    activations: float
-    kv: float
-    attention_math: float
-    collectives: float
-    all_to_all: float
-    pipeline_send: float
-    host: float
-    streamed: float
-    fixed: float
-    sequences: float
-
-
-def started_kernels(replica: Replica, work: Work) -> float:
-    """Kernels of one pass of one stage.
-
-    replica: whether it computes in the weights' own format; work: kernels of its layers [-].
-    The plain ones, and those that quantize where the weights' arithmetic is used. Valid for every batch. Reference:
-    `launches`.
-    """
-    native = computes_natively(replica) and replica.weights.family != "float"
-    return work.launches + (work.quantizing_launches if native else 0.0)
-
-
-def expert_flop_per_row(work: ExpertWork, coefficients: Coefficients) -> float:
-    """What one row through all resident experts costs, in FLOP at the rate of wide experts.
-
-    work: weights [-] and width [columns] of the experts; coefficients: `expert_half_width_columns` [columns].
-    2 weights (1 + half width / width): a narrow slice of an expert fills tiles badly. Valid for grouped matrix
-    products. Reference: the form is assumed, the half width fitted.
-    """
-    return 2.0 * work.resident_weights * (1.0 + coefficients.expert_half_width_columns / work.width)
 
 
 class StepModel:
