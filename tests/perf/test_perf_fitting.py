@@ -13,7 +13,7 @@ from perf_builders import H100, TYPICAL, budget, calibration, load, replica
 
 from llmplan.errors import DataError
 from llmplan.perf import estimate, select_calibration
-from llmplan.perf.calibration import COEFFICIENT_NAMES
+from llmplan.perf.calibration import COEFFICIENT_NAMES, Coefficients
 from llmplan.perf.coefficient_bounds import BOUNDS, MEANT, OWN, WIDTHS, bounds_of
 from llmplan.perf.fitting import Box, minimize
 from llmplan.perf.machine import Machine, Point, blended, fit_machine, impossible, predict
@@ -190,6 +190,39 @@ def test_a_machine_goes_before_its_generation_and_a_model_before_the_machine() -
     assert select_calibration(known, engine, H100) is of_gpu
     assert select_calibration([of_model, general], engine, H100, "org/other") is general
     assert select_calibration([other, general], engine, H100, "org/m") is general
+
+
+def test_versions_with_kernels_of_another_making_have_calibrations_of_their_own() -> None:
+    older = replace(replica().engine, version="0.1.0", calibrated_as="vllm-compiled")
+    of_engine, apart = calibration(), calibration(id="vllm-compiled-any", engine="vllm-compiled", generation="any")
+    of_gpu = calibration(id="vllm-h100", gpu=H100.id)
+    of_gpu_apart = calibration(id="vllm-compiled-h100", engine="vllm-compiled", gpu=H100.id)
+    assert select_calibration([of_engine, apart], older, H100).id == "vllm-compiled-any"
+    assert select_calibration([of_engine, of_gpu, apart], older, H100).id == "vllm-compiled-any"
+    assert select_calibration([of_engine, of_gpu, of_gpu_apart], older, H100) is of_gpu_apart
+    nearest = select_calibration([of_engine], older, H100)
+    assert (nearest.id, nearest.rows) == (of_engine.id, 0)
+    assert select_calibration([of_engine, apart, of_gpu_apart], replica().engine, H100) is of_engine
+
+
+def test_a_machine_calibrated_by_an_older_version_is_told_what_to_do() -> None:
+    fewer = {name: value for name, value in TYPICAL.items() if name != "launch_s"}
+    with pytest.raises(DataError, match="lacks the coefficient 'launch_s'") as shipped:
+        Coefficients.of(calibration(fewer))
+    assert shipped.value.hints == ()
+    with pytest.raises(DataError) as own:
+        Coefficients.of(calibration(fewer, gpu=H100.id))
+    assert "llmplan calibrate" in own.value.hints[0]
+
+
+def test_what_an_engine_measured_of_itself_lacks_the_client() -> None:
+    measured, alone = {"ttft": 0.1, "tpot": 0.01}, load("concurrency", 1)
+    over_http, inside = (
+        Point.of("", replica(), budget(), alone, measured, client=client) for client in (True, False)
+    )  # fmt: skip
+    far, near = (predict(each, calibration()) for each in (over_http, inside))
+    assert far["ttft"] - near["ttft"] == pytest.approx(TYPICAL["request_s"])
+    assert far["tpot"] == near["tpot"]
 
 
 def test_an_estimate_names_the_machine() -> None:

@@ -14,7 +14,7 @@ ANY = "any"
 EXTRAPOLATION_WIDENING = 1.5
 """Exponent on a band's ratios where the coefficients were fitted on other hardware or another engine."""
 
-AGAIN = "an older version made it: run `llmplan calibrate` again with its results (--force replaces the profile)"
+AGAIN = "llmplan calibrate RESULT... --force, with the results that it came from: an older version wrote it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -143,6 +143,7 @@ def test_llama_bench() -> None:
     assert {(each.kind, each.value, each.model) for each in reading.observations} == {
         ("concurrency", 1.0, "My-Q4_K_M.gguf")
     }
+    assert not any(each.client for each in reading.observations)
     assert reading.server == {"engine": "llama-cpp"}
     assert reading.skipped == ("lb.json test 5: no layer on the GPU",)
     assert not reading.notes
