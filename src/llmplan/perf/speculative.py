@@ -67,11 +67,10 @@ class SpeculativeModel(StepModel):
         own = self._drafts.pace(batch, context, prompt, cached)
         drafts_s = self.drafts_s(batch, context)
         steps = (prompt - cached) / self._room(batch) if found.chunks else 0.0
-        return Pace(
-            found.decode_s + drafts_s,
-            found.extra_s + own.extra_s,
-            found.chunks,
-            found.absorbed_s + own.absorbed_s + steps * max(0.0, drafts_s - own.decode_s),
+        return found._replace(
+            decode_s=found.decode_s + drafts_s,
+            extra_s=found.extra_s + own.extra_s,
+            absorbed_s=found.absorbed_s + own.absorbed_s + steps * max(0.0, drafts_s - own.decode_s),
         )
 
 
