@@ -22,7 +22,7 @@ from perf_builders import (
 )
 
 from llmplan.perf import estimate
-from llmplan.perf.speculative import SpeculativeModel, drafting_replica
+from llmplan.perf.speculative import DRAFT_STEP_SHARE, SpeculativeModel, drafting_replica
 from llmplan.perf.step import StepModel
 from llmplan.perf.work import work_of
 from llmplan.plan.deployment import Parallelism, Replica
@@ -100,7 +100,7 @@ def test_drafting_passes_are_steps_of_what_drafts() -> None:
     drafting = drafting_replica(of, how)
     assert drafting is not None
     model = SpeculativeModel(of, how, coefficients(TYPICAL), 4e5)
-    alone = StepModel(drafting, coefficients(TYPICAL), 4e5)
+    alone = StepModel(drafting, coefficients(TYPICAL, step_s=DRAFT_STEP_SHARE * TYPICAL["step_s"]), 4e5)
     assert model.drafts_s(8, 500) == pytest.approx(5 * alone.decode_s(8, 500))
     layer = 8192 * (8192 + 1024 + 1024 + 8192 + 3 * 28672)
     whole = 2 * (layer + 2 * 8192 * 8192 + 2 * 8192)  # with the projection of two hidden vectors, and norms
