@@ -49,8 +49,8 @@ def tpot_ms(catalog: Catalog, of: Replica, speculation: Speculation | None, user
 
 @pytest.mark.parametrize(("rows", "bound"), [(EAGLE_1, 0.12), (EAGLE_3, 0.30)], ids=["eagle", "eagle-3"])
 def test_gains_of_one_sequence(rows: tuple[tuple[int, float, float], ...], bound: float, catalog: Catalog) -> None:
-    """The fixed time of a drafting pass comes from the slope of the first; EAGLE-3's layer is wider than the one that is
-    timed here, so its gains come out some 20 % too high."""
+    """The fixed time of a drafting pass comes from the slope of the first; EAGLE-3's layer is wider than the one that
+    is timed here, so its gains come out some 20 % too high."""
     of = replica(catalog, "meta-llama/Llama-3.1-8B-Instruct")
     plain = tpot_ms(catalog, of, None)
     for drafted, length, measured in rows:

@@ -17,11 +17,10 @@ from llmplan.perf.work import Work
 from llmplan.plan.deployment import Parallelism, Replica
 from llmplan.plan.speculation import Speculation, drafting_model
 
-
 DRAFT_STEP_SHARE = 0.35
-"""Of the fixed time of a step, what each drafting pass takes again: it samples and starts, but nothing is scheduled. What
-is left, beside reads and kernels, of the 0.73 ms by which a step grows with each token drafted by EAGLE (Llama 3.1 8B,
-vllm-project/vllm#20780; rounded)."""
+"""Of the fixed time of a step, what each drafting pass takes again: it samples and starts, but nothing is scheduled.
+What is left, beside reads and kernels, of the 0.73 ms by which a step grows with each token drafted by EAGLE (Llama
+3.1 8B, vllm-project/vllm#20780; rounded)."""
 
 
 class SpeculativeModel(StepModel):
