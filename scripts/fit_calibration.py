@@ -48,11 +48,12 @@ START: dict[str, tuple[float, float, float]] = {
     "roofline_exponent": (2.0, 1.0, 8.0),
     "step_s": (1e-3, 1e-4, 1e-2),
     "launch_s": (4e-6, 5e-7, 2e-5),
-    "routing_spread_ratio": (0.8, 0.2, 1.0),
+    "routing_exponent": (0.9, 0.6, 1.0),
     "expert_layer_s": (1e-5, 1e-6, 2e-4),
-    "prefill_expert_layer_s": (1e-4, 1e-6, 3e-3),
-    "prefill_launch_s": (4e-6, 1e-7, 1e-4),
+    "prefill_expert_layer_s": (5e-5, 1e-6, 3e-3),
+    "prefill_launch_s": (3e-5, 1e-7, 3e-4),
     "lockstep_share": (0.1, 0.01, 0.15),
+    "bunching_share": (0.5, 0.01, 1.0),
     "legacy_host_factor": (2.0, 1.0, 8.0),
     "sequence_s": (1e-5, 1e-7, 2e-4),
     "request_s": (1e-2, 5e-4, 0.2),
@@ -70,11 +71,17 @@ STATED: dict[str, tuple[float, str]] = {
     "pcie_efficiency": (0.8, "achieved share of the PCIe line rate for large copies"),
 }
 ROWS_PER_GROUP = 10
-PRIOR_WIDTH = {"engine": 0.5, "generation": 0.25}
-OWN_WIDTH = {"request_s": 1.0}
+PRIOR_WIDTH = {"engine": 0.25, "generation": 0.1}
+OWN_WIDTH = {
+    "request_s": 1.0,
+    "prefill_launch_s": 0.5,
+    "prefill_expert_layer_s": 0.5,
+    "expert_layer_s": 1.0,
+    "launch_s": 0.25,
+}
 """what an engine's parent knows little of: its host's code"""
-WEIGHT_OF = {"tpot": 1.0, "throughput": 1.0, "ttft": 0.6}
-KNEE = 0.1
+WEIGHT_OF = {"tpot": 1.0, "throughput": 1.0, "ttft": 0.8}
+KNEE = 0.07
 """log ratio beyond which an outlier no longer pulls with its square"""
 CUT = 3.0
 """log ratio beyond which a row no longer pulls at all"""
@@ -260,7 +267,11 @@ def left_out(
     """Measured / predicted of the rows whose group is held out, by coefficients that never saw them."""
     cases, group_of, held, warm, rounds = task
     rest = [case for case in cases if group_of(case) != held]
-    engines = {(case.replica.engine.calibration_id, generation_of(case.replica.gpu)) for case in cases if group_of(case) == held}
+    engines = {
+        (case.replica.engine.calibration_id, generation_of(case.replica.gpu))
+        for case in cases
+        if group_of(case) == held
+    }
     fitted = fit_all(rest, rounds, warm, engines | {(engine, ANY) for engine, _ in engines})
     found: list[Residual] = []
     for case in cases:
@@ -322,7 +333,8 @@ def write(fitted: dict[Key, dict[str, float]], residuals: Sequence[Residual], ca
         used = [
             case
             for case in cases
-            if engine in (ANY, case.replica.engine.calibration_id) and generation in (ANY, generation_of(case.replica.gpu))
+            if engine in (ANY, case.replica.engine.calibration_id)
+            and generation in (ANY, generation_of(case.replica.gpu))
         ]
         figures: dict[str, Any] = {"rows": len(used)}
         for name in COEFFICIENT_NAMES:

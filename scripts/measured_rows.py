@@ -50,6 +50,10 @@ class Case:
     measured: Mapping[str, float]
     client: bool
     """whether a client measured it over a connection, not the engine itself"""
+    version: str
+    """the engine's version as the table writes it"""
+    may_speculate: bool
+    """whether the model has layers that draft and the table does not say whether they ran"""
 
     @property
     def family(self) -> str:
@@ -144,6 +148,8 @@ class Reader:
             work=work_of(replica.model, replica.weights, replica.kv, replica.parallel),
             measured=measured,
             client=not row["mode"].startswith(("pp (", "tg (")),
+            version=row["engine_version"],
+            may_speculate=replica.model.draft is not None and "decoding not recorded" in row["notes"],
         )
 
     def _model_name(self, row: Mapping[str, str]) -> str | None:
@@ -182,7 +188,8 @@ def _flags(row: Mapping[str, str], gpu: str, weights: str, *, moe: bool) -> Repl
         engine_version=row_names.engine_version(row),
         weights=weights,
         kv_cache="fp8" if row["kv_dtype"] == "fp8" or (quantized and row["kv_dtype"] == "") else "auto",
-        max_num_seqs=_noted(notes, ("max_num_seqs ", '"max_num_seqs": ', "max-num-seqs=")) or (1 if engine == "llama-cpp" else None),
+        max_num_seqs=_noted(notes, ("max_num_seqs ", '"max_num_seqs": ', "max-num-seqs="))
+        or (1 if engine == "llama-cpp" else None),
         max_num_batched_tokens=_noted(notes, ("max_num_batched_tokens=", "mnbt=")),
         enforce_eager=eager,
     )

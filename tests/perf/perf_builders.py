@@ -231,7 +231,11 @@ def budget(capacity_tokens: int = 400_000) -> MemoryBudget:
 
 
 IDEAL: dict[str, float] = {
-    name: 0.0 if name.endswith(("_s", "_share", "_columns", "_rows", "_passes")) else 1e6 if name == "roofline_exponent" else 1.0
+    name: 0.0
+    if name.endswith(("_s", "_share", "_columns", "_rows", "_passes"))
+    else 1e6
+    if name == "roofline_exponent"
+    else 1.0
     for name in COEFFICIENT_NAMES
 }
 """Every published peak reached, reading and computing fully overlapped, nothing fixed."""
@@ -241,7 +245,7 @@ TYPICAL: dict[str, float] = IDEAL | {
     "weight_only_memory_efficiency": 0.8, "matrix_16bit_efficiency": 0.7, "matrix_8bit_efficiency": 0.6,
     "matrix_4bit_efficiency": 0.5, "expert_matrix_efficiency": 0.5, "attention_efficiency": 0.4,
     "dequantization_factor": 1.3, "roofline_exponent": 2.0, "step_s": 1e-3, "launch_s": 2e-6, "prefill_launch_s": 5e-6,
-    "expert_half_width_columns": 256.0, "expert_tile_rows": 16.0, "activation_passes": 8.0, "routing_spread_ratio": 0.5,
+    "expert_half_width_columns": 256.0, "expert_tile_rows": 16.0, "activation_passes": 8.0, "routing_exponent": 0.8, "bunching_share": 0.4,
     "expert_layer_s": 3e-6, "prefill_expert_layer_s": 1e-4, "legacy_host_factor": 2.5,
     "sequence_s": 1e-5, "request_s": 5e-3, "lockstep_share": 0.1, "allreduce_fast_latency_s": 5e-6,
     "allreduce_fast_efficiency": 0.6, "allreduce_pcie_latency_s": 8e-6, "allreduce_pcie_efficiency": 0.4,

@@ -102,8 +102,7 @@ def _weight_math(scene: Scene) -> str:
 def _experts(scene: Scene) -> str:
     share = scene.place.gpu_share * scene.kept
     parts = [
-        f"{each.resident_bytes * share / GB:.4g} GB x {_touched(scene, each):.2%} "
-        f"of {each.experts} experts touched"
+        f"{each.resident_bytes * share / GB:.4g} GB x {_touched(scene, each):.2%} of {each.experts} experts touched"
         for each in scene.work.experts
     ]
     return f"({' + '.join(parts)}) / {_rate(scene.rates.expert_bytes_per_s)}{scene.stages}"
@@ -124,13 +123,15 @@ def _expert_math(scene: Scene) -> str:
 
 def _touched(scene: Scene, work: ExpertWork) -> float:
     """Share of the experts that a step touches."""
-    return work.coverage(max(1.0, scene.routed * scene.coefficients.routing_spread_ratio))
+    return work.coverage(scene.routed**scene.coefficients.routing_exponent)
 
 
 def _activations(scene: Scene) -> str:
     passes = scene.coefficients.activation_passes * scene.place.gpu_share
     each = f"{scene.decodes:.4g} x {scene.work.layers} x {passes:.4g} x "
-    return f"{each}{scene.work.hidden_bytes_per_token / KIB:.4g} KiB / {_rate(scene.rates.head_bytes_per_s)}{scene.stages}"
+    return (
+        f"{each}{scene.work.hidden_bytes_per_token / KIB:.4g} KiB / {_rate(scene.rates.head_bytes_per_s)}{scene.stages}"
+    )
 
 
 def _head(scene: Scene) -> str:

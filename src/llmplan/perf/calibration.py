@@ -46,7 +46,7 @@ class Coefficients:
     """fixed time of every engine step: scheduling, sampling, launch"""
     launch_s: float
     """fixed time of every kernel: its start and its ragged end"""
-    routing_spread_ratio: float
+    routing_exponent: float
     """tokens that would touch as many experts if routing were uniform, over the tokens that there are"""
     expert_layer_s: float
     """more of the same in a layer with routed experts: sorting tokens, and the ragged end of many small products"""
@@ -61,6 +61,7 @@ class Coefficients:
     request_s: float
     """time from the client's request to its first step, beyond queueing and prefill"""
     lockstep_share: float
+    bunching_share: float
     """share of a closed loop's requests that start together (all do when a benchmark begins)"""
     allreduce_fast_latency_s: float
     """per hop over NVLink or Infinity Fabric"""

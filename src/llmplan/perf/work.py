@@ -165,9 +165,7 @@ def work_of(model: ModelSpec, weights: WeightFormat, kv: KvFormat, parallel: Par
         dense_weights=dense.weights,
         dense_bytes=dense.size_bytes,
         experts=tuple(
-            ExpertWork(
-                experts=key[0], chosen=key[1], width=key[2], resident_weights=total[0], resident_bytes=total[1]
-            )
+            ExpertWork(experts=key[0], chosen=key[1], width=key[2], resident_weights=total[0], resident_bytes=total[1])
             for key, total in experts.items()
         ),
         head_weights=head_weights,
