@@ -50,11 +50,12 @@ START: dict[str, float] = {
     "roofline_exponent": 2.0,
     "step_s": 1e-3,
     "launch_s": 4e-6,
-    "routing_spread_ratio": 0.8,
+    "routing_exponent": 0.9,
     "expert_layer_s": 1e-5,
-    "prefill_expert_layer_s": 1e-4,
-    "prefill_launch_s": 4e-6,
+    "prefill_expert_layer_s": 5e-5,
+    "prefill_launch_s": 3e-5,
     "lockstep_share": 0.1,
+    "bunching_share": 0.5,
     "legacy_host_factor": 2.0,
     "sequence_s": 1e-5,
     "request_s": 1e-2,
@@ -71,11 +72,17 @@ STATED: dict[str, tuple[float, str]] = {
     "pcie_efficiency": (0.8, "achieved share of the PCIe line rate for large copies"),
 }
 ROWS_PER_GROUP = 10
-PRIOR_WIDTH = {"engine": 0.5, "generation": 0.25}
-OWN_WIDTH = {"request_s": 1.0}
+PRIOR_WIDTH = {"engine": 0.25, "generation": 0.1}
+OWN_WIDTH = {
+    "request_s": 1.0,
+    "prefill_launch_s": 0.5,
+    "prefill_expert_layer_s": 0.5,
+    "expert_layer_s": 1.0,
+    "launch_s": 0.25,
+}
 """what an engine's parent knows little of: its host's code"""
-WEIGHT_OF = {"tpot": 1.0, "throughput": 1.0, "ttft": 0.6}
-KNEE = 0.1
+WEIGHT_OF = {"tpot": 1.0, "throughput": 1.0, "ttft": 0.8}
+KNEE = 0.07
 """log ratio beyond which an outlier no longer pulls with its square"""
 CUT = 3.0
 """log ratio beyond which a row no longer pulls at all"""

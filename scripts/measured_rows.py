@@ -69,6 +69,10 @@ class Case:
     measured: Mapping[str, float]
     client: bool
     """whether a client measured it over a connection, not the engine itself"""
+    version: str
+    """the engine's version as the table writes it"""
+    may_speculate: bool
+    """whether the model has layers that draft and the table does not say whether they ran"""
 
     @property
     def family(self) -> str:
@@ -173,6 +177,8 @@ class Reader:
             work=work_of(replica.model, replica.weights, replica.kv, replica.parallel),
             measured=measured,
             client=not row["mode"].startswith(("pp (", "tg (")),
+            version=row["engine_version"],
+            may_speculate=replica.model.draft is not None and "decoding not recorded" in row["notes"],
         )
 
     def _model_name(self, row: Mapping[str, str]) -> str | None:

@@ -131,7 +131,7 @@ def _expert_math(scene: Scene) -> str:
 
 def _touched(scene: Scene, work: ExpertWork) -> float:
     """Share of the experts that a step touches."""
-    return work.coverage(max(1.0, scene.routed * scene.coefficients.routing_spread_ratio))
+    return work.coverage(scene.routed**scene.coefficients.routing_exponent)
 
 
 def _activations(scene: Scene) -> str:

@@ -48,8 +48,8 @@ class Coefficients:
     """fixed time of every engine step: scheduling, sampling, launch"""
     launch_s: float
     """fixed time of every kernel: its start and its ragged end"""
-    routing_spread_ratio: float
-    """tokens that would touch as many experts if routing were uniform, over the tokens that there are"""
+    routing_exponent: float
+    """of a step's tokens: so many would touch as many experts if routing were uniform"""
     expert_layer_s: float
     """more of the same in a layer with routed experts: sorting tokens, and the ragged end of many small products"""
     prefill_expert_layer_s: float
@@ -64,6 +64,8 @@ class Coefficients:
     """time from the client's request to its first step, beyond queueing and prefill"""
     lockstep_share: float
     """share of a closed loop's requests that start together (all do when a benchmark begins)"""
+    bunching_share: float
+    """share of a closed loop's other requests whose prompts join the running batch in the same step"""
     allreduce_fast_latency_s: float
     """per hop over NVLink or Infinity Fabric"""
     allreduce_fast_efficiency: float

@@ -28,11 +28,12 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "roofline_exponent": (1.0, 8.0),
     "step_s": (1e-4, 1e-2),
     "launch_s": (5e-7, 2e-5),
-    "routing_spread_ratio": (0.2, 1.0),
+    "routing_exponent": (0.6, 1.0),
     "expert_layer_s": (1e-6, 2e-4),
     "prefill_expert_layer_s": (1e-6, 3e-3),
-    "prefill_launch_s": (1e-7, 1e-4),
+    "prefill_launch_s": (1e-7, 3e-4),
     "lockstep_share": (0.01, 0.15),
+    "bunching_share": (0.01, 1.0),
     "legacy_host_factor": (1.0, 8.0),
     "sequence_s": (1e-7, 2e-4),
     "request_s": (5e-4, 0.2),
@@ -44,11 +45,15 @@ BOUNDS: dict[str, tuple[float, float]] = {
 """coefficient: lowest and highest of what ships, fitted over many machines. Over PCIe a hop is a kernel that waits for
 the host bridge, and a message crosses the bus twice where cards have no peer access: the bounds keep legacy hosts'
 overhead out of them."""
-MEANT = ("dequantization_factor", "roofline_exponent", "routing_spread_ratio", "legacy_host_factor")
+MEANT = ("dequantization_factor", "roofline_exponent", "routing_exponent", "legacy_host_factor")
 """those whose meaning sets the bounds, for one machine as for many"""
-OWN: dict[str, tuple[float, float]] = {"request_s": (1e-4, 3.0), "lockstep_share": (1e-3, 1.0)}
+OWN: dict[str, tuple[float, float]] = {
+    "request_s": (1e-4, 3.0),
+    "lockstep_share": (1e-3, 1.0),
+    "bunching_share": (1e-3, 1.0),
+}
 """what one machine's client and its network may be, however far from the shipped value"""
-WIDTHS: dict[str, float] = {"request_s": 1.0, "lockstep_share": 1.0}
+WIDTHS: dict[str, float] = {"request_s": 1.0, "lockstep_share": 1.0, "bunching_share": 1.0}
 """what belongs to the client and its network rather than to the GPU differs more"""
 SHARES = ("_efficiency", "_share")
 """endings of coefficients that cannot pass 1"""

@@ -26,7 +26,7 @@ UNBOUNDED = (
 
 
 def _ideal(name: str) -> float:
-    if name.endswith(("_s", "lockstep_share", "_columns", "_rows", "_passes")):
+    if name.endswith(("_s", "lockstep_share", "bunching_share", "_columns", "_rows", "_passes")):
         return 0.0
     return math.inf if name in UNBOUNDED else 1.0
 

@@ -100,14 +100,14 @@ class Engine:
         spread = min(1.0, (1.0 + self.shape.cv2_service) / 2.0)
 
         def waiting(batch: float) -> float:
-            tpot_s, alone_s, absorbed_s = self._around(batch, others)
+            tpot_s, alone_s, absorbed_s = self._around(batch, others, running)
             rate = batch / (self.shape.decode_steps * tpot_s)
             first_s = self.model.request_s + alone_s + others * (spread * (running - batch) + clumped) * absorbed_s
             return running - batch - rate * first_s
 
         limit = min(running, max(1.0, self.decode_limit))
         batch = solve_decreasing(waiting, 0.0, limit, at_low=running)
-        tpot_s, alone_s, absorbed_s = self._around(batch, others)
+        tpot_s, alone_s, absorbed_s = self._around(batch, others, running)
         wait_s = others * (spread * (running - batch) + clumped) * absorbed_s
         if batch == limit < running:
             cycle_s = running / limit * self.shape.decode_steps * tpot_s
@@ -169,20 +169,32 @@ class Engine:
             requests_per_s=requests / makespan_s,
         )
 
-    def _around(self, batch: float, others: float) -> tuple[float, float, float]:
+    def _around(self, batch: float, others: float, running: float) -> tuple[float, float, float]:
         """When one request sees `others` of `batch` decodes: TPOT, prefill alone, and the pace of a backlog [s]."""
         seen, groups = others * batch, self.model.groups
         pace = self._pace(1.0 + seen)
-        prompts_per_step = seen / self.shape.decode_steps / groups
-        return pace.step_s(prompts_per_step), self._alone_s(seen, pace, prompts_per_step), pace.absorbed_s / groups
+        bunch, prompts_per_step = self._bunch(pace, running / groups), seen / self.shape.decode_steps / groups
+        tpot_s, alone_s = pace.step_s(prompts_per_step, bunch), self._alone_s(seen, pace, prompts_per_step, bunch)
+        return tpot_s, alone_s, pace.absorbed_s / groups
+
+    def _bunch(self, pace: Pace, running: float) -> float:
+        """Prompts that a step carries at once in a closed loop of `running` requests a group.
+
+        Requests that start in one step end in one step, if their answers are equally long: bunches merge and never
+        split, but for the budget of a step. Unequal answers drift apart.
+        """
+        share = self.model.bunching_share * max(0.0, 1.0 - self.shape.cv2_service)
+        return 1.0 + share * (max(1.0, min(running, pace.most)) - 1.0)
 
     def _pace(self, batch: float) -> Pace:
         return self.model.pace(batch, self.context, self.shape.prompt, self.shape.cached)
 
-    def _alone_s(self, batch: float, pace: Pace, prompts_per_step: float) -> float:
-        """Prefill of one prompt among `batch` decodes, after the rest of the step that it finds under way [s]."""
+    def _alone_s(self, batch: float, pace: Pace, prompts_per_step: float, bunch: float = 1.0) -> float:
+        """Prefill of one prompt among `batch` decodes and with the rest of its bunch, after what is left of the step
+        that it finds under way [s]."""
         prefill_s = self.model.prefill_s(self.shape.prompt, self.shape.cached, batch, self.context)
-        return prefill_s + pace.residual_s(prompts_per_step) * min(1.0, batch)
+        shared_s = pace.bunch_s(bunch) - pace.extra_s
+        return prefill_s + shared_s + pace.residual_s(prompts_per_step, bunch) * min(1.0, batch)
 
     def _result(
         self, batch: float, tpot_s: float, alone_s: float, wait_s: float, queue_s: float, rate: float, absorbed_s: float

@@ -18,6 +18,7 @@ from llmplan.perf.step_terms import (
     ADAPTER_LAUNCH_FACTOR,
     ADAPTER_PASSES,
     COLLECTIVES_PER_LAYER,
+    HOST_OVERLAP,
     StepTerms,
     expert_flop_per_row,
     started_kernels,
@@ -31,9 +32,11 @@ class StepModel:
 
     __slots__ = (
         "_a2a_fixed_s", "_a2a_token_s", "_activation_s", "_adapter_read_s", "_adapter_token_s", "_adapters",
-        "_attention", "_chunk_tokens", "_collective_fixed_s", "_collective_token_s", "_dense_flop_s", "_dense_read_s",
+        "_attention", "_bunching_share", "_chunk_tokens",
+        "_collective_fixed_s", "_collective_token_s", "_dense_flop_s", "_dense_read_s",
         "_experts", "_fixed_s", "_groups", "_head_flop_s", "_head_read_s", "_host", "_host_kv_bytes",
-        "_lockstep_share", "_placement", "_power", "_prefill_fixed_s", "_request_s", "_routing_spread", "_send_fixed_s",
+        "_lockstep_share", "_placement", "_power", "_prefill_fixed_s", "_request_s",
+        "_routing_exponent", "_send_fixed_s",
         "_send_token_s", "_sequence_s", "_shared_experts", "_spill_s", "_stages", "_streamed_s",
         "_width",
     )  # fmt: skip
@@ -58,11 +61,12 @@ class StepModel:
         launch_s = coefficients.launch_s * (1.0 + ADAPTER_LAUNCH_FACTOR if self._adapters else 1.0)
         routed_s = coefficients.expert_layer_s * work.expert_layers
         self._fixed_s = host * (coefficients.step_s / parallel.pp + launch_s * kernels + routed_s)
-        self._routing_spread = coefficients.routing_spread_ratio
+        self._routing_exponent = coefficients.routing_exponent
         self._sequence_s = host * coefficients.sequence_s
         prompts_s = coefficients.prefill_launch_s * kernels + coefficients.prefill_expert_layer_s * work.expert_layers
         self._prefill_fixed_s = host * prompts_s
         self._lockstep_share = coefficients.lockstep_share
+        self._bunching_share = coefficients.bunching_share
 
     def _set_matrices(self, replica: Replica, work: Work, coefficients: Coefficients) -> None:
         rates, place = rates_of(replica, coefficients), self._placement
@@ -151,6 +155,11 @@ class StepModel:
         """Tokens that a step yields for each running sequence; more than one where some are drafted."""
         return 1.0
 
+    @property
+    def bunching_share(self) -> float:
+        """Share of a closed loop's other requests whose prompts join the running batch in the same step [-]."""
+        return self._bunching_share
+
     def decode_s(self, batch: float, context: float) -> float:
         """Time in which each of `batch` sequences with `context` tokens gets one more token [s].
 
@@ -179,10 +188,12 @@ class StepModel:
         decode_s = self._stage_s(batch, context, 0.0, 0.0, 0.0)
         chunks, chunk = self.prefill_chunks(tokens, batch)
         if not chunks:
-            return Pace(self._stages * decode_s, 0.0, 0.0, 0.0)
+            return Pace(self._stages * decode_s, 0.0, 0.0, 0.0, 0.0, 1.0)
         mixed_s = self._stage_s(batch, context, chunk, prompt, cached)
         full_s = self._stage_s(batch, context, room, prompt, cached)
-        return Pace(self._stages * decode_s, mixed_s - decode_s, chunks, full_s * tokens / room)
+        most = max(1.0, room / tokens)
+        further_s = (full_s - mixed_s) / (most - 1.0) if most > 1.0 else 0.0
+        return Pace(self._stages * decode_s, mixed_s - decode_s, chunks, full_s * tokens / room, further_s, most)
 
     def prefill_chunks(self, tokens: float, batch: float = 0.0) -> tuple[float, float]:
         """How many steps `tokens` prompt tokens take beside `batch` decodes, and how many tokens each carries."""
@@ -198,7 +209,9 @@ class StepModel:
         return StepTerms(*(value * self._stages for value in self._terms(batch, context, 0.0, 0.0, 0.0)))
 
     def _stage_s(self, batch: float, context: float, chunk: float, prompt: float, cached: float) -> float:
-        return sum(self._terms(batch, context, chunk, prompt, cached))
+        """One pass of one stage [s]; with prompts, the host starts kernels one by one while the GPU works."""
+        gpu_s = sum(self._terms(batch, context, chunk, prompt, cached))
+        return overlapped_s(gpu_s, self._prefill_fixed_s, HOST_OVERLAP) if chunk > 0.0 else gpu_s
 
     def _terms(self, batch: float, context: float, chunk: float, prompt: float, cached: float) -> tuple[float, ...]:
         """One pass of one stage, by cause, in the order of `StepTerms`: this stage's share of `batch` decodes and
@@ -211,7 +224,7 @@ class StepModel:
         expert_read = expert_total = 0.0
         routed = tokens * self._shared_experts
         for coverage, read_s, flop_s, tile_s in self._experts:
-            touched = coverage(max(1.0, routed * self._routing_spread))
+            touched = coverage(routed**self._routing_exponent)
             read = read_s * touched
             expert_read += read
             expert_total += overlapped_s(read, flop_s * routed + tile_s * touched, power)
@@ -239,7 +252,7 @@ class StepModel:
             self._send_fixed_s + self._send_token_s * tokens,
             self._host_s(tokens, decodes * context),
             self._streamed_s + self._spilled_s(batch * context),
-            self._fixed_s + (self._prefill_fixed_s if chunk > 0.0 else 0.0),
+            self._fixed_s,
             self._sequence_s * sampled,
         )
 
