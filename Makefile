@@ -40,11 +40,14 @@ generate: $(VENV)/.test-installed
 calibrate: $(VENV)/.test-installed
 	$(BIN)/python scripts/fit_calibration.py
 
+# `make accuracy ROWS=FILE` scores another table of the same columns, refits nothing and prints.
 accuracy: $(VENV)/.test-installed
-	$(BIN)/python scripts/accuracy.py
+	$(BIN)/python scripts/accuracy.py $(if $(ROWS),--rows '$(ROWS)')
 
 bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/startup_and_recommend.py
+	$(BIN)/python benchmarks/cases.py
+	$(BIN)/python benchmarks/cases.py --no-two-alike
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "llmplan needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.12")'

@@ -22,48 +22,49 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from measured_rows import QUANTITIES, REPO, Case, data_folder, read_cases
 
+from llmplan.catalogs.calibration_text import document_text
 from llmplan.perf.calibration import ANY, COEFFICIENT_NAMES, EXTRAPOLATION_WIDENING, Coefficients, generation_of
+from llmplan.perf.coefficient_bounds import BOUNDS
 from llmplan.perf.estimate import shape_of
+from llmplan.perf.fitting import Box, Vector, minimize
 from llmplan.perf.steady_state import Engine, Steady
 from llmplan.perf.step import StepModel
 
 OUT = REPO / "profiles" / "calibration"
-START: dict[str, tuple[float, float, float]] = {
-    "memory_efficiency": (0.85, 0.5, 0.95),
-    "weight_only_memory_efficiency": (0.8, 0.3, 1.0),
-    "kv_memory_efficiency": (0.7, 0.2, 0.95),
-    "expert_memory_efficiency": (0.7, 0.2, 0.95),
-    "matrix_16bit_efficiency": (0.7, 0.3, 0.95),
-    "matrix_8bit_efficiency": (0.6, 0.2, 0.95),
-    "matrix_4bit_efficiency": (0.5, 0.1, 0.95),
-    "expert_matrix_efficiency": (0.5, 0.05, 1.0),
-    "attention_efficiency": (0.4, 0.1, 0.9),
-    "expert_half_width_columns": (300.0, 1.0, 4000.0),
-    "expert_tile_rows": (32.0, 1.0, 128.0),
-    "activation_passes": (12.0, 1.0, 60.0),
-    "dequantization_factor": (1.1, 1.03, 2.5),
-    "roofline_exponent": (2.0, 1.0, 8.0),
-    "step_s": (1e-3, 1e-4, 1e-2),
-    "launch_s": (4e-6, 5e-7, 2e-5),
-    "routing_exponent": (0.9, 0.6, 1.0),
-    "expert_layer_s": (1e-5, 1e-6, 2e-4),
-    "prefill_expert_layer_s": (5e-5, 1e-6, 3e-3),
-    "prefill_launch_s": (3e-5, 1e-7, 3e-4),
-    "lockstep_share": (0.1, 0.01, 0.15),
-    "bunching_share": (0.5, 0.01, 1.0),
-    "legacy_host_factor": (2.0, 1.0, 8.0),
-    "sequence_s": (1e-5, 1e-7, 2e-4),
-    "request_s": (1e-2, 5e-4, 0.2),
-    "allreduce_fast_latency_s": (4e-6, 5e-7, 4e-5),
-    "allreduce_fast_efficiency": (0.6, 0.1, 0.95),
-    "allreduce_pcie_latency_s": (1.2e-5, 8e-6, 1e-4),
-    "allreduce_pcie_efficiency": (0.3, 0.03, 0.6),
+START: dict[str, float] = {
+    "memory_efficiency": 0.85,
+    "weight_only_memory_efficiency": 0.8,
+    "kv_memory_efficiency": 0.7,
+    "expert_memory_efficiency": 0.7,
+    "matrix_16bit_efficiency": 0.7,
+    "matrix_8bit_efficiency": 0.6,
+    "matrix_4bit_efficiency": 0.5,
+    "expert_matrix_efficiency": 0.5,
+    "attention_efficiency": 0.4,
+    "expert_half_width_columns": 300.0,
+    "expert_tile_rows": 32.0,
+    "activation_passes": 12.0,
+    "dequantization_factor": 1.1,
+    "roofline_exponent": 2.0,
+    "step_s": 1e-3,
+    "launch_s": 4e-6,
+    "routing_exponent": 0.9,
+    "expert_layer_s": 1e-5,
+    "prefill_expert_layer_s": 5e-5,
+    "prefill_launch_s": 3e-5,
+    "lockstep_share": 0.1,
+    "bunching_share": 0.5,
+    "legacy_host_factor": 2.0,
+    "sequence_s": 1e-5,
+    "request_s": 1e-2,
+    "allreduce_fast_latency_s": 4e-6,
+    "allreduce_fast_efficiency": 0.6,
+    "allreduce_pcie_latency_s": 1.2e-5,
+    "allreduce_pcie_efficiency": 0.3,
 }
-"""coefficient: start, lowest, highest. Over PCIe a hop is a kernel that waits for the host bridge, and a message
-crosses the bus twice where cards have no peer access: the bounds keep legacy hosts' overhead out of them."""
+"""where the first fit begins, and what it is drawn to"""
 STATED: dict[str, tuple[float, str]] = {
     "network_latency_s": (2e-5, "RDMA message between hosts; no row of the table tells"),
     "network_efficiency": (0.7, "achieved share of a network's line rate; no row of the table tells"),
@@ -87,10 +88,8 @@ CUT = 3.0
 """log ratio beyond which a row no longer pulls at all"""
 NOISE = 0.15
 """log ratio that repeated measurements of one configuration spread by; weighs data against the pull of the parent"""
-LOG_STEP = 0.02
 MIN_BAND_ROWS = 40
 MIN_ROWS = {"engine": 1, "generation": 12}
-Vector = Any
 NAMES = tuple(START)
 
 
@@ -150,10 +149,13 @@ def fit(
 ) -> dict[str, float]:
     """Coefficients for these rows: from `begin` (or `parent`), pulled towards `parent` by a `width` in log units."""
     picked = sample(cases)
-    low = np.log([START[name][1] for name in NAMES])
-    high = np.log([START[name][2] for name in NAMES])
-    centre = np.clip(np.log([parent[name] for name in NAMES]), low, high)
-    start = np.clip(np.log([(begin or parent)[name] for name in NAMES]), low, high)
+    low, high = (np.log([BOUNDS[name][edge] for name in NAMES]) for edge in (0, 1))
+    box = Box(
+        low=low,
+        high=high,
+        centre=np.clip(np.log([parent[name] for name in NAMES]), low, high),
+        width=np.array([max(width or 2.0, OWN_WIDTH.get(name, 0.0)) / NOISE for name in NAMES]),
+    )
 
     def errors(vector: Vector) -> Vector:
         values = parent | dict(zip(NAMES, np.exp(vector).tolist(), strict=True))
@@ -165,59 +167,9 @@ def fit(
             ]
         )
 
-    prior = np.array([max(width or 2.0, OWN_WIDTH.get(name, 0.0)) / NOISE for name in NAMES])
-    best = minimize(errors, start, low, high, centre=centre, prior=prior, rounds=rounds)
+    start = np.log([(begin or parent)[name] for name in NAMES])
+    best = minimize(errors, start, box, rounds=rounds, knee=KNEE)
     return parent | dict(zip(NAMES, np.exp(best).tolist(), strict=True))
-
-
-def minimize(
-    errors: Callable[[Vector], Vector],
-    start: Vector,
-    low: Vector,
-    high: Vector,
-    *,
-    centre: Vector,
-    prior: Vector,
-    rounds: int,
-) -> Vector:
-    """Levenberg-Marquardt inside a box, on the soft-L1 loss plus ((x - centre) / prior)^2.
-
-    A coefficient that lies on its bound and is pushed outwards is left out of that round's step.
-    """
-    x, damping = start.copy(), 1e-2
-    now = errors(x)
-
-    def cost(found: Vector, at: Vector) -> float:
-        loss = 2.0 * KNEE**2 * (np.sqrt(1.0 + (found / KNEE) ** 2) - 1.0)
-        return float(loss.sum() + (((at - centre) / prior) ** 2).sum())
-
-    for _ in range(rounds):
-        jacobian = np.empty((len(now), len(x)))
-        for index in range(len(x)):
-            step = LOG_STEP if x[index] + LOG_STEP <= high[index] else -LOG_STEP
-            moved = x.copy()
-            moved[index] += step
-            jacobian[:, index] = (errors(moved) - now) / step
-        trust = 1.0 / np.sqrt(1.0 + (now / KNEE) ** 2)
-        gradient = jacobian.T @ (trust * now) + (x - centre) / prior**2
-        free = ~(((x <= low) & (gradient > 0)) | ((x >= high) & (gradient < 0)))
-        curvature = jacobian.T @ (trust[:, None] * jacobian) + np.diag(1.0 / prior**2)
-        before = cost(now, x)
-        for _ in range(6):
-            damped = curvature + damping * np.diag(np.diag(curvature))
-            move = np.zeros_like(x)
-            move[free] = np.linalg.solve(damped[np.ix_(free, free)], -gradient[free])
-            trial = np.clip(x + np.clip(move, -1.0, 1.0), low, high)
-            found = errors(trial)
-            if cost(found, trial) < before:
-                x, now, damping = trial, found, damping / 4.0
-                break
-            damping *= 5.0
-        else:
-            break
-        if before - cost(now, x) < 1e-4 * before:
-            break
-    return x
 
 
 def _log_ratio(measured: float, predicted: float) -> float:
@@ -234,7 +186,7 @@ def fit_all(
     needed: Container[Key] | None = None,
 ) -> dict[Key, dict[str, float]]:
     """All three levels: (any, any), (engine, any) and (engine, generation); of the lower two only what is `needed`."""
-    first = {name: edge[0] for name, edge in START.items()} | {name: v for name, (v, _) in STATED.items()}
+    first = START | {name: v for name, (v, _) in STATED.items()}
     warm = warm or {}
     fitted = {(ANY, ANY): fit(cases, first, None, rounds, warm.get((ANY, ANY)))}
     by_key: dict[Key, list[Case]] = defaultdict(list)
@@ -367,15 +319,7 @@ def write(fitted: dict[Key, dict[str, float]], residuals: Sequence[Residual], ca
                 },
             },
         }
-        text = yaml.dump(document, Dumper=_Plain, sort_keys=False, width=120, allow_unicode=True)
-        (out / f"{engine}-{generation}.yaml").write_text(text, encoding="utf-8")
-
-
-class _Plain(yaml.SafeDumper):
-    """Writes every value out: no anchors."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
+        (out / f"{engine}-{generation}.yaml").write_text(document_text(document), encoding="utf-8")
 
 
 def summary(residuals: Sequence[Residual]) -> str:

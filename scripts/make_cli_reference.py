@@ -18,8 +18,8 @@ from llmplan.cli import main
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "cli.md"
 COMMANDS = (
     (), ("hardware",), ("memory",), ("predict",), ("recommend",), ("cost",), ("finetune",), ("emit-config",),
-    ("catalog",), ("catalog", "list"), ("catalog", "show"), ("catalog", "check"), ("prices",), ("prices", "list"),
-    ("prices", "update"), ("doctor",),
+    ("calibrate",), ("catalog",), ("catalog", "list"), ("catalog", "show"), ("catalog", "check"), ("prices",),
+    ("prices", "list"), ("prices", "update"), ("doctor",),
 )  # fmt: skip
 INTRODUCTION = """# Command line
 

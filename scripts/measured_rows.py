@@ -12,11 +12,12 @@ import csv
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 import row_names
-from row_doubts import contradicted, doubt
+from row_doubts import NO_ENGINE, contradicted, doubt
 
 from llmplan import catalogs
 from llmplan.cli._options import LoadFlags, ReplicaFlags
@@ -31,8 +32,26 @@ from llmplan.spec.workload import Lengths
 
 REPO = Path(__file__).resolve().parents[1]
 QUANTITIES = ("tpot", "throughput", "ttft")
-Declined = tuple[str, str, str]
-"""row id, source and reason"""
+Fate = Literal["excluded", "outside", "declined"]
+"""a written rule says that the row cannot judge a prediction; the catalogue has no such engine, GPU or model; or it has
+and nothing is predicted all the same"""
+NO_MODEL = "a model that the catalogue does not have"
+NO_GPU = "a GPU that the catalogue does not have"
+NOTHING_MEASURED = "nothing measured that is predicted"
+NO_LOAD = "lengths or load not stated as numbers"
+FATES: dict[str, Fate] = {
+    NO_ENGINE: "outside", NO_MODEL: "outside", NO_GPU: "outside", NOTHING_MEASURED: "excluded", NO_LOAD: "excluded",
+}  # fmt: skip
+"""of reasons that a reader gives; any other means that nothing is predicted"""
+
+
+class Declined(NamedTuple):
+    """A row that is no case."""
+
+    row_id: str
+    source: str
+    reason: str
+    fate: Fate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,11 +100,20 @@ def read_table(path: Path) -> tuple[list[Case], list[Declined]]:
     """Every usable row of a table, and the others with the reason."""
     with path.open(newline="", encoding="utf-8") as table:
         rows = list(csv.DictReader(table))
-    reader, cases, declined = Reader(), [], []
+    return sort_out(rows)
+
+
+def sort_out(rows: Iterable[Mapping[str, str]]) -> tuple[list[Case], list[Declined]]:
+    """Every usable row, and the others with the reason and what it means."""
+    reader = Reader()
+    cases: list[Case] = []
+    declined: list[Declined] = []
     for row in rows:
-        found = doubt(row) or reader.case(row)
+        why = doubt(row)
+        found = why or reader.case(row)
         if isinstance(found, str):
-            declined.append((row["row_id"], row["source_id"], found))
+            fate = FATES.get(found, "excluded" if why else "declined")
+            declined.append(Declined(row["row_id"], row["source_id"], found, fate))
         else:
             cases.append(found)
     kept = []
@@ -96,7 +124,7 @@ def read_table(path: Path) -> tuple[list[Case], list[Declined]]:
         if measured:
             kept.append(replace(case, measured=measured) if dropped else case)
         else:
-            declined.append((case.row_id, case.source, next(iter(dropped.values()))))
+            declined.append(Declined(case.row_id, case.source, next(iter(dropped.values())), "excluded"))
     return kept, declined
 
 
@@ -104,31 +132,32 @@ class Reader:
     """Turns rows into cases with the product's own code."""
 
     def __init__(self) -> None:
-        self._bench = Workbench(catalogs.load_catalog((catalogs.packaged_profiles(),), price_date=date.today()))
+        self._bench = Workbench(
+            catalogs.load_catalog((catalogs.packaged_profiles(),), price_date=datetime.now(UTC).date())
+        )
 
     def case(self, row: Mapping[str, str]) -> Case | str:
         """The row as a case, or why it cannot be one."""
-        measured = _measured(row)
-        if not measured:
-            return "nothing measured that is predicted"
-        load = _load(row)
-        if load is None:
-            return "lengths or load not stated as numbers"
         try:
-            return self._case(row, measured, load)
+            measured, load = _measured(row), _load(row)
+            if not measured:
+                return NOTHING_MEASURED
+            return self._case(row, measured, load) if load is not None else NO_LOAD
         except LlmplanError as error:
             return error.message
+        except (ValueError, OverflowError) as error:
+            return f"cannot be read: {error}"
 
     def _case(self, row: Mapping[str, str], measured: dict[str, float], load: Load) -> Case | str:
         name = self._model_name(row)
         if name is None:
-            return "a model that the catalogue does not have"
+            return NO_MODEL
         gpu = self._gpu_name(row)
         if gpu is None:
-            return "a GPU that the catalogue does not have"
+            return NO_GPU
         weights = row_names.format_id(row, self._bench.model(name, "auto").checkpoint_format)
         if weights is None:
-            return "weight format not stated"
+            return f"weight format {row['quantization']!r}" if row["quantization"] else "weight format not stated"
         flags = _flags(row, gpu, weights, moe=self._bench.model(name, "auto").is_moe)
         lengths = LoadFlags(isl=round(load.input_tokens.mean), osl=max(1, round(load.output_tokens.mean)))
         replica = self._bench.build(name, flags, request_tokens(lengths)).replica

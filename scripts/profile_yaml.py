@@ -39,8 +39,9 @@ def write_profile(path: Path, data: dict[str, Any]) -> None:
             shaped[key] = _one_line(shaped[key])
     if isinstance(shaped.get("architecture"), dict):
         shaped["architecture"] = {name: _rows(fact) for name, fact in shaped["architecture"].items()}
-    if "measurements" in shaped:
-        shaped["measurements"] = [_Flow(item) for item in shaped["measurements"]]
+    for key in ("measurements", "statements", "speeds"):
+        if key in shaped:
+            shaped[key] = [_Flow(item) for item in shaped[key]]
     shaped["defaults"] = _Flow(shaped["defaults"]) if "defaults" in shaped else None
     shaped = {key: value for key, value in shaped.items() if value is not None}
     text = yaml.dump(shaped, Dumper=_Dumper, sort_keys=False, width=10_000, allow_unicode=True)

@@ -17,6 +17,7 @@ import row_names
 if TYPE_CHECKING:
     from measured_rows import Case
 
+NO_ENGINE = "an engine that is not described here"
 SLACK = 0.9
 """share of the least reading time that a measurement may fall below: counts are exact, clocks and lengths are not"""
 REACHED_PEAK = 0.75
@@ -34,7 +35,7 @@ COLD_SHARE, COLD_S = 0.1, 1.0
 def doubt(row: Mapping[str, str]) -> str | None:
     """Why a row is not used, from what the table says about it; None for a usable one."""
     if row_names.engine_id(row["engine"]) is None:
-        return "an engine that is not described here"
+        return NO_ENGINE
     if row["source_id"].startswith("mlperf"):
         return "vendor-tuned: an upper bound"
     if "wip=True" in row["notes"] or "tpot_non_monotonic" in row["notes"] or "workload_inferred" in row["flags"]:

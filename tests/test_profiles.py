@@ -91,6 +91,12 @@ def test_qualities_state_their_sources(packaged: Catalog) -> None:
     assert set(packaged.qualities) >= {"fp8", "int8", "awq-int4", "gptq-int4", "w4a16", "gguf-q4_k_m", "gguf-q8_0"}
     assert "nf4" not in packaged.qualities
     for name, quality in packaged.qualities.items():
+        assert quality.measurements == len(quality.figures)
+        assert all(each.source.url and each.source.retrieved for each in (*quality.figures, *quality.speeds)), name
+        if not quality.measurements:
+            assert quality.statements or quality.speeds, name
+            assert quality.relative_change is quality.worst_change is None
+            continue
         assert quality.provenance, name
         assert quality.relative_change is not None
         assert quality.worst_change is not None
@@ -99,6 +105,22 @@ def test_qualities_state_their_sources(packaged: Catalog) -> None:
         packaged.qualities[f"gguf-{name}"].relative_change for name in ("q8_0", "q5_k_m", "q4_k_m", "q3_k_m", "q2_k")
     ]
     assert order == sorted(order, reverse=True)
+
+
+def test_quality_rows_are_those_of_their_documents(packaged: Catalog) -> None:
+    """TensorRT-LLM's blog and ModelOpt's benchmark page, MMLU in AWQ: -0.85, -1.07, -1.01, -2.11, -5.66, -1.07 %."""
+    awq = packaged.qualities["awq-int4"]
+    assert sorted(each.change for each in awq.figures) == [-0.0566, -0.0211, -0.0107, -0.0107, -0.0101, -0.0085]
+    assert awq.relative_change == -0.0107
+    assert awq.summary().startswith("-1.1 % median, -5.7 % worst (Llama3.1-8B-Instruct) of 6 measurements of MMLU")
+    # each model card is cited for its own model
+    fp8 = {each.model: each.source.url for each in packaged.qualities["fp8"].figures if "card" in each.source.title}
+    assert fp8["Meta-Llama-3.1-8B-Instruct"] == "https://huggingface.co/neuralmagic/Meta-Llama-3.1-8B-Instruct-FP8"
+    assert len(set(fp8.values())) == len(fp8) == 4
+    w8a16 = packaged.qualities["w8a16"]
+    assert w8a16.relative_change is None
+    assert w8a16.describe().startswith('no figures known; stated: "within 3.2% on each OpenLLM v1 task"')
+    assert packaged.qualities["kv-fp8"].summary() == "no figures known"
 
 
 def test_every_gpu_is_sane(packaged: Catalog) -> None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from llmplan.catalogs import packaged_profiles
+from llmplan.catalogs.calibration_text import calibration_text
 from llmplan.catalogs.calibrations import load_calibrations
 from llmplan.errors import DataError
 from llmplan.perf.calibration import COEFFICIENT_NAMES, Coefficients
+from llmplan.spec.calibration import Calibration, calibration_id
+from llmplan.spec.provenance import Provenance, Source
 
 SHIPPED = load_calibrations((packaged_profiles(),))
 
@@ -51,6 +57,52 @@ def write(folder: Path, **changes: object) -> tuple[Path]:
 def test_an_id_must_name_engine_and_generation(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="expected vllm-any"):
         load_calibrations(write(tmp_path, engine="vllm"))
+
+
+def of_machine(**changes: object) -> Calibration:
+    """What `llmplan calibrate` makes, from a shipped one."""
+    shipped = next(each for each in SHIPPED if each.id == "vllm-hopper")
+    own = Provenance(source=Source(id="calibrate", title="ours"), as_of=date(2026, 11, 1), kind="derived")
+    provenance = {**shipped.provenance, "rows": own, "step_s": own}
+    keyed: dict[str, Any] = {"gpu": "h100-sxm-80gb", "model": "Qwen/Qwen3-8B", "rows": 7, "validity": "concurrency 8"}
+    found = replace(shipped, provenance=provenance, **(keyed | changes))
+    return replace(found, id=calibration_id(found.engine, found.generation, found.gpu, found.model))
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({}, "vllm-h100-sxm-80gb-qwen-qwen3-8b"),
+        ({"model": None}, "vllm-h100-sxm-80gb"),
+    ],
+)
+def test_a_machine_comes_back_as_it_was_written(tmp_path: Path, changes: dict[str, Any], name: str) -> None:
+    written = of_machine(**changes)
+    assert written.id == name
+    target = tmp_path / "calibration" / f"{name}.yaml"
+    target.parent.mkdir()
+    target.write_text(calibration_text(written), encoding="utf-8")
+    (read,) = load_calibrations((tmp_path,))
+    assert (read.gpu, read.model, read.rows) == (written.gpu, written.model, 7)
+    assert (read.validity, read.fitted) == ("concurrency 8", written.fitted)
+    assert read.coefficients == pytest.approx(dict(written.coefficients), rel=1e-5)
+    assert read.bands == written.bands
+    assert read.provenance["step_s"].source.title == "ours"
+    for figure in ("launch_s", "network_latency_s"):
+        kept, origin = read.provenance[figure], written.provenance[figure]
+        assert (kept.source.title, kept.as_of, kept.kind, kept.note) == (
+            origin.source.title, origin.as_of, origin.kind, origin.note,
+        )  # fmt: skip
+
+
+def test_the_id_of_a_machine_names_gpu_and_model(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="expected any-t4-16gb-a-b for this engine and GPU and model"):
+        load_calibrations(write(tmp_path, gpu="t4-16gb", model="A/B"))
+
+
+def test_a_model_needs_its_gpu(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="name it under `gpu`"):
+        load_calibrations(write(tmp_path, model="A/B"))
 
 
 def test_unknown_keys_are_refused(tmp_path: Path) -> None:

@@ -30,6 +30,14 @@ figures: {{memory_gib: 10, memory_bandwidth_gb_per_s: 600}}
 sources:
   sheet: {{title: Data sheet}}
 """
+SPEED = """\
+id: {id}
+as_of: 2026-11-20
+speeds:
+- {{ratio: 0.5, gpu: Box, gpu_id: {gpu}, model: m, engine: e, requests: 1, isl: 1, osl: 1, source: blog}}
+sources:
+  blog: {{title: Blog}}
+"""
 
 
 def put(folder: Path, name: str, text: str) -> Path:
@@ -58,6 +66,9 @@ def test_stale_prices_are_warned_of() -> None:
         (lambda top: put(top, "gpus/box.yaml", GPU.format(id="box", alias="L4-24GB")), "error", "'L4-24GB' also names"),
         (lambda top: put(top, "gpus/box.yaml", GPU.format(id="other", alias="o")), "error", "the file is named 'box'"),
         (lambda top: put(top, "gpus/box.yml", "x"), "warning", "only *.yaml is read"),
+        (lambda top: put(top, "formats/nf4.yaml", "id: nf4\nas_of: 2026-11-20\n"), "error", "measured or stated"),
+        (lambda top: put(top, "formats/kv-fp9.yaml", SPEED.format(id="kv-fp9", gpu="h100")), "error", "'kv-fp9'"),
+        (lambda top: put(top, "formats/nf4.yaml", SPEED.format(id="nf4", gpu="h101")), "error", "'h101'"),
         (lambda top: put(top, "gpu/box.yaml", "x"), "warning", "the folders are gpus"),
         (
             lambda top: put(

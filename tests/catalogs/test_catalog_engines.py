@@ -49,6 +49,7 @@ def test_vllm_scheduler_defaults_by_memory(
         ("tensorrt-llm", "fp8", (L4, H100, B200, RTX5090), (A10, A100, T4)),
         ("tensorrt-llm", "awq-int4", (A10, L4, H100), (B200, RTX5090, T4)),
         ("tensorrt-llm", "nvfp4", (B200, RTX5090), (A10, L4, H100)),
+        ("tensorrt-llm", "mxfp4", (H100, B200), (A10, L4)),
         ("tensorrt-llm", "fp8-block", (H100, B200), (L4, RTX5090)),
         ("tensorrt-llm", "bf16", (A10, A100), (T4, V100)),
         ("sglang", "awq-int4", (A10, H100), (T4,)),

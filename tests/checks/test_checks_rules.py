@@ -156,6 +156,7 @@ CASES: tuple[Case, ...] = (
         says="not in NVIDIA's own tests",
     ),
     Case(rule="GPU-1", severity="warning", bad=R(gpu=OTHER), good=R(), says="no CUDA compute capability"),
+    Case(rule="GPU-1", severity="error", bad=R(engine=TRT, gpu=OTHER), good=R(engine=TRT), says="built on CUDA"),
     Case(
         rule="V-Q4",
         severity="error",
@@ -334,6 +335,13 @@ CASES: tuple[Case, ...] = (
         says="needs -c 524288",
     ),
     Case(
+        rule="L-Q",
+        severity="error",
+        bad=R(engine=replace(LLAMA, weight_formats=sample.engine().weight_formats), weights="gguf-q4_k_m"),
+        good=R(engine=replace(LLAMA, weight_formats=sample.engine().weight_formats), weights="bf16"),
+        says="does not run weights in gguf-q4_k_m",
+    ),
+    Case(
         rule="T-5",
         severity="error",
         bad=R(engine=replace(TRT, weight_formats={}), weights="gguf-q4_k_m"),
@@ -412,4 +420,4 @@ def test_ids_are_those_of_the_rule_table() -> None:
         pytest.skip(f"no table of engine rules at {RULES_FILE} (set LLMPLAN_DATA)")
     with RULES_FILE.open(encoding="utf-8", newline="") as stream:
         table = {row["id"] for row in csv.DictReader(stream)}
-    assert {rule.id for rule in checks.RULES} - table <= {"GPU-1", "L-DCP", "L-TP", "O-1", "model-note"}
+    assert {rule.id for rule in checks.RULES} - table <= {"GPU-1", "L-DCP", "L-Q", "L-TP", "O-1", "model-note"}

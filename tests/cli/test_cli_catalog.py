@@ -59,19 +59,23 @@ def test_show_of_a_format_gives_its_quality_with_sources(capsys: pytest.CaptureF
     out = capsys.readouterr().out
     assert "format awq-int4" in out
     assert "[2] ModelOpt" in out.split("Sources")[1]
+    assert "-5.66 % MMLU of Llama3.1-8B-Instruct" in " ".join(out.split())
+    assert "0.75× on H200 with 8 requests of 2048/128" in " ".join(out.split())
     assert main(["catalog", "show", "awq-int4", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     quality = catalog.qualities["awq-int4"]
     assert found["kind"] == "format"
     assert found["fields"]["median_quality_change"] == quality.relative_change
     assert found["fields"]["worst_quality_change"] == quality.worst_change
-    assert len(found["provenance"]) == len(quality.provenance)
+    cited = {each["url"] for each in found["provenance"].values()}
+    assert cited == {each.source.url for each in (*quality.figures, *quality.speeds)}
 
 
 def test_show_of_a_format_without_figures_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["catalog", "show", "nf4", "--json"]) == 0
     fields = json.loads(capsys.readouterr().out)["fields"]
     assert (fields["median_quality_change"], fields["measurements"]) == (None, 0)
+    assert fields["quality"] == "no figures known"
     assert main(["catalog", "show", "awq-int5"]) == 2
     assert "did you mean awq-int4" in capsys.readouterr().err
 

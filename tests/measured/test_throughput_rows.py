@@ -176,7 +176,7 @@ def test_half_of_the_whole_table_is_near(quantity: str, bound: float) -> None:
     if folder is None:
         pytest.skip("no throughput.csv: set LLMPLAN_DATA to the folder that has it")
     coefficients = {
-        (c.engine, c.generation): {name: c.coefficients[name] for name in fit.COEFFICIENT_NAMES} | {fit.LEGACY: 2.0}
+        (c.engine, c.generation): {name: c.coefficients[name] for name in fit.COEFFICIENT_NAMES}
         for c in load_calibrations(LAYERS)
     }
     cases = [case for case in fit.read_cases(folder) if quantity in case.measured]

@@ -74,10 +74,14 @@ def test_sglang_leaves_a_reserve(
 
 
 def test_sglang_batches_by_size_and_ranks(engines: EngineLibrary) -> None:
+    """Largest batch with CUDA graphs; at least 2048 requests run at once whatever the GPU."""
     sglang = engines["sglang"]
-    assert sglang.scheduler_default(H100, "Hopper").max_num_seqs == 256
-    assert sglang.scheduler_default(H100, "Hopper", 4).max_num_seqs == 512
-    assert sglang.scheduler_default(L4, "Ada", 4).max_num_seqs == 160
+    known = [(H100, "Hopper", 1, 256), (H100, "Hopper", 4, 512), (L4, "Ada", 4, 160)]
+    for memory_bytes, architecture, ranks, captured in known:
+        default = sglang.scheduler_default(memory_bytes, architecture, ranks)
+        assert default.captured_seqs(default.max_num_seqs) == captured
+        assert default.captured_seqs(8) == 8
+        assert default.max_num_seqs == 2048
 
 
 def test_a_fraction_without_a_reserve_is_the_same_everywhere(engines: EngineLibrary) -> None:

@@ -18,7 +18,7 @@ from llmplan.catalogs.prices import load_prices
 from llmplan.catalogs.problem import Problem
 from llmplan.catalogs.workloads import workload_library
 from llmplan.errors import DataError
-from llmplan.spec.formats import WEIGHT_FORMATS
+from llmplan.spec.formats import KV_FORMATS, WEIGHT_FORMATS, cache_key
 from llmplan.spec.price import HourlyOffer, PriceBook, ServerlessOffer, TokenOffer
 
 STALE_AFTER: Final = timedelta(days=45)
@@ -96,9 +96,13 @@ def _shared_aliases(layers: Sequence[Path], folder: str) -> Iterator[Problem]:
 def _references(loaded: Mapping[str, Mapping[str, Any]]) -> Iterator[Problem]:
     """Names that files use of each other."""
     formats = {known.id for known in WEIGHT_FORMATS}
+    measured = formats | {cache_key(known) for known in KV_FORMATS}
     for name in loaded["formats"]:
-        if name not in formats:
+        if name not in measured:
             yield _missing("formats", name, "weight format", name)
+        for row in loaded["formats"][name].speeds:
+            if row.gpu_id is not None and row.gpu_id not in loaded["gpus"]:
+                yield _missing("formats", name, "GPU", row.gpu_id)
     architectures = {gpu.architecture for gpu in loaded["gpus"].values()}
     for name, host in loaded["hosts"].items():
         for architecture in host.gpu_architectures:
@@ -109,9 +113,12 @@ def _references(loaded: Mapping[str, Mapping[str, Any]]) -> Iterator[Problem]:
         for wanted in engine.weight_formats:
             if wanted not in formats:
                 yield _missing("engines", name, "weight format", wanted)
+    calibrated = {ANY, *engines, *(engine.calibration_id for engine in loaded["engines"].values())}
     for name, calibration in loaded["calibration"].items():
-        if calibration.engine not in engines | {ANY}:
+        if calibration.engine not in calibrated:
             yield _missing("calibration", name, "engine", calibration.engine)
+        if calibration.gpu is not None and calibration.gpu not in loaded["gpus"]:
+            yield _missing("calibration", name, "GPU id", calibration.gpu)
 
 
 def _missing(folder: str, name: str, kind: str, wanted: str) -> Problem:

@@ -12,7 +12,7 @@ from pydantic import model_validator
 from llmplan.catalogs.entity_file import EntityFile, Text, complain
 from llmplan.catalogs.library import Library
 from llmplan.catalogs.yaml_file import validate
-from llmplan.spec.calibration import Calibration, ResidualBand
+from llmplan.spec.calibration import Calibration, ResidualBand, calibration_id
 
 QUANTITIES = ("ttft", "tpot", "throughput")
 
@@ -20,7 +20,8 @@ QUANTITIES = ("ttft", "tpot", "throughput")
 class CalibrationFile(EntityFile):
     """Coefficients are figures; so are each quantity's `<quantity>_low_ratio`, `_high_ratio` and `_rows`.
 
-    `rows` counts the measurements that this generation's own coefficients rest on; 0 means inherited.
+    `rows` counts the measurements that this generation's own coefficients rest on; 0 means inherited. A file about
+    one machine (`llmplan calibrate` writes them) names its `gpu`, and its `model` unless there were several.
     """
 
     REQUIRED_FIGURES: ClassVar[tuple[str, ...]] = (
@@ -29,12 +30,19 @@ class CalibrationFile(EntityFile):
 
     engine: Text
     generation: Text
+    gpu: Text | None = None
+    model: Text | None = None
+    validity: Text | None = None
     fitted: date | None = None
 
     @model_validator(mode="after")
     def _id_says_what_it_is_for(self) -> CalibrationFile:
-        if self.id != f"{self.engine}-{self.generation}":
-            raise complain(("id",), f"expected {self.engine}-{self.generation} for this engine and generation")
+        if self.model is not None and self.gpu is None:
+            raise complain(("model",), "a calibration of one model is of one GPU: name it under `gpu`")
+        expected = calibration_id(self.engine, self.generation, self.gpu, self.model)
+        if self.id != expected:
+            about = "GPU and model" if self.model else "GPU" if self.gpu else "generation"
+            raise complain(("id",), f"expected {expected} for this engine and {about}")
         return self
 
 
@@ -58,6 +66,9 @@ def to_calibration(data: dict[str, Any], path: Path) -> Calibration:
         },
         rows=figures.count("rows"),
         fitted=file.fitted,
+        gpu=file.gpu,
+        model=file.model,
+        validity=file.validity,
         provenance=figures.provenance,
     )
 

@@ -210,7 +210,7 @@ def _capability(text: str) -> tuple[int, int]:
 class EngineLibrary(Library[EngineSpec]):
     """Engines by `engine@version`, by `engine@0.33` (the newest that begins so) or by name (the newest stable one)."""
 
-    def find(self, name: str) -> str | None:
+    def _look_for(self, name: str) -> str | None:
         """The case-folded file name that an engine name leads to."""
         engine, _, version = name.casefold().partition("@")
         versions = self._versions(engine)

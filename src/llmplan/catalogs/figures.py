@@ -30,7 +30,7 @@ BASE: Final = frozenset({
     "bytes_per_layer", "bytes_per_gpu", "s_per_layer", "s_per_token", "s_per_step",
     "tokens", "requests_per_s", "tokens_per_s", "requests", "rows", "columns", "passes", "bits",
     "gpus", "cores", "instances_max", "seqs", "measurements",
-    "concurrency", "tenants", "adapters", "rank", "hours_per_day", "peak_to_mean", "cv_interarrival",
+    "concurrency", "tenants", "adapters", "prefixes", "rank", "hours_per_day", "peak_to_mean", "cv_interarrival",
     "share", "fraction", "ratio", "factor", "change", "cv", "efficiency", "exponent",
 })  # fmt: skip
 """suffixes that are base units, counts or pure numbers already"""

@@ -1,4 +1,7 @@
-"""`formats/<weight format>.yaml` -> FormatQuality: what somebody measured of the quality that a format costs."""
+"""`formats/<weight format>.yaml` -> FormatQuality: what somebody measured of the quality that a format costs.
+
+And of the speed that it brings. The file of a KV cache format is called `kv-<id>`.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,12 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from llmplan.catalogs.entity_file import Number, SourcedFile, Strict, Text
+from llmplan.catalogs.entity_file import Number, SourcedFile, Strict, Text, complain
 from llmplan.catalogs.library import Library
 from llmplan.catalogs.yaml_file import Key, validate
-from llmplan.spec.formats import FormatQuality
+from llmplan.spec.formats import FormatQuality, QualityFigure, QualityStatement, SpeedFigure
 from llmplan.spec.provenance import FigureKind, Provenance
 
 
@@ -26,20 +29,57 @@ class Measurement(Strict):
     source: Text
 
 
+class Statement(Strict):
+    """A source's own words on the loss, where it gives no figure: a bound, or a summary."""
+
+    text: Text
+    model: Text
+    source: Text
+
+
+class SpeedRow(Strict):
+    """Throughput in the format over that in 16 bit: one machine, so many requests at once."""
+
+    ratio: Number = Field(gt=0)
+    gpu: Text
+    gpu_id: Text | None = None
+    model: Text
+    engine: Text
+    requests: int = Field(gt=0)
+    isl: int = Field(gt=0)
+    osl: int = Field(gt=0)
+    source: Text
+
+
 class FormatFile(SourcedFile):
-    """Measurements of one weight format. `kind: derived` where another format stands in (see `note`)."""
+    """Measurements of one weight format. `kind: derived` where another format stands in (see `note`).
+
+    A file without measurements leaves the change unknown.
+    """
 
     id: Text
     aliases: list[Text] = Field(default_factory=list)
     kind: FigureKind = "measured"
     as_of: date
     note: Text | None = None
-    measurements: list[Measurement] = Field(min_length=1)
+    measurements: list[Measurement] = Field(default_factory=list)
+    statements: list[Statement] = Field(default_factory=list)
+    speeds: list[SpeedRow] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _says_something(self) -> FormatFile:
+        if not (self.measurements or self.statements or self.speeds):
+            raise complain(("measurements",), "nothing is measured or stated: leave the file out instead")
+        return self
 
     def cited(self) -> Iterator[tuple[tuple[Key, ...], str]]:
-        """The measurements' sources."""
+        """The sources of measurements, statements and speeds."""
         for index, measurement in enumerate(self.measurements):
             yield ("measurements", index, "source"), measurement.source
+        for index, statement in enumerate(self.statements):
+            yield ("statements", index, "source"), statement.source
+        for index, row in enumerate(self.speeds):
+            yield ("speeds", index, "source"), row.source
 
     def dated(self) -> Iterator[tuple[tuple[Key, ...], date]]:
         """Also the day of the summary."""
@@ -48,16 +88,42 @@ class FormatFile(SourcedFile):
 
 
 def to_quality(data: dict[str, Any], path: Path) -> FormatQuality:
-    """Median and worst of the measurements, and every source once."""
+    """Median and worst of the measurements, each of them, what else is stated, and every source once."""
     file = validate(data, FormatFile, path)
     changes = [measurement.change for measurement in file.measurements]
-    used = dict.fromkeys(measurement.source for measurement in file.measurements)
+    kinds: dict[str, FigureKind] = {measurement.source: file.kind for measurement in file.measurements}
+    for statement in file.statements:
+        kinds.setdefault(statement.source, "published")
+    notes = {measurement.source: file.note for measurement in file.measurements}
     return FormatQuality(
-        relative_change=statistics.median(changes),
-        worst_change=min(changes),
+        relative_change=statistics.median(changes) if changes else None,
+        worst_change=min(changes, default=None),
         measurements=len(changes),
         provenance=tuple(
-            Provenance(source=file.source(name), as_of=file.as_of, kind=file.kind, note=file.note) for name in used
+            Provenance(source=file.source(name), as_of=file.as_of, kind=kind, note=notes.get(name))
+            for name, kind in kinds.items()
+        ),
+        figures=tuple(
+            QualityFigure(change=each.change, model=each.model, metric=each.metric, source=file.source(each.source))
+            for each in file.measurements
+        ),
+        statements=tuple(
+            QualityStatement(text=each.text, model=each.model, source=file.source(each.source))
+            for each in file.statements
+        ),
+        speeds=tuple(
+            SpeedFigure(
+                ratio=each.ratio,
+                gpu=each.gpu,
+                gpu_id=each.gpu_id,
+                model=each.model,
+                engine=each.engine,
+                requests=each.requests,
+                input_tokens=each.isl,
+                output_tokens=each.osl,
+                source=file.source(each.source),
+            )
+            for each in file.speeds
         ),
     )
 

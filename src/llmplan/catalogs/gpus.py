@@ -92,10 +92,10 @@ _BREAKS = re.compile(r"[\s_/]+")
 class GpuLibrary(Library[GpuSpec]):
     """GPUs by id or alias. People write the maker's name before it and spaces in it, which says nothing new."""
 
-    def find(self, name: str) -> str | None:
+    def _look_for(self, name: str) -> str | None:
         """The case-folded file name; `NVIDIA H100 80GB` means what `h100-80gb` does."""
-        found = super().find(name)
-        return found if found is not None else super().find(plain_name(name))
+        found = super()._look_for(name)
+        return found if found is not None else super()._look_for(plain_name(name))
 
 
 def plain_name(name: str) -> str:

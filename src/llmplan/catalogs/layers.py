@@ -24,8 +24,7 @@ _TABLES = ("scheduler_defaults", "weight_formats", "kv_formats")
 def default_layers(environ: Mapping[str, str], extra: Path | None = None) -> tuple[Path, ...]:
     """The folders to read, lowest first. A folder that was asked for must exist; the user's own may be absent."""
     layers = [packaged_profiles()]
-    config_home = environ.get("XDG_CONFIG_HOME") or str(Path(environ.get("HOME") or Path.home()) / ".config")
-    own = Path(config_home) / "llmplan" / "profiles"
+    own = user_profiles(environ)
     if own.is_dir():
         layers.append(own)
     stated = (environ.get("LLMPLAN_CATALOG") or "").split(os.pathsep)
@@ -33,6 +32,12 @@ def default_layers(environ: Mapping[str, str], extra: Path | None = None) -> tup
     if extra is not None:
         layers.append(_folder(extra, "--catalog"))
     return tuple(layers)
+
+
+def user_profiles(environ: Mapping[str, str]) -> Path:
+    """The folder of the user's own profiles, whether or not there is one."""
+    config_home = environ.get("XDG_CONFIG_HOME") or str(Path(environ.get("HOME") or Path.home()) / ".config")
+    return Path(config_home) / "llmplan" / "profiles"
 
 
 def _folder(path: Path, origin: str) -> Path:

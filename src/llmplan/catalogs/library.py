@@ -31,7 +31,8 @@ class Library(Mapping[str, T], Generic[T]):
         self._load = load
         self._listed: dict[str, Entry] | None = None
         self._loaded: dict[str, T] = {}
-        self._aliases: dict[str, str] = {}
+        self._found: dict[str, str | None] = {}
+        self._named: tuple[str, ...] | None = None
         self._texts: dict[Path, str] = {}
 
     @property
@@ -52,7 +53,9 @@ class Library(Mapping[str, T], Generic[T]):
     def __getitem__(self, name: str) -> T:
         found = self.find(name)
         if found is None:
-            raise UnknownIdError(self.kind, name, self.names(), listing=f"llmplan catalog list {self.folder}")
+            if self._named is None:
+                self._named = tuple(self.names())
+            raise UnknownIdError(self.kind, name, self._named, listing=f"llmplan catalog list {self.folder}")
         if found not in self._loaded:
             entry = self._entries[found]
             data = self._raw(found)
@@ -74,17 +77,16 @@ class Library(Mapping[str, T], Generic[T]):
         return self._entries[self.find(name) or ""].path
 
     def find(self, name: str) -> str | None:
-        """The case-folded file name that an id or alias leads to."""
+        """The case-folded file name that an id or alias leads to; looked for once."""
+        if name not in self._found:
+            self._found[name] = self._look_for(name)
+        return self._found[name]
+
+    def _look_for(self, name: str) -> str | None:
+        """`find`, without its memory."""
         folded = name.casefold()
         stem = folded.replace("/", "--")
-        if stem in self._entries:
-            return stem
-        if folded not in self._aliases:
-            owner = self._alias_owner(folded)
-            if owner is None:
-                return None
-            self._aliases[folded] = owner
-        return self._aliases[folded]
+        return stem if stem in self._entries else self._alias_owner(folded)
 
     def _alias_owner(self, folded: str) -> str | None:
         """The entry that lists the alias, in the highest layer that has one. Only files that mention it are parsed."""

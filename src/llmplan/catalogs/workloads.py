@@ -18,7 +18,7 @@ from llmplan.spec.workload import Lengths, Slo, Workload
 from llmplan.units import MS_PER_S
 
 _LENGTHS = tuple(f"{side}_{part}tokens" for side in ("input", "output") for part in ("", "p50_", "p90_", "p99_"))
-_COUNTS = ("tenants", "adapters", "lora_rank", "context_tokens")
+_COUNTS = ("tenants", "adapters", "prefixes", "lora_rank", "context_tokens")
 _SHARES = ("idle_share", "prefix_share")
 _PROMISES = ("ttft_p95_ms", "tpot_p95_ms", "e2e_p95_ms")
 _FLAGS = {

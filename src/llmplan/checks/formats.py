@@ -49,6 +49,11 @@ def capability_is_known(replica: Replica) -> Finding | None:
     """The published image and these rules are for CUDA."""
     if replica.gpu.compute_capability is not None:
         return None
+    if replica.engine.id == "tensorrt-llm":
+        return error(
+            f"TensorRT-LLM is built on CUDA and TensorRT: it does not run on {replica.gpu.name}.",
+            "--engine vllm, which has builds for other makers",
+        )
     return warning(
         f"{replica.gpu.name} has no CUDA compute capability: the rules on formats and kernels are not checked.",
         f"take a build of {replica.engine.name} for {replica.gpu.vendor} and test it",
@@ -187,6 +192,10 @@ RULES: tuple[Rule, ...] = (
     Rule(
         id="T-4", engines=("tensorrt-llm",), find=weights_are_accepted,
         source="TensorRT-LLM docs/source/features/quantization.md, Hardware Support Matrix",
+    ),
+    Rule(
+        id="L-Q", engines=("llama-cpp",), find=weights_are_accepted,
+        source="llama.cpp b11434 ggml/include/ggml.h, enum ggml_type: what a GGUF file holds",
     ),
     Rule(
         id="V-Q5", engines=("vllm", "sglang"), find=fp8_is_native,

@@ -70,7 +70,7 @@ def host_layers_are_known(replica: Replica) -> Finding | None:
     offload = replica.offload
     if offload is None or offload.kind == "weights":
         return None
-    if offload.kind == "layers" and not replica.engine.host_layers:
+    if offload.kind in ("layers", "experts") and not replica.engine.host_layers:
         return error(f"{replica.engine.ref} runs no layers on the CPU.", "--engine llama-cpp")
     if offload.kind == "layers" and offload.host_layers > replica.model.layer_count:
         return error(

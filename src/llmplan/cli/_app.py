@@ -12,6 +12,7 @@ import typer
 from llmplan import __version__
 from llmplan.cli import (
     _console,
+    calibrate,
     catalog,
     cost,
     doctor,
@@ -37,6 +38,7 @@ REGISTER: tuple[Callable[[typer.Typer], None], ...] = (
     cost.register,
     finetune.register,
     emit_config.register,
+    calibrate.register,
     catalog.register,
     prices.register,
     doctor.register,

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import math
 import sys
-import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from llmplan.cli import _console
-from llmplan.cli._flags import field_types
-from llmplan.errors import DataError, LlmplanError, UsageError, nearest
+from llmplan.cli._case_lines import LineReader, parse_object
+from llmplan.errors import DataError, LlmplanError, UsageError
 
 CasesOption = Annotated[
     Path | None,
@@ -27,7 +25,17 @@ CasesOption = Annotated[
         "Flags given beside it are defaults of every line.",
     ),
 ]
-Answer = Callable[[str, dict[str, Any]], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One line's answer. `more` is the JSON text of an object whose keys follow: what many answers have in common."""
+
+    record: dict[str, Any]
+    more: str = ""
+
+
+Answer = Callable[[str, dict[str, Any]], Reply]
 
 
 def run(path: Path, answer: Answer, *, model: str | None, groups: Mapping[str, Any]) -> int:
@@ -36,93 +44,34 @@ def run(path: Path, answer: Answer, *, model: str | None, groups: Mapping[str, A
     with _opened(path) as lines:
         for number, line in enumerate(lines, start=1):
             if line.strip():
-                _console.print_json_line(_answered(line, number, reader, answer))
+                reply = _answered(line, number, reader, answer)
+                _console.print_json_line(reply.record, reply.more)
     return 0
 
 
-def _answered(line: str, number: int, reader: LineReader, answer: Answer) -> dict[str, Any]:
+def _answered(line: str, number: int, reader: LineReader, answer: Answer) -> Reply:
     case_id: Any = number
     try:
-        case_id = id_of(line, number)
-        data = parse_object(line)
-        data.pop("id", None)
-        name, flags = reader.read(data)
-        return {"id": case_id, "ok": True, **answer(name, flags)}
+        data, odd = parse_object(line)
+        case_id = _id(data.pop("id", None), number)
+        if odd is not None:
+            raise DataError(f"not JSON: {odd} is not a JSON number")
+        found = answer(*reader.read(data))
+        return Reply({"id": case_id, "ok": True, **found.record}, found.more)
     except LlmplanError as error:
-        failure = {"code": error.code, "message": error.message, "hints": list(error.hints)}
-        return {"id": case_id, "ok": False, "error": failure}
+        return _failed(case_id, error.code, error.message, error.hints)
     except Exception as error:
-        failure = {"code": "internal", "message": f"{type(error).__name__}: {error}", "hints": []}
-        return {"id": case_id, "ok": False, "error": failure}
+        return _failed(case_id, "internal", f"{type(error).__name__}: {error}")
 
 
-def id_of(line: str, number: int) -> Any:
-    """The id that a line gives, even where another of its values cannot be used; else its number."""
-    try:
-        data = json.loads(line)
-    except ValueError:
-        return number
-    found = data.get("id", number) if isinstance(data, dict) else number
-    return number if isinstance(found, float) and not math.isfinite(found) else found
+def _id(stated: Any, number: int) -> Any:
+    """What the line calls itself, if that is a text or a number; else its number."""
+    named = isinstance(stated, str) or (isinstance(stated, int | float) and not isinstance(stated, bool))
+    return stated if named and not (isinstance(stated, float) and not math.isfinite(stated)) else number
 
 
-def parse_object(line: str) -> dict[str, Any]:
-    """One JSON object; NaN and Infinity, which Python would read, are refused."""
-    try:
-        data = json.loads(line, parse_constant=_no_constant)
-    except ValueError as error:
-        raise DataError(f"not JSON: {error}") from None
-    if not isinstance(data, dict):
-        raise DataError(f"a case is a JSON object, not {type(data).__name__}")
-    return data
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a JSON number")
-
-
-class LineReader:
-    """Turns a line's keys into flag groups, with the same parsers that the command line uses."""
-
-    def __init__(self, model: str | None, groups: Mapping[str, Any]) -> None:
-        self._model = model
-        self._groups = dict(groups)
-        self._owner = {field.name: name for name, group in groups.items() for field in dataclasses.fields(group)}
-        self._types = {
-            field: described for group in groups.values() for field, described in field_types(type(group)).items()
-        }
-
-    def read(self, data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-        """The model's name and the flag groups of one line."""
-        model = data.pop("model", None) or self._model
-        if not isinstance(model, str):
-            raise UsageError("a case needs a model", hints=['"model": "meta-llama/Llama-3.1-8B-Instruct"'])
-        changes: dict[str, dict[str, Any]] = {}
-        for key, value in data.items():
-            if key not in self._owner:
-                near = nearest(key, [*self._owner, "id", "model"])
-                raise UsageError(f"unknown key {key!r}", hints=[f"did you mean {', '.join(near)}?"] if near else [])
-            if value is not None:
-                changes.setdefault(self._owner[key], {})[key] = self._value(key, value)
-        return model, {
-            name: dataclasses.replace(group, **changes[name]) if name in changes else group
-            for name, group in self._groups.items()
-        }
-
-    def _value(self, key: str, value: Any) -> Any:
-        plain, option = self._types[key]
-        wanted = {each for each in (typing.get_args(plain) or (plain,)) if each is not type(None)}
-        if wanted == {bool}:
-            if not isinstance(value, bool):
-                raise UsageError(f"{key} must be true or false, not {value!r}")
-            return value
-        if wanted == {str}:
-            if not isinstance(value, str):
-                raise UsageError(f"{key} must be a text, not {value!r}")
-            return value
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise UsageError(f"{key} must be a number, not {value!r}")
-        return option.parser(value)
+def _failed(case_id: Any, code: str, message: str, hints: Iterable[str] = ()) -> Reply:
+    return Reply({"id": case_id, "ok": False, "error": {"code": code, "message": message, "hints": list(hints)}})
 
 
 @contextmanager
@@ -131,7 +80,7 @@ def _opened(path: Path) -> Iterator[Iterator[str]]:
         yield iter(sys.stdin)
         return
     try:
-        file = path.open(encoding="utf-8", errors="replace")
+        file = path.open(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
     with file:

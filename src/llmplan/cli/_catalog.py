@@ -107,8 +107,12 @@ def model_path(text: str) -> Path | None:
     """The file or folder that is meant, or None if the text is an id."""
     if not text.strip():
         raise UsageError("which model? the name is empty", hints=["llmplan catalog list models"])
-    path = Path(text).expanduser()
-    if path.is_dir():
+    try:
+        path = Path(text).expanduser()
+        is_folder = path.is_dir()
+    except (OSError, RuntimeError) as error:  # a name too long for any file; no such user's home
+        raise UsageError(f"no such file: {text[:MAX_NAME]}", hints=["llmplan catalog list models"]) from error
+    if is_folder:
         if (path / "config.json").is_file() or _holds_checkpoint(path):
             return path
         if text.count("/") == 1 and not text.startswith((".", "/", "~")):

@@ -58,9 +58,23 @@ def print_json(record: Mapping[str, Any]) -> None:
     print(json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False))
 
 
-def print_json_line(record: Mapping[str, Any]) -> None:
-    """One JSON object on one line."""
-    sys.stdout.write(json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(", ", ": ")) + "\n")
+def json_text(record: Mapping[str, Any]) -> str:
+    """One JSON object as one line of text; escaped where it holds what no encoding has (half of a surrogate pair)."""
+    text = _ENCODER.encode(record)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(record, allow_nan=False)
+    return text
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+
+
+def print_json_line(record: Mapping[str, Any], more: str = "") -> None:
+    """One JSON object on one line; `more` is the text of another one, whose keys follow."""
+    text = json_text(record)
+    sys.stdout.write((f"{text[:-1]}, {more[1:]}" if more else text) + "\n")
 
 
 def print_markdown(document: Document) -> None:

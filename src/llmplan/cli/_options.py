@@ -172,6 +172,38 @@ class ReplicaFlags:
         float | None,
         amount("--kv-cache-memory-gib", "A known KV pool per GPU, instead of the estimated one.", above=0, at_most=1e6),
     ] = None
+    host_layers: Annotated[int | None, count("--host-layers", "Layers that the CPU computes (llama.cpp).")] = None
+    experts_on_cpu: Annotated[
+        int | None,
+        count("--experts-on-cpu", "First layers whose routed experts the CPU computes (llama.cpp --n-cpu-moe)."),
+    ] = None
+    cpu_offload_gb: Annotated[
+        float | None,
+        amount(
+            "--cpu-offload-gb", "GiB of each GPU's weights that cross PCIe every step (vLLM).", above=0, at_most=1e6
+        ),
+    ] = None
+    adapters: Annotated[int | None, count("--adapters", "LoRA adapters to serve.", at_most=1_000_000)] = None
+    lora_rank: Annotated[int | None, count("--lora-rank", "Rank of the adapters (default: 16).", at_most=4096)] = None
+    speculative_tokens: Annotated[
+        int | None,
+        count("--speculative-tokens", "Tokens drafted in each step; never assumed.", at_least=0, at_most=64),
+    ] = None
+    acceptance_rate: Annotated[
+        float | None,
+        amount(
+            "--acceptance-rate", "Chance that a drafted token is accepted if those before it were.", at_least=0,
+            at_most=1, metavar="A",
+        ),
+    ] = None  # fmt: skip
+    draft_model: Annotated[
+        str | None,
+        typer.Option(
+            "--draft-model", metavar="MODEL|mtp|eagle|ngram",
+            help="What drafts: a model, the model's own MTP layers (default where it has them), an EAGLE layer, a "
+            "look-up.",
+        ),
+    ] = None  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,3 +227,18 @@ class LoadFlags:
         float,
         amount("--prefix-share", "Share of the input that the prefix cache already holds.", at_least=0, at_most=1),
     ] = 0.0
+    prefixes: Annotated[
+        int | None,
+        count(
+            "--prefixes",
+            "Different prefixes, each held once (default: 1); 0: each request has its own.",
+            at_least=0,
+            at_most=1_000_000,
+        ),
+    ] = None
+    disaggregate: Annotated[
+        str | None,
+        typer.Option(
+            "--disaggregate", metavar="P:D", help="P replicas that only prefill and D that only decode; speed of all."
+        ),
+    ] = None

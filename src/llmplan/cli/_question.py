@@ -129,6 +129,7 @@ def overlaid(base: Workload, flags: TrafficFlags) -> Workload:
         "output_tokens": None if flags.osl is None else Lengths.fixed(float(flags.osl)),
         "context_tokens": flags.context_tokens,
         "prefix_share": flags.prefix_share,
+        "prefixes": flags.prefixes,
         "peak_to_mean": flags.peak_to_mean,
         "cv_interarrival": flags.burstiness,
         "idle_share": flags.idle_share,

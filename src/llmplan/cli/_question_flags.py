@@ -65,6 +65,15 @@ class TrafficFlags:
         float | None,
         amount("--prefix-share", "Share of the input that requests have in common.", at_least=0, at_most=1),
     ] = None
+    prefixes: Annotated[
+        int | None,
+        count(
+            "--prefixes",
+            "Different prefixes, each held once (default: one a tenant); 0: each request has its own.",
+            at_least=0,
+            at_most=1_000_000,
+        ),
+    ] = None
     peak_to_mean: Annotated[
         float | None, amount("--peak-to-mean", "Busiest hour over the mean.", at_least=1, at_most=1000)
     ] = None

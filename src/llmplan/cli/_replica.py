@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NoReturn
 
@@ -34,9 +34,17 @@ class Built:
     """of the files: a 32-bit checkpoint is loaded in 16"""
 
 
-def build(model: ModelSpec, flags: ReplicaFlags, catalog: Catalog, request_tokens: int | None) -> Built:
-    """A replica from flags and catalogue. What is not said is the engine's own default for this GPU, and is noted."""
+def build(
+    model: ModelSpec,
+    flags: ReplicaFlags,
+    catalog: Catalog,
+    request_tokens: int | None,
+    find: Callable[[str], ModelSpec] | None = None,
+) -> Built:
+    """A replica from flags and catalogue. What is not said is the engine's own default for this GPU, and is noted;
+    `find` looks up a drafting model."""
     from llmplan import memory
+    from llmplan.cli._extras import offload_of, speculation_of, tenancy_of
     from llmplan.plan.deployment import Replica
     from llmplan.plan.hosts import host_for
 
@@ -49,7 +57,8 @@ def build(model: ModelSpec, flags: ReplicaFlags, catalog: Catalog, request_token
     settings = settings_for(model, flags, gpu, engine, request_tokens)
     replica = Replica(
         model=model, gpu=gpu, host=host, engine=engine, parallel=parallelism(flags), weights=weights, kv=kv,
-        settings=settings,
+        settings=settings, offload=offload_of(flags, model), tenancy=tenancy_of(flags),
+        speculation=speculation_of(flags, model, find or catalog.models.__getitem__),
     )  # fmt: skip
     assumed = assumptions(flags, replica)
     if engine.ref not in catalog.engines:
@@ -230,6 +239,7 @@ def load_of(flags: LoadFlags) -> Load:
         input_tokens=Lengths.fixed(float(flags.isl or 0)),
         output_tokens=Lengths.fixed(float(flags.osl or 0)),
         prefix_share=flags.prefix_share,
+        prefixes=None if flags.prefixes == 0 else flags.prefixes or 1,
     )
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from llmplan.report.listings import Listing
     from llmplan.spec.catalog import Catalog
 
-KINDS = ("gpus", "hosts", "engines", "models", "workloads", "providers", "regions", "formats")
+KINDS = ("gpus", "hosts", "engines", "models", "workloads", "providers", "regions", "formats", "calibrations")
 SHOWN_KINDS = ("gpus", "hosts", "engines", "models", "workloads")
 
 
@@ -79,6 +79,7 @@ def _listing(kind: str, catalog: Catalog) -> Listing:
         "providers": lambda: view.providers(catalog.prices.providers.values(), _offers(catalog)),
         "regions": lambda: view.regions(_sellers(catalog)),
         "formats": lambda: view.formats(WEIGHT_FORMATS, catalog.qualities),
+        "calibrations": lambda: view.calibrations(catalog.calibrations),
     }
     return makers[kind]()
 

@@ -154,8 +154,8 @@ def failed_pool(replica: Replica, outcome: MemoryBudget | Rejection) -> KvPool |
 def run_cases(path: Path, model: str | None, defaults: ReplicaFlags, bench: Workbench) -> int:
     """Answer each line of a file."""
 
-    def answer(name: str, flags: dict[str, Any]) -> dict[str, Any]:
+    def answer(name: str, flags: dict[str, Any]) -> _cases.Reply:
         built = bench.build(name, flags["replica"], None)
-        return record(built, bench.budget(built.replica), bench)
+        return _cases.Reply(record(built, bench.budget(built.replica), bench))
 
     return _cases.run(path, answer, model=model, groups={"replica": defaults})

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from llmplan.cli import _cases, _console
+from llmplan.cli import _cases, _console, _formats
 from llmplan.cli._catalog import open_catalog
 from llmplan.cli._flags import takes_flags
+from llmplan.cli._formats import CompareFlags
 from llmplan.cli._options import MODEL_HELP, LoadFlags, ModelCatalogFlags, OutputFlags, ReplicaFlags
 from llmplan.errors import UsageError
 
 if TYPE_CHECKING:
     from llmplan.cli._replica import Built
     from llmplan.cli._workbench import Workbench
+    from llmplan.plan.disaggregation import PoolState
     from llmplan.plan.load import Load
     from llmplan.plan.outcome import Estimate, MemoryBudget
     from llmplan.report.blocks import Document
@@ -37,24 +39,28 @@ def predict(
     replica: ReplicaFlags,
     load: LoadFlags,
     cases: _cases.CasesOption = None,
+    compare: CompareFlags,
     catalog: ModelCatalogFlags,
     output: OutputFlags,
 ) -> int:
     """Speed of one replica under a load: TTFT, TPOT, throughput, what limits them, and how sure that is.
 
+    With --compare-weights or --compare-kv-cache, number formats side by side.
     Exits 3 when the replica does not fit its GPUs, or when the engine refuses such a launch.
     """
-    from llmplan.cli._replica import demand_startable
     from llmplan.cli._workbench import Workbench
 
+    if compare.any and cases is not None:
+        raise UsageError("--compare-weights and --compare-kv-cache try many replicas of their own: leave --cases out")
     bench = Workbench(open_catalog(catalog))
     if cases is not None:
         return run_cases(cases, model, replica, load, bench)
     if model is None:
         raise UsageError("which model? MODEL is missing", hints=["llmplan catalog list models"])
+    if compare.any:
+        return _formats.answer(model, replica, load, compare, bench, output)
     found = answer(model, replica, load, bench)
     _console.answer(output.chosen, record=lambda: record(found, bench), document=lambda: document(found, bench, output))
-    demand_startable(found.built, bench.checks(found.built.replica), bench.catalog)
     return 0
 
 
@@ -66,21 +72,31 @@ class Answer:
     load: Load
     budget: MemoryBudget
     estimate: Estimate
+    pools: PoolState | None = None
 
 
 def answer(model: str, flags: ReplicaFlags, load: LoadFlags, bench: Workbench) -> Answer:
-    """The prediction for one replica; raises where it does not fit."""
+    """The prediction for one replica; raises where its engine would not start it, or where it does not fit: there is
+    no speed of what does not run."""
     from llmplan import perf
-    from llmplan.cli._replica import load_of, refuse, request_tokens
+    from llmplan.cli._extras import pools_of
+    from llmplan.cli._replica import demand_startable, load_of, refuse, request_tokens
+    from llmplan.plan.disaggregation import Pools
     from llmplan.plan.outcome import Rejection
 
     asked = load_of(load)
     built = bench.build(model, flags, request_tokens(load))
+    demand_startable(built, bench.checks(built.replica), bench.catalog)
     budget = bench.budget(built.replica)
     if isinstance(budget, Rejection):
         refuse(budget)
-    estimate = perf.estimate(built.replica, budget, asked, bench.calibration(built.replica))
-    return Answer(built=built, load=asked, budget=budget, estimate=estimate)
+    if load.disaggregate is None:
+        estimate = bench.estimate(built.replica, budget, asked)
+        return Answer(built=built, load=asked, budget=budget, estimate=estimate)
+    prefill, decode = pools_of(load.disaggregate)
+    pools, calibration = Pools(prefill=prefill, decode=decode), bench.calibration(built.replica)
+    estimate, state = perf.estimate_disaggregated(built.replica, budget, asked, calibration, pools)
+    return Answer(built=built, load=asked, budget=budget, estimate=estimate, pools=state)
 
 
 def record(found: Answer, bench: Workbench) -> dict[str, Any]:
@@ -88,7 +104,8 @@ def record(found: Answer, bench: Workbench) -> dict[str, Any]:
     from llmplan.report import json
 
     replica = found.built.replica
-    return json.predict(replica, found.estimate, found.budget, bench.checks(replica), found.built.assumed)
+    checks = bench.checks(replica)
+    return json.predict(replica, found.estimate, found.budget, checks, found.built.assumed, found.pools)
 
 
 def document(found: Answer, bench: Workbench, output: OutputFlags) -> Document:
@@ -98,7 +115,9 @@ def document(found: Answer, bench: Workbench, output: OutputFlags) -> Document:
     replica, assumed = found.built.replica, found.built.assumed
     estimate = explained(found, bench) if output.explain else found.estimate
     checks = bench.checks(replica)
-    return view.document(replica, found.load, estimate, found.budget, checks, assumed, explain=output.explain)
+    return view.document(
+        replica, found.load, estimate, found.budget, checks, assumed, pools=found.pools, explain=output.explain
+    )
 
 
 def explained(found: Answer, bench: Workbench) -> Estimate:
@@ -114,8 +133,20 @@ def explained(found: Answer, bench: Workbench) -> Estimate:
 
 def run_cases(path: Path, model: str | None, replica: ReplicaFlags, load: LoadFlags, bench: Workbench) -> int:
     """Answer each line of a file."""
+    from llmplan.report import json
 
-    def one(name: str, flags: dict[str, Any]) -> dict[str, Any]:
-        return record(answer(name, flags["replica"], flags["load"], bench), bench)
+    texts: dict[int, tuple[Built, str]] = {}
+
+    def setting(found: Answer) -> str:
+        """What all lines about one replica have in common, as JSON."""
+        built = found.built
+        if id(built) not in texts:
+            record = json.setting(built.replica, found.budget, bench.checks(built.replica), built.assumed)
+            texts[id(built)] = (built, _console.json_text(record))
+        return texts[id(built)][1]
+
+    def one(name: str, flags: dict[str, Any]) -> _cases.Reply:
+        found = answer(name, flags["replica"], flags["load"], bench)
+        return _cases.Reply(json.predicted(found.built.replica, found.estimate, found.pools), setting(found))
 
     return _cases.run(path, one, model=model, groups={"replica": replica, "load": load})

@@ -14,7 +14,7 @@ PORT = 8080
 IMAGE = "ghcr.io/ggml-org/llama.cpp:server-cuda-b11434"
 KV_TYPES: Mapping[str, str] = {"fp16": "f16", "bf16": "bf16", "gguf-q8_0": "q8_0", "gguf-q4_0": "q4_0"}
 OPTIONS: tuple[str, ...] = (
-    "-m", "-a", "--host", "--port", "-ngl", "-sm", "-c", "-np", "-b", "-fa", "-ctk", "-ctv", "--fit",
+    "-m", "-a", "--host", "--port", "-ngl", "--n-cpu-moe", "-sm", "-c", "-np", "-b", "-fa", "-ctk", "-ctv", "--fit",
     "--no-cache-prompt", "--metrics",
 )  # fmt: skip
 """Every option that may be written."""
@@ -62,6 +62,7 @@ def arguments(replica: Replica, file: Word) -> tuple[tuple[Word, ...], ...]:
         ("--host", "0.0.0.0"),
         ("--port", str(PORT)),
         ("-ngl", _gpu_layers(replica)),
+        *_expert_layers(replica),
         *split,
         ("-c", str(_context(replica))),
         ("-np", str(settings.max_num_seqs)),
@@ -75,10 +76,18 @@ def arguments(replica: Replica, file: Word) -> tuple[tuple[Word, ...], ...]:
     )
 
 
+def _expert_layers(replica: Replica) -> tuple[tuple[Word, ...], ...]:
+    """The first layers whose experts stay on the CPU."""
+    offload = replica.offload
+    if offload is None or offload.kind != "experts":
+        return ()
+    return (("--n-cpu-moe", str(offload.host_layers)),)
+
+
 def _gpu_layers(replica: Replica) -> str:
     """llama.cpp counts the output matrix as one layer more, the first to go to the GPU, where the plan has it too."""
     offload = replica.offload
-    if offload is None:
+    if offload is None or offload.kind == "experts":
         return "all"
     if offload.kind != "layers":
         raise UsageError(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from llmplan.memory import sources
 from llmplan.memory.adapters import adapters_bytes, slot_rank
 from llmplan.memory.capacity import contiguous_bytes, cut_pool, layout_of
+from llmplan.memory.drafts import draft_cache_share, draft_weight_bytes
 from llmplan.memory.offload import Placement, host_share_bytes, place_weights
 from llmplan.memory.pool import Pool, is_unified, pool_of, slack_of, visible_bytes
 from llmplan.memory.rejections import host_too_small, no_room_for_one_request, pool_too_large, weights_do_not_fit
@@ -31,14 +32,15 @@ class Account:
     replica: Replica
     placement: Placement
     adapters_bytes: float
+    draft_bytes: float
     runtime: RuntimeMemory
     pool: Pool
     layout: CacheLayout
 
     @property
     def fixed_bytes(self) -> float:
-        """Weights and adapters."""
-        return self.placement.gpu_weight_bytes + self.adapters_bytes
+        """Weights, adapters and what drafts tokens."""
+        return self.placement.gpu_weight_bytes + self.adapters_bytes + self.draft_bytes
 
     @property
     def spent_bytes(self) -> float:
@@ -83,13 +85,14 @@ def _account(replica: Replica) -> Account:
     )
     runtime = runtime_memory(replica.model, setting)
     placement = place_weights(replica, share)
-    adapters = adapters_bytes(replica)
-    fixed = placement.gpu_weight_bytes + adapters
+    adapters, draft = adapters_bytes(replica), draft_weight_bytes(replica)
+    fixed = placement.gpu_weight_bytes + adapters + draft
     slack = slack_of(replica.gpu, fixed, quantized=replica.weights.is_quantized)
     return Account(
         replica=replica,
         placement=placement,
         adapters_bytes=adapters,
+        draft_bytes=draft,
         runtime=runtime,
         pool=pool_of(engine.kv_pool_rule, visible_bytes(replica.gpu), settings.memory_fraction, fixed, runtime, slack),
         layout=layout_of(replica),
@@ -105,7 +108,7 @@ def _paged(account: Account) -> MemoryBudget | Rejection:
         return weights_do_not_fit(replica, account.fixed_bytes, account.spent_bytes, limit, _ledger(account, 0.0))
     if known is not None and account.fixed_bytes + known > limit:
         return pool_too_large(replica, account.fixed_bytes, float(known), limit, _ledger(account, float(known)))
-    cut = cut_pool(replica, account.layout, available)
+    cut = cut_pool(replica, account.layout, available * draft_cache_share(replica, account.layout))
     if cut.usable_blocks < cut.per_request or cut.room.state_slots < 1:
         ledger = _ledger(account, max(0.0, available))
         return no_room_for_one_request(replica, account.layout, cut.room.in_flight_tokens, available, ledger)
@@ -167,7 +170,7 @@ def _ledger(account: Account, pool_bytes: float) -> Ledger:
     replica, runtime = account.replica, account.runtime
     gguf = replica.weights.family == "gguf"
     explicit = replica.engine.kv_pool_rule == "explicit_context"
-    lines = (
+    lines: tuple[Line, ...] = (
         Line(
             name="weights", amount=account.placement.gpu_weight_bytes, unit=UNIT, formula=_weights_formula(account),
             provenance=sources.GGUF if gguf else sources.CUT,
@@ -193,6 +196,12 @@ def _ledger(account: Account, pool_bytes: float) -> Ledger:
             provenance=sources.POOL[replica.engine.kv_pool_rule],
         ),
     )  # fmt: skip
+    if replica.speculation and account.draft_bytes:
+        drafting = Line(
+            name="drafting weights", amount=account.draft_bytes, unit=UNIT, formula=replica.speculation.label,
+            provenance=sources.CUT,
+        )  # fmt: skip
+        lines = (lines[0], drafting, *lines[1:])
     return Ledger(unit=UNIT, lines=lines)
 
 
@@ -202,6 +211,8 @@ def _weights_formula(account: Account) -> str:
     text = f"{replica.weights.id}: {whole} over {replica.parallel.describe()}"
     if placement.host_layers:
         text += f", {replica.model.layer_count - placement.host_layers} of {replica.model.layer_count} layers"
+    elif replica.offload and replica.offload.kind == "experts":
+        text += f", less the experts of the first {replica.offload.host_layers} layers in host memory"
     elif replica.offload and replica.offload.kind == "weights":
         text += f", less {format_bytes(replica.offload.host_weight_bytes)} in host memory"
     return text

@@ -9,8 +9,9 @@ from typing import Final
 from llmplan.memory.adapters import host_adapters_bytes
 from llmplan.memory.kv_cache import contiguous_cache_bytes
 from llmplan.memory.runtime import micro_batch_tokens
-from llmplan.memory.shards import RankWeights
+from llmplan.memory.shards import RankWeights, expert_bytes
 from llmplan.plan.deployment import Replica
+from llmplan.plan.expert_layers import expert_share_on_host
 from llmplan.units import GIB
 
 HOST_RESERVE_BYTES: Final = 4 * GIB
@@ -30,7 +31,8 @@ def place_weights(replica: Replica, share: RankWeights) -> Placement:
     """Split one replica's weights between its GPUs and its host.
 
     replica: its offload; share: one rank's weights.
-    `layers`: that many average layers and their cache on the host. `weights`: that many bytes of each GPU's.
+    `layers`: that many average layers and their cache on the host. `experts`: the routed experts of that many, no
+    cache. `weights`: that many bytes of each GPU's.
     `kv`: the host pool is on top. An engine that splits layers keeps the token embedding on the host, too.
     Valid for vLLM 0.33 and llama.cpp. Reference: vLLM `--cpu-offload-gb`, llama.cpp `--n-gpu-layers`.
     """
@@ -43,6 +45,12 @@ def place_weights(replica: Replica, share: RankWeights) -> Placement:
         host += share.embedding_bytes
     if host_layers:
         host += host_layers * share.layer_bytes + host_cache_bytes(replica, host_layers)
+    elif offload and offload.kind == "experts":
+        moved = expert_share_on_host(replica.model, offload.host_layers) * expert_bytes(
+            replica.model, replica.weights, replica.parallel
+        )
+        resident -= moved
+        host += moved * replica.parallel.gpus
     elif offload and offload.kind == "weights":
         moved = min(float(offload.host_weight_bytes), resident)
         resident -= moved

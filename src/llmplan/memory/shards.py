@@ -158,6 +158,21 @@ def rank_weights(
     )
 
 
+@remembered
+def expert_bytes(model: ModelSpec, weights: WeightFormat, parallel: Parallelism) -> float:
+    """Bytes of the routed experts on one rank, all layers of a stage, as they are loaded.
+
+    model, weights: what is loaded; parallel: how it is cut. Sum of the expert tensors' parts / stages.
+    Valid as `rank_weights`. Reference: llama.cpp build 11434 `--n-cpu-moe`, which names the same tensors.
+    """
+    total = 0.0
+    for place in places(model):
+        if place.group is not None and place.tensor.role is TensorRole.EXPERT:
+            part = _padded(place, rank_part(place, model, parallel, 1), model, weights)
+            total += place.layers * tensor_bytes(place, part, model, weights)
+    return total / parallel.pp
+
+
 def weights_on_rank(
     model: ModelSpec, weight_format: WeightFormat, parallel: Parallelism, engine: EngineSpec
 ) -> RankWeights:

@@ -2,7 +2,17 @@
 
 from llmplan.perf.calibration import select_calibration
 from llmplan.perf.capacity import Capacity, capacity
+from llmplan.perf.disaggregation import estimate_disaggregated
 from llmplan.perf.estimate import estimate
 from llmplan.perf.explain import explain_step
+from llmplan.perf.rates import computes_natively
 
-__all__ = ["Capacity", "capacity", "estimate", "explain_step", "select_calibration"]
+__all__ = [
+    "Capacity",
+    "capacity",
+    "computes_natively",
+    "estimate",
+    "estimate_disaggregated",
+    "explain_step",
+    "select_calibration",
+]

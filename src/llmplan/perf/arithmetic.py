@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from llmplan.perf.calibration import Coefficients
 from llmplan.perf.links import Link, link_between
-from llmplan.perf.offload import Placement
+from llmplan.perf.offload import HANDOVER_S, HostWork, Placement
 from llmplan.perf.rates import Rates
-from llmplan.perf.step import ADAPTER_LAUNCH_FACTOR, COLLECTIVES_PER_LAYER, started_kernels
+from llmplan.perf.step_terms import ADAPTER_LAUNCH_FACTOR, ADAPTER_PASSES, COLLECTIVES_PER_LAYER, started_kernels
 from llmplan.perf.work import ExpertWork, Work, adapter_slot_rank, exchanged_bytes_per_token
 from llmplan.plan.deployment import Parallelism, Replica
 from llmplan.units import GB, KIB, MS_PER_S
@@ -39,9 +39,15 @@ class Scene:
         return max(min(self.batch, 1.0), self.batch / (self.parallel.dp * self.parallel.pp))
 
     @property
+    def tokens(self) -> float:
+        """Tokens that they are: one for each, and the drafted ones."""
+        drafted = self.replica.speculation.tokens if self.replica.speculation else 0
+        return self.decodes * (1 + drafted)
+
+    @property
     def routed(self) -> float:
         """Tokens that the experts see in one pass: those of all data-parallel groups."""
-        return self.decodes * self.parallel.dp
+        return self.tokens * self.parallel.dp
 
     @property
     def stages(self) -> str:
@@ -73,12 +79,12 @@ def formulas(scene: Scene) -> dict[str, str]:
         "kv": _cache(scene),
         "attention_math": _attention_math(scene),
         "fixed": _fixed(scene),
-        "sequences": f"{scene.decodes:.4g} sequences x {scene.coefficients.sequence_s * US_PER_S:.4g} us{scene.stages}",
+        "sequences": f"{scene.tokens:.4g} sequences x {scene.coefficients.sequence_s * US_PER_S:.4g} us{scene.stages}",
         "streamed": _streamed(scene),
     }
     if scene.work.experts:
         found |= {"experts": _experts(scene), "expert_math": _expert_math(scene)}
-    if scene.place.gpu_share < 1.0:
+    if scene.place.gpu_share * scene.place.expert_gpu_share < 1.0:
         found["host"] = _host(scene)
     return found | _messages(scene)
 
@@ -90,17 +96,19 @@ def _weights(scene: Scene) -> str:
         return f"{read:.4g} GB / {rate}{scene.stages}"
     count = min(float(tenancy.adapters), scene.decodes)
     each = scene.work.adapter_bytes_per_rank_unit * adapter_slot_rank(scene.replica) / GB
-    return f"({read:.4g} GB + {count:.4g} adapters x {each:.4g} GB) / {rate}{scene.stages}"
+    moved = ADAPTER_PASSES * scene.work.adapter_bytes_per_rank_unit / KIB
+    adapters = f"{count:.4g} adapters x {each:.4g} GB + {scene.tokens:.4g} tokens x {moved:.4g} KiB"
+    return f"({read:.4g} GB + {adapters}) / {rate}{scene.stages}"
 
 
 def _weight_math(scene: Scene) -> str:
     weights, rates = scene.work.dense_weights * scene.place.gpu_share, scene.rates
     read_s = scene.work.dense_bytes * scene.place.gpu_share * scene.kept / rates.dense_bytes_per_s
-    return _beyond(scene, _math(weights, scene.decodes, rates.dense_flop_per_s), read_s) + scene.stages
+    return _beyond(scene, _math(weights, scene.tokens, rates.dense_flop_per_s), read_s) + scene.stages
 
 
 def _experts(scene: Scene) -> str:
-    share = scene.place.gpu_share * scene.kept
+    share = scene.place.gpu_share * scene.place.expert_gpu_share * scene.kept
     parts = [
         f"{each.resident_bytes * share / GB:.4g} GB x {_touched(scene, each):.2%} of {each.experts} experts touched"
         for each in scene.work.experts
@@ -109,7 +117,7 @@ def _experts(scene: Scene) -> str:
 
 
 def _expert_math(scene: Scene) -> str:
-    parts, share, rates = [], scene.place.gpu_share, scene.rates
+    parts, share, rates = [], scene.place.gpu_share * scene.place.expert_gpu_share, scene.rates
     for each in scene.work.experts:
         touched, how = _touched(scene, each), scene.coefficients
         read = each.resident_bytes * share * scene.kept * touched
@@ -128,7 +136,7 @@ def _touched(scene: Scene, work: ExpertWork) -> float:
 
 def _activations(scene: Scene) -> str:
     passes = scene.coefficients.activation_passes * scene.place.gpu_share
-    each = f"{scene.decodes:.4g} x {scene.work.layers} x {passes:.4g} x "
+    each = f"{scene.tokens:.4g} x {scene.work.layers} x {passes:.4g} x "
     return (
         f"{each}{scene.work.hidden_bytes_per_token / KIB:.4g} KiB / {_rate(scene.rates.head_bytes_per_s)}{scene.stages}"
     )
@@ -137,7 +145,7 @@ def _activations(scene: Scene) -> str:
 def _head(scene: Scene) -> str:
     work, rates = scene.work, scene.rates
     read = f"{work.head_bytes * scene.kept / GB:.4g} GB / {_rate(rates.head_bytes_per_s)}"
-    math = _math(work.head_weights, scene.decodes, rates.head_flop_per_s)
+    math = _math(work.head_weights, scene.tokens, rates.head_flop_per_s)
     return f"{read} overlapped with {math} (exponent {_power(scene)}){scene.stages}"
 
 
@@ -155,9 +163,7 @@ def _attention_math(scene: Scene) -> str:
     for each in scene.work.attention:
         seen = min(scene.context, each.window_tokens)
         flop = each.decode_flop_per_context_token * share
-        math = (
-            f"{scene.decodes:.4g} x {seen:.0f} tokens x {flop / 1e6:.4g} MFLOP / {_flops(rates.attention_flop_per_s)}"
-        )
+        math = f"{scene.tokens:.4g} x {seen:.0f} tokens x {flop / 1e6:.4g} MFLOP / {_flops(rates.attention_flop_per_s)}"
         read = scene.decodes * seen * each.cache_bytes_per_context_token * share
         parts.append(_beyond(scene, math, read / rates.kv_bytes_per_s) + scene.stages)
     return "; ".join(parts)
@@ -169,39 +175,41 @@ def _messages(scene: Scene) -> dict[str, str]:
     hidden = work.hidden_bytes_per_token
     if parallel.tp > 1:
         link = scene.link(parallel.tp)
-        each = f"{_hops(link)} + {scene.decodes:.4g} x {hidden / KIB:.4g} KiB / {_rate(1 / link.allreduce_s_per_byte)}"
+        each = f"{_hops(link)} + {scene.tokens:.4g} x {hidden / KIB:.4g} KiB / {_rate(1 / link.allreduce_s_per_byte)}"
         count = f"{COLLECTIVES_PER_LAYER} x {work.layers} all-reduces"
         found["collectives"] = f"{count} over {parallel.tp} GPUs x ({each}){scene.stages}"
     if parallel.dp > 1 and work.experts:
         link = scene.link(parallel.tp * parallel.dp)
         sent = f"{exchanged_bytes_per_token(work, parallel) / KIB:.4g} KiB"
         hops = f"{work.expert_layers:.4g} layers x {_hops(link)}"
-        each = f"{hops} + {scene.decodes:.4g} x {sent} / {_rate(link.bytes_per_s)}"
+        each = f"{hops} + {scene.tokens:.4g} x {sent} / {_rate(link.bytes_per_s)}"
         found["all_to_all"] = f"{COLLECTIVES_PER_LAYER} ways x ({each}){scene.stages}"
     if parallel.pp > 1:
         link = scene.link(parallel.tp * parallel.pp)
-        sent = f"{scene.decodes:.4g} x {hidden / parallel.tp / KIB:.4g} KiB / {_rate(link.bytes_per_s)}"
+        sent = f"{scene.tokens:.4g} x {hidden / parallel.tp / KIB:.4g} KiB / {_rate(link.bytes_per_s)}"
         found["pipeline_send"] = f"{parallel.pp} hand-overs x ({link.hop_s * US_PER_S:.4g} us + {sent})"
     return found
 
 
 def _host(scene: Scene) -> str:
-    """The host streams its weights once per token, or the GPU copies them; then it reads its layers' cache."""
-    work, place, tokens = scene.work, scene.place, scene.decodes
-    off = 1.0 - place.gpu_share
-    read = off * (work.dense_bytes + sum(e.resident_bytes * e.coverage(tokens) for e in work.experts))
-    chosen = sum(e.resident_weights * e.chosen / e.experts / scene.rates.expert_flop_per_s for e in work.experts)
-    gpu_s = 2.0 * off * tokens * (work.dense_weights / scene.rates.dense_flop_per_s + chosen)
-    once_s, copied_s = read / place.host_read_bytes_per_s, read / place.stream_bytes_per_s + gpu_s
+    """The host reads what is touched and computes every token, or the GPU copies it; then its layers' cache is read."""
+    work, place, tokens = scene.work, scene.place, scene.tokens
+    held = HostWork.of(work, scene.rates, place)
+    read, math = held.read_bytes(tokens), tokens * held.flop_per_token
+    once_s, gpu_s = read / place.host_read_bytes_per_s, held.gpu_s_per_token * tokens
+    computed_s = math / place.host_flop_per_s
     host = _rate(place.host_read_bytes_per_s)
-    if once_s * tokens <= copied_s or once_s >= copied_s:
-        times = tokens if tokens > 1.0 and once_s * tokens <= copied_s else 1.0
-        weights = f"{read / GB:.4g} GB in host memory / {host} x {times:.4g} tokens"
-    else:
-        weights = f"{read / GB:.4g} GB / {_rate(place.stream_bytes_per_s)} + {gpu_s * MS_PER_S:.4g} ms of math"
-    cache = off * work.cache_bytes_per_context_token / KIB
-    held = f"{tokens:.4g} x {scene.context:.0f} tokens x {cache:.4g} KiB / {host}"
-    return f"({weights} + {held}){scene.stages}"
+    text = f"{read / GB:.4g} GB in host memory / {host}"
+    if read / place.stream_bytes_per_s + gpu_s < max(once_s, computed_s):
+        text = f"{read / GB:.4g} GB / {_rate(place.stream_bytes_per_s)} + {gpu_s * MS_PER_S:.4g} ms of math"
+    elif computed_s > once_s:
+        text = f"{math / 1e9:.4g} GFLOP on the CPU / {_flops(place.host_flop_per_s)}"
+    if place.handovers:
+        text += f" + {place.handovers} layers x {HANDOVER_S * US_PER_S:.4g} us"
+    cache = (1.0 - place.gpu_share) * work.cache_bytes_per_context_token / KIB
+    if cache:
+        text += f" + {scene.decodes:.4g} x {scene.context:.0f} tokens x {cache:.4g} KiB / {host}"
+    return f"({text}){scene.stages}"
 
 
 def _streamed(scene: Scene) -> str:

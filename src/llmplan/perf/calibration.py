@@ -14,6 +14,8 @@ ANY = "any"
 EXTRAPOLATION_WIDENING = 1.5
 """Exponent on a band's ratios where the coefficients were fitted on other hardware or another engine."""
 
+AGAIN = "llmplan calibrate RESULT... --force, with the results that it came from: an older version wrote it"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coefficients:
@@ -80,21 +82,29 @@ class Coefficients:
         try:
             return cls(**{name: given[name] for name in COEFFICIENT_NAMES})
         except KeyError as error:
-            raise DataError(f"calibration {calibration.id} lacks the coefficient {error.args[0]!r}") from None
+            again = [] if calibration.gpu is None else [AGAIN]
+            message = f"calibration {calibration.id} lacks the coefficient {error.args[0]!r}"
+            raise DataError(message, hints=again) from None
 
 
 COEFFICIENT_NAMES: tuple[str, ...] = tuple(field.name for field in fields(Coefficients))
 
 
-def select_calibration(calibrations: Iterable[Calibration], engine: EngineSpec, gpu: GpuSpec) -> Calibration:
+def select_calibration(
+    calibrations: Iterable[Calibration], engine: EngineSpec, gpu: GpuSpec, model: str | None = None
+) -> Calibration:
     """The calibration of this engine on this GPU generation, else the nearest one, marked as extrapolated.
 
-    Order: engine and generation, engine on any GPU (then the same of current versions, where this one is calibrated
-    apart), any engine on this generation, anything. All but the first
+    Order: engine, GPU and model; engine and GPU; engine and generation; engine on any GPU (then the same of current
+    versions, where this one is calibrated apart); any engine on this generation; anything. All but the first three
     come back with `rows` 0 and with wider bands.
     """
-    by_key = {(c.engine, c.generation): c for c in calibrations}
-    generation, name = generation_of(gpu), engine.calibration_id
+    calibrations, name = tuple(calibrations), engine.calibration_id
+    measured = _of_machine(calibrations, name, gpu.id, model)
+    if measured is not None:
+        return measured
+    by_key = {(c.engine, c.generation): c for c in calibrations if c.gpu is None}
+    generation = generation_of(gpu)
     exact = by_key.get((name, generation))
     if exact is not None:
         return exact if exact.rows > 0 else _wider(exact)
@@ -105,6 +115,12 @@ def select_calibration(calibrations: Iterable[Calibration], engine: EngineSpec, 
         f"no calibration for {engine.id} on {gpu.architecture}, not even a general one",
         hints=["llmplan catalog list calibrations"],
     )
+
+
+def _of_machine(calibrations: Iterable[Calibration], engine: str, gpu: str, model: str | None) -> Calibration | None:
+    """What was fitted on this GPU under this engine: of the model if there is one, else of all models."""
+    by_model = {c.model and c.model.casefold(): c for c in calibrations if (c.engine, c.gpu) == (engine, gpu)}
+    return by_model.get(model and model.casefold(), by_model.get(None))
 
 
 def generation_of(gpu: GpuSpec) -> str:

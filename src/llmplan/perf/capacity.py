@@ -94,7 +94,7 @@ def _broken(prepared: Prepared, load: Load, slo: Slo, rate: float) -> tuple[str,
     if slo.ttft_p95_s is not None and ttft_s > slo.ttft_p95_s:
         return "ttft", ttft_s, slo.ttft_p95_s
     if slo.e2e_p95_s is not None:
-        e2e_s = ttft_s + (load.output_tokens.at_p95 - 1.0) * steady.tpot_s
+        e2e_s = ttft_s + (load.output_tokens.at_p95 - 1.0) * steady.tpot_s / engine.model.tokens_per_step
         if e2e_s > slo.e2e_p95_s:
             return "e2e", e2e_s, slo.e2e_p95_s
     return None

@@ -11,9 +11,10 @@ from llmplan.perf.calibration import Coefficients, widened
 from llmplan.perf.floor import Floor, not_above, not_below
 from llmplan.perf.mixing import is_unmeasured
 from llmplan.perf.percentiles import tpot_p95_s, ttft_p95_s
+from llmplan.perf.speculative import SpeculativeModel, speculative_engine
 from llmplan.perf.steady_state import Engine, Shape, Steady
 from llmplan.perf.step import StepModel
-from llmplan.perf.work import work_of
+from llmplan.perf.work import Work, work_of
 from llmplan.plan.deployment import Replica
 from llmplan.plan.ledger import Ledger, Line
 from llmplan.plan.load import Load
@@ -24,6 +25,7 @@ from llmplan.spec.workload import Lengths
 
 SPREAD_PER_LOG_P90 = 1.2815515655446004
 """standard normal quantile of 0.9: what turns log(p90 / p50) into a log-normal's sigma"""
+DRAFT_LINE = "drafting passes"
 
 STEP_LINES: dict[str, str] = {
     "weights": "weight reads",
@@ -54,8 +56,13 @@ class Prepared:
     calibration: Calibration
 
 
-def prepare(replica: Replica, memory: MemoryBudget, load: Load, calibration: Calibration) -> Prepared:
-    """Fold replica, cache capacity and calibration into an engine, and find what it completes when it is full."""
+def prepare(
+    replica: Replica, memory: MemoryBudget, load: Load, calibration: Calibration, work: Work | None = None
+) -> Prepared:
+    """Fold replica, cache capacity and calibration into an engine, and find what it completes when it is full.
+
+    `work` is the replica's, for a caller that asks often.
+    """
     if load.input_tokens.mean <= 0 or load.output_tokens.mean <= 0:
         raise UsageError(
             f"a request needs input and output tokens, not {load.input_tokens.mean:g} and {load.output_tokens.mean:g}"
@@ -63,19 +70,35 @@ def prepare(replica: Replica, memory: MemoryBudget, load: Load, calibration: Cal
     if load.kind != "saturation" and not (load.value >= 0 and math.isfinite(load.value)):
         raise UsageError(f"a load of {load.value:g} makes no sense for {load.kind}")
     held = float(memory.capacity_tokens)
-    work = work_of(replica.model, replica.weights, replica.kv, replica.parallel)
-    if any(is_unmeasured(mixer) for mixer in replica.model.mixers()):
-        calibration = widened(calibration)  # no measured row has one
+    work = work or work_of(replica.model, replica.weights, replica.kv, replica.parallel)
+    if calibration.model is None and any(is_unmeasured(mixer) for mixer in replica.model.mixers()):
+        calibration = widened(calibration)  # no shipped measurement has one
     shape = shape_of(load)
     spilled = _spilled_tokens(replica, memory) / shape.resident_tokens
-    engine = Engine(
-        StepModel(replica, Coefficients.of(calibration), held, work=work),
-        shape,
-        max_num_seqs=replica.settings.max_num_seqs,
-        kv_slots=memory.room.requests(shape.resident_tokens) + spilled,
-    )
+    kv_slots = memory.room.requests(shape.resident_tokens, *_shared(replica, load, shape)) + spilled
+    engine = _engine(replica, Coefficients.of(calibration), held, work, shape, kv_slots)
     full = engine.closed(engine.slots)
     return Prepared(engine=engine, full=full, floor=Floor.of(replica, held, work), calibration=calibration)
+
+
+def _engine(
+    replica: Replica, coefficients: Coefficients, held_tokens: float, work: Work, shape: Shape, kv_slots: float
+) -> Engine:
+    """The replica's steps behind its slots; drafts are made only where the replica asks for them."""
+    seqs, speculation = replica.settings.max_num_seqs, replica.speculation
+    if speculation is None:
+        model = StepModel(replica, coefficients, held_tokens, work=work)
+        return Engine(model, shape, max_num_seqs=seqs, kv_slots=kv_slots)
+    drafted = SpeculativeModel(replica, speculation, coefficients, held_tokens, work=work)
+    return speculative_engine(drafted, shape, max_num_seqs=seqs, kv_slots=kv_slots)
+
+
+def _shared(replica: Replica, load: Load, shape: Shape) -> tuple[float, int | None]:
+    """Prompt tokens whose blocks requests share, and how many different ones there are: none where every slot owns
+    its cells, or where blocks are not looked for again."""
+    if not replica.settings.prefix_caching or replica.engine.kv_pool_rule == "explicit_context":
+        return 0.0, None
+    return shape.cached, load.prefixes
 
 
 def estimate(replica: Replica, memory: MemoryBudget, load: Load, calibration: Calibration) -> Estimate:
@@ -92,10 +115,10 @@ def estimate(replica: Replica, memory: MemoryBudget, load: Load, calibration: Ca
 def estimate_prepared(prepared: Prepared, load: Load) -> Estimate:
     """`estimate` for a replica that is ready; `load` must have the shape it was prepared for."""
     engine, full = prepared.engine, prepared.full
-    steady, saturated = _steady(prepared, load)
+    steady, saturated = steady_state(prepared, load)
     slot_load = load.value / full.requests_per_s if load.kind == "rate" else 1.0
     overrun = load.kind == "rate" and saturated
-    return _with_bands(
+    return estimate_of(
         prepared,
         load,
         steady,
@@ -135,7 +158,7 @@ def cv2_of(lengths: Lengths) -> float:
     return min(math.expm1(sigma * sigma), 25.0)
 
 
-def _steady(prepared: Prepared, load: Load) -> tuple[Steady, bool]:
+def steady_state(prepared: Prepared, load: Load) -> tuple[Steady, bool]:
     """The state under the load, and whether more is asked than the replica completes."""
     engine, full = prepared.engine, prepared.full
     match load.kind:
@@ -152,7 +175,7 @@ def _steady(prepared: Prepared, load: Load) -> tuple[Steady, bool]:
             return engine.open(load.value, full), False
 
 
-def _with_bands(
+def estimate_of(
     prepared: Prepared,
     load: Load,
     steady: Steady,
@@ -163,10 +186,13 @@ def _with_bands(
     tpot_p95: float,
     exact_rate: float | None,
 ) -> Estimate:
+    """The answer at a state: bands on its means, and one step as a ledger; p95 values are given [s]."""
     engine, full, bands = prepared.engine, prepared.full, prepared.calibration.bands
     shape, floor = engine.shape, prepared.floor
+    steady_tpot_s = steady.tpot_s / engine.model.tokens_per_step
     ttft = not_below(_band(ttft_s, bands, "ttft"), floor.ttft_s(shape.prompt, shape.cached))
-    tpot = not_below(_band(steady.tpot_s, bands, "tpot"), floor.tpot_s(steady.batch, engine.context))
+    least_s = floor.tpot_s(steady.batch, engine.context) / engine.model.tokens_per_step
+    tpot = not_below(_band(steady_tpot_s, bands, "tpot"), least_s)
     steps = max(load.output_tokens.mean - 1.0, 0.0)
     e2e = Band(low=ttft.low + steps * tpot.low, mid=ttft.mid + steps * tpot.mid, high=ttft.high + steps * tpot.high)
     requests = Band.exact(exact_rate) if exact_rate is not None else _band(steady.requests_per_s, bands, "throughput")
@@ -195,15 +221,22 @@ def _with_bands(
 
 
 def step_ledger(engine: Engine, steady: Steady) -> Ledger:
-    """One decode step at the operating point by cause, with other requests' prefill as its own line; sums to TPOT."""
-    batch = max(1.0, steady.batch)
-    terms = engine.model.terms(batch, engine.context)
+    """One decode step at the operating point by cause, with other requests' prefill as its own line; sums to TPOT.
+
+    Where tokens are drafted, a step's terms over the tokens that it yields.
+    """
+    batch, model = max(1.0, steady.batch), engine.model
+    terms, each = model.terms(batch, engine.context), model.tokens_per_step
+    scene = f"batch {batch:.4g}, context {engine.context:.4g}"
+    scene += f", over {each:.4g} tokens" if each > 1.0 else ""
     lines = [
-        Line(name=label, amount=amount, unit="s", formula=f"batch {batch:.4g}, context {engine.context:.4g}")
+        Line(name=label, amount=amount / each, unit="s", formula=scene)
         for field, label in STEP_LINES.items()
         if (amount := getattr(terms, field)) > 0.0
     ]
-    interference = steady.tpot_s - math.fsum(line.amount or 0.0 for line in lines)
+    drafts_s = model.drafts_s(batch, engine.context) / each if isinstance(model, SpeculativeModel) else 0.0
+    lines += [Line(name=DRAFT_LINE, amount=drafts_s, unit="s", formula=scene)] if drafts_s else []
+    interference = steady.tpot_s / each - math.fsum(line.amount or 0.0 for line in lines)
     if interference > 1e-9:
         lines.append(Line(name="prefill of other requests", amount=interference, unit="s", formula="TPOT - step"))
     return Ledger(unit="s", lines=tuple(lines))

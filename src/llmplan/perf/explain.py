@@ -21,17 +21,21 @@ from llmplan.spec.provenance import Provenance
 USED: dict[str, tuple[str, ...]] = {
     "weights": ("memory_efficiency",),
     "weight_math": ("matrix_16bit_efficiency", "matrix_8bit_efficiency", "roofline_exponent"),
-    "experts": ("expert_memory_efficiency",),
-    "expert_math": ("expert_matrix_efficiency", "roofline_exponent"),
+    "experts": ("expert_memory_efficiency", "routing_exponent"),
+    "expert_math": (
+        "expert_matrix_efficiency", "expert_half_width_columns", "expert_tile_rows", "routing_exponent",
+        "roofline_exponent",
+    ),
     "head": ("memory_efficiency", "matrix_16bit_efficiency"),
+    "activations": ("activation_passes", "memory_efficiency"),
     "kv": ("kv_memory_efficiency",),
     "attention_math": ("attention_efficiency",),
     "collectives": ("allreduce_fast_efficiency", "allreduce_pcie_efficiency"),
-    "fixed": ("step_s", "launch_s"),
+    "fixed": ("step_s", "launch_s", "expert_layer_s", "legacy_host_factor"),
     "sequences": ("sequence_s",),
     "host": ("host_memory_efficiency",),
     "streamed": ("pcie_efficiency",),
-}
+}  # fmt: skip
 """The coefficients behind each line, for its sources."""
 
 
@@ -49,13 +53,18 @@ def explain_step(
         batch=max(1.0, found.batch_size),
         context=shape_of(load).resident_tokens,
     )
-    texts = {STEP_LINES[field]: text for field, text in formulas(scene).items()}
+    texts = {STEP_LINES[field]: text + _per_token(replica) for field, text in formulas(scene).items()}
     fields = {label: field for field, label in STEP_LINES.items()}
     lines = tuple(
         _explained(line, texts.get(line.name, line.formula), _sources(fields.get(line.name), replica, calibration))
         for line in found.step_ledger.lines
     )
     return Ledger(unit=found.step_ledger.unit, lines=lines)
+
+
+def _per_token(replica: Replica) -> str:
+    """A step with drafts is shared by the tokens that it yields."""
+    return f", over {replica.speculation.tokens_per_step:.4g} tokens" if replica.speculation else ""
 
 
 def _explained(line: Line, formula: str, sources: tuple[Provenance, ...]) -> Line:

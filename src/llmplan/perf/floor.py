@@ -45,6 +45,7 @@ class Floor:
     def of(cls, replica: Replica, capacity_tokens: float, work: Work) -> Floor:
         """The floor of one replica; `capacity_tokens` as for its step model."""
         gain = INTEGER_KERNEL_GAIN if replica.weights.family == "gguf" else 1.0
+        replica = replace(replica, speculation=None)
         return cls(model=StepModel(replica, replace(IDEAL, matrix_16bit_efficiency=gain), capacity_tokens, work=work))
 
     def tpot_s(self, batch: float, context: float) -> float:
@@ -52,8 +53,8 @@ class Floor:
 
         batch [sequences] that decode together, context [tokens] of each.
         (dense weights + experts of one token + head + cache of the batch) / memory bandwidth, or the matrix products'
-        FLOP / peak where that is longer. Valid without speculative decoding, whatever the routing. Reference:
-        Williams et al. 2009 (CACM 52(4)).
+        FLOP / peak where that is longer. Valid for a step, whatever the routing; a step that checks drafts takes
+        no less. Reference: Williams et al. 2009 (CACM 52(4)).
         """
         many, one = self.model.terms(max(batch, 1.0), context), self.model.terms(1.0, context)
         shared = many.weights + many.weight_math + many.head + many.kv + many.host + many.streamed

@@ -58,11 +58,13 @@ def tpot_p95_s(engine: Engine, steady: Steady, load: Load) -> float:
 
     engine, steady: the replica and its state [s]; load: the kind of arrivals.
     The batch and the number of prompts that interrupt an answer are Poisson under open arrivals: each is taken
-    at mean + 1.645 sqrt(mean). A closed loop keeps its batch; only the interruptions vary.
+    at mean + 1.645 sqrt(mean). A closed loop keeps its batch; only the interruptions vary, and one
+    user has none.
     Valid for answers of more than a few tokens. Reference: Poisson's normal limit.
     """
-    if load.kind == "burst":
-        return steady.tpot_s
+    each = engine.model.tokens_per_step
+    if load.kind == "burst" or (load.kind == "concurrency" and load.value <= 1.0):
+        return steady.tpot_s / each
     batch = max(1.0, steady.batch)
     if load.kind == "rate":
         batch = min(max(engine.slots, batch), 1.0 + steady.batch + P95_NORMAL * math.sqrt(steady.batch))
@@ -72,4 +74,4 @@ def tpot_p95_s(engine: Engine, steady: Steady, load: Load) -> float:
         interruptions = min(interruptions, steady.batch)
     late = interruptions + P95_NORMAL * math.sqrt(interruptions)
     pace = engine.model.pace(batch, engine.context, engine.shape.prompt, engine.shape.cached)
-    return max(pace.step_s(late / steps), steady.tpot_s)
+    return max(pace.step_s(late / steps), steady.tpot_s) / each

@@ -66,8 +66,13 @@ def rates_of(replica: Replica, coefficients: Coefficients) -> Rates:
 
 
 def expansion(weights: WeightFormat, coefficients: Coefficients) -> float:
-    """How many times as long 16-bit products take when their weights have to be expanded first: 1 + (f - 1) for 8-bit
-    weights, three times the surplus for 4-bit ones, which are unpacked and scaled by group."""
+    """How many times as long 16-bit products take when their weights have to be expanded first.
+
+    weights: their bits [bits]; coefficients: `dequantization_factor` f [-], that of 8-bit weights.
+    1 + (f - 1) (16 / bits - 1): three times the surplus for 4-bit weights, which are unpacked and scaled by group.
+    Valid for weights of 16 bits or fewer. Reference: Frantar et al. 2024 (Marlin, arXiv 2408.11743), which hides
+    most of it; the factor is fitted.
+    """
     return 1.0 + (coefficients.dequantization_factor - 1.0) * (16.0 / min(weights.bits, 16.0) - 1.0)
 
 

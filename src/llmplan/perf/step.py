@@ -7,76 +7,39 @@ costs a handful of multiplications, so that a planner can ask thousands of times
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from llmplan.perf.calibration import Coefficients
 from llmplan.perf.links import link_between
-from llmplan.perf.offload import host_step_s, placement_of
+from llmplan.perf.offload import HostWork, host_step_s, placement_of
 from llmplan.perf.pace import Pace
-from llmplan.perf.rates import computes_natively, rates_of
+from llmplan.perf.rates import rates_of
 from llmplan.perf.roofline import overlapped_s, visible_pairs
-from llmplan.perf.work import ExpertWork, Work, adapter_slot_rank, exchanged_bytes_per_token, work_of
+from llmplan.perf.step_terms import (
+    ADAPTER_LAUNCH_FACTOR,
+    ADAPTER_PASSES,
+    COLLECTIVES_PER_LAYER,
+    StepTerms,
+    expert_flop_per_row,
+    started_kernels,
+)
+from llmplan.perf.work import Work, adapter_slot_rank, exchanged_bytes_per_token, work_of
 from llmplan.plan.deployment import Replica
 
-COLLECTIVES_PER_LAYER = 2
-"""one all-reduce after attention, one after the feed-forward"""
-FUSED_EXPERT_LAUNCHES = 3.0
-"""of the routed ones: sorting, activation and weighted sum run inside the grouped products of Blackwell's FP4 kernels
-(FlashInfer trtllm_fp4_block_scale_moe, which vLLM, SGLang and TensorRT-LLM share)"""
 HOST_OVERLAP = 4.0
 """exponent that rounds the corner between a GPU that waits for its host and a host that is ahead of its GPU"""
-ADAPTER_LAUNCH_FACTOR = 1.0
-"""LoRA's shrink and expand kernels are about as many again as a layer has (assumed)"""
-
-
-@dataclass(frozen=True, slots=True)
-class StepTerms:
-    """One pass through one pipeline stage, by cause [s]; in the order in which a ledger lists them."""
-
-    weights: float
-    weight_math: float
-    experts: float
-    expert_math: float
-    head: float
-    activations: float
-    kv: float
-    attention_math: float
-    collectives: float
-    all_to_all: float
-    pipeline_send: float
-    host: float
-    streamed: float
-    fixed: float
-    sequences: float
-
-
-def started_kernels(replica: Replica, work: Work) -> float:
-    """Kernels of one pass of one stage: with those that quantize, where the weights' arithmetic is used, and without
-    those that 4-bit arithmetic has fused into its grouped products."""
-    weights = replica.weights
-    if not computes_natively(replica) or weights.family == "float":
-        return work.launches
-    fused = FUSED_EXPERT_LAUNCHES * work.expert_layers if weights.compute == "fp4" else 0.0
-    return work.launches + work.quantizing_launches - fused
-
-
-def expert_flop_per_row(work: ExpertWork, coefficients: Coefficients) -> float:
-    """What one row through all resident experts costs, in FLOP at the rate of wide experts: a narrow slice of an expert
-    fills tiles badly, so that its FLOP count 1 + half width / width times."""
-    return 2.0 * work.resident_weights * (1.0 + coefficients.expert_half_width_columns / work.width)
 
 
 class StepModel:
     """Step times of one replica. Batches and tokens are the whole replica's; contexts are tokens per sequence."""
 
     __slots__ = (
-        "_a2a_fixed_s", "_a2a_token_s", "_activation_s", "_adapter_read_s", "_adapters", "_attention", "_bunching_share",
-        "_chunk_tokens",
-        "_collective_fixed_s", "_collective_token_s", "_dense_flop_s", "_dense_read_s", "_experts", "_fixed_s",
-        "_groups", "_head_flop_s", "_head_read_s", "_host_bytes", "_host_experts", "_host_flop_s",
-        "_host_kv_bytes",
-        "_lockstep_share", "_placement", "_power", "_prefill_fixed_s", "_request_s", "_routing_exponent", "_send_fixed_s",
+        "_a2a_fixed_s", "_a2a_token_s", "_activation_s", "_adapter_read_s", "_adapter_token_s", "_adapters",
+        "_attention", "_bunching_share", "_chunk_tokens", "_collective_fixed_s", "_collective_token_s",
+        "_dense_flop_s", "_dense_read_s", "_experts", "_fixed_s", "_groups", "_head_flop_s", "_head_read_s", "_host",
+        "_host_kv_bytes", "_lockstep_share", "_placement", "_power", "_prefill_host_s", "_request_s",
+        "_routing_exponent", "_send_fixed_s",
         "_send_token_s", "_sequence_s", "_shared_experts", "_spill_s", "_stages", "_streamed_s",
+        "_width",
     )  # fmt: skip
 
     def __init__(
@@ -89,7 +52,8 @@ class StepModel:
         self._power = coefficients.roofline_exponent
         self._stages, self._groups = parallel.pp, parallel.dp
         self._shared_experts = parallel.dp
-        self._chunk_tokens = float(max(1, replica.settings.max_num_batched_tokens))
+        self._width = 1.0 + (replica.speculation.tokens if replica.speculation else 0)
+        self._chunk_tokens = float(max(1, replica.pass_tokens))
         host = coefficients.legacy_host_factor if replica.engine.legacy_host else 1.0
         self._request_s = host * coefficients.request_s
         self._set_matrices(replica, work, coefficients)
@@ -101,30 +65,33 @@ class StepModel:
         self._routing_exponent = coefficients.routing_exponent
         self._sequence_s = host * coefficients.sequence_s
         prompts_s = coefficients.prefill_launch_s * kernels + coefficients.prefill_expert_layer_s * work.expert_layers
-        self._prefill_fixed_s = host * prompts_s
+        self._prefill_host_s = host * prompts_s
         self._lockstep_share = coefficients.lockstep_share
         self._bunching_share = coefficients.bunching_share
 
     def _set_matrices(self, replica: Replica, work: Work, coefficients: Coefficients) -> None:
         rates, place = rates_of(replica, coefficients), self._placement
         on_gpu, off_gpu = place.gpu_share, 1.0 - place.gpu_share
+        experts_on_gpu = place.expert_gpu_share * on_gpu
         streamed = min(place.streamed_bytes, work.resident_bytes)
         kept = 1.0 - streamed / work.resident_bytes
         tenancy = replica.tenancy
         self._adapters = float(tenancy.adapters) if tenancy is not None else 0.0
         adapter_bytes = work.adapter_bytes_per_rank_unit * adapter_slot_rank(replica)
+        moved_bytes = ADAPTER_PASSES * work.adapter_bytes_per_rank_unit if self._adapters else 0.0
+        self._adapter_token_s = moved_bytes / rates.dense_bytes_per_s
         self._adapter_read_s = adapter_bytes / rates.dense_bytes_per_s
         self._dense_read_s = work.dense_bytes * on_gpu * kept / rates.dense_bytes_per_s
         self._dense_flop_s = 2.0 * work.dense_weights * on_gpu / rates.dense_flop_per_s
         self._experts = tuple(
             (
                 e.coverage,
-                e.resident_bytes * on_gpu * kept / rates.expert_bytes_per_s,
+                e.resident_bytes * experts_on_gpu * kept / rates.expert_bytes_per_s,
                 flop * e.chosen / e.experts / rates.expert_flop_per_s,
                 flop * coefficients.expert_tile_rows / rates.expert_flop_per_s,
             )
             for e in work.experts
-            for flop in (expert_flop_per_row(e, coefficients) * on_gpu,)
+            for flop in (expert_flop_per_row(e, coefficients) * experts_on_gpu,)
         )
         passes = work.layers * coefficients.activation_passes * on_gpu
         self._activation_s = passes * work.hidden_bytes_per_token / rates.head_bytes_per_s
@@ -140,12 +107,7 @@ class StepModel:
             for a in work.attention
         )
         cache_bytes = work.cache_bytes_per_context_token
-        self._host_flop_s = 2.0 * work.dense_weights * off_gpu / rates.dense_flop_per_s
-        self._host_flop_s += off_gpu * sum(
-            2.0 * e.resident_weights * e.chosen / e.experts / rates.expert_flop_per_s for e in work.experts
-        )
-        self._host_bytes = work.dense_bytes * off_gpu
-        self._host_experts = tuple((e.coverage, e.resident_bytes * off_gpu) for e in work.experts)
+        self._host = HostWork.of(work, rates, place)
         self._host_kv_bytes = cache_bytes * off_gpu
         self._streamed_s = streamed / place.stream_bytes_per_s
         self._spill_s = cache_bytes / place.stream_bytes_per_s
@@ -194,6 +156,11 @@ class StepModel:
         """Share of a closed loop's other requests whose prompts join the running batch in the same step [-]."""
         return self._bunching_share
 
+    @property
+    def tokens_per_step(self) -> float:
+        """Tokens that a step yields for each running sequence; more than one where some are drafted."""
+        return 1.0
+
     def decode_s(self, batch: float, context: float) -> float:
         """Time in which each of `batch` sequences with `context` tokens gets one more token [s].
 
@@ -236,7 +203,7 @@ class StepModel:
 
     def _room(self, batch: float) -> float:
         """Prompt tokens that a step has room for beside `batch` decodes; prompts are never starved altogether."""
-        return max(1.0, self._chunk_tokens - batch / self._groups, 0.1 * self._chunk_tokens)
+        return max(1.0, self._chunk_tokens - batch * self._width / self._groups, 0.1 * self._chunk_tokens)
 
     def terms(self, batch: float, context: float) -> StepTerms:
         """The decode step taken apart, summed over the pipeline's stages."""
@@ -245,14 +212,15 @@ class StepModel:
     def _stage_s(self, batch: float, context: float, chunk: float, prompt: float, cached: float) -> float:
         """One pass of one stage [s]; with prompts, the host starts kernels one by one while the GPU works."""
         gpu_s = sum(self._terms(batch, context, chunk, prompt, cached))
-        return overlapped_s(gpu_s, self._prefill_fixed_s, HOST_OVERLAP) if chunk > 0.0 else gpu_s
+        return overlapped_s(gpu_s, self._prefill_host_s, HOST_OVERLAP) if chunk > 0.0 else gpu_s
 
     def _terms(self, batch: float, context: float, chunk: float, prompt: float, cached: float) -> tuple[float, ...]:
         """One pass of one stage, by cause, in the order of `StepTerms`: this stage's share of `batch` decodes and
         `chunk` tokens of a prompt of `prompt` tokens, of which `cached` need no work."""
         power = self._power
         decodes = max(min(batch, 1.0), batch / (self._groups * self._stages))
-        tokens, sampled = decodes + chunk, decodes + (1.0 if chunk > 0.0 else 0.0)
+        fresh = 1.0 if chunk > 0.0 else 0.0
+        tokens, sampled = decodes * self._width + chunk, decodes * self._width + fresh
         dense = overlapped_s(self._dense_read_s, self._dense_flop_s * tokens, power)
         expert_read = expert_total = 0.0
         routed = tokens * self._shared_experts
@@ -264,14 +232,15 @@ class StepModel:
         kv_read = attention = 0.0
         for window, kv_s, decode_flop_s, prefill_flop_s in self._attention:
             seen = decodes * (context if context < window else window)
-            flop_s = decode_flop_s * seen
+            flop_s = decode_flop_s * seen * self._width
             if chunk > 0.0:
                 pairs = visible_pairs(prompt, window) - visible_pairs(cached, window)
                 flop_s += prefill_flop_s * chunk * pairs / (prompt - cached)
             kv_read += kv_s * seen
             attention += overlapped_s(kv_s * seen, flop_s, power)
+        adapters_s = self._adapter_read_s * min(self._adapters, decodes + fresh) + self._adapter_token_s * tokens
         return (
-            self._dense_read_s + self._adapter_read_s * min(self._adapters, sampled),
+            self._dense_read_s + adapters_s,
             dense - self._dense_read_s,
             expert_read,
             expert_total - expert_read,
@@ -289,13 +258,10 @@ class StepModel:
         )
 
     def _host_s(self, tokens: float, context_tokens: float) -> float:
-        if self._placement.gpu_share >= 1.0:
+        if self._host.is_idle:
             return 0.0
-        read_bytes = self._host_bytes
-        for coverage, resident in self._host_experts:
-            read_bytes += resident * coverage(tokens)
         cache_s = self._host_kv_bytes * context_tokens / self._placement.host_read_bytes_per_s
-        return host_step_s(read_bytes, tokens, self._placement, self._host_flop_s) + cache_s
+        return host_step_s(self._host, tokens, self._placement) + cache_s
 
     def _spilled_s(self, context_tokens: float) -> float:
         limit = self._placement.spilled_tokens_from

@@ -58,6 +58,11 @@ class CacheLayout:
         """Blocks of all groups that one request of this length holds."""
         return sum(group.blocks(length_tokens, in_flight_tokens) for group in self.groups)
 
+    def shared_blocks(self, shared_tokens: float) -> int:
+        """Whole blocks of all groups that requests with so many tokens in common hold together."""
+        full = (group for group in self.groups if group.window_tokens is None and not group.state_blocks)
+        return sum(int(shared_tokens) // group.block_tokens for group in full)
+
     def blocks_in(self, pool_bytes: float) -> int:
         """Whole blocks in a pool; none where nothing is kept."""
         return max(0, int(pool_bytes // self.block_bytes)) if self.block_bytes else 0
@@ -76,17 +81,25 @@ class KvRoom:
     groups: int = 1
     state_slots: float = math.inf
 
-    def requests(self, length_tokens: float) -> float:
+    def requests(self, length_tokens: float, shared_tokens: float = 0.0, prefixes: int | None = None) -> float:
         """Requests of one length that are in the pool at once, over all groups [-].
 
-        length_tokens [tokens]: of prompt and answer. blocks / blocks of one request, at most `state_slots`.
-        Valid for pools without shared prefixes. Reference: vLLM 0.33 v1/core/kv_cache_utils.py.
+        length_tokens [tokens]: of prompt and answer; shared_tokens [tokens]: of these at the start, in common with all
+        requests of the same one of `prefixes` (None: with none).
+        blocks / blocks of one request, at most `state_slots`. Prefixes lie in the pool once each, in whole blocks:
+        (blocks - prefixes x shared) / (blocks of one - shared), where that is more.
+        Valid for caches by block; windows and states share nothing. Reference: vLLM 0.33 v1/core/kv_cache_utils.py,
+        v1/core/kv_cache_manager.py.
 
         >>> one = CacheGroup(layers=32, block_tokens=16)
         >>> layout = CacheLayout(groups=(one,), block_bytes=2**21, token_bytes=2**17, block_tokens=16)
-        >>> KvRoom(layout=layout, blocks=1000).requests(1600)
-        10.0
+        >>> KvRoom(layout=layout, blocks=1000).requests(1600), KvRoom(layout=layout, blocks=1000).requests(1600, 800, 1)
+        (10.0, 19.0)
         """
         length = max(1, math.ceil(length_tokens))
         each = self.layout.blocks_per_request(length, min(self.in_flight_tokens, length))
-        return self.groups * min(self.blocks / each if each else math.inf, self.state_slots)
+        apart = self.blocks / each if each else math.inf
+        shared = self.layout.shared_blocks(shared_tokens) if prefixes is not None else 0
+        if 0 < shared < each and prefixes is not None:
+            apart = max(apart, (self.blocks - prefixes * shared) / (each - shared))
+        return self.groups * min(apart, self.state_slots)

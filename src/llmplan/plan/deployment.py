@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from llmplan.plan.speculation import Speculation
 from llmplan.spec.engine import EngineSpec
 from llmplan.spec.formats import KvFormat, WeightFormat
 from llmplan.spec.gpu import GpuSpec
 from llmplan.spec.host import HostSpec
 from llmplan.spec.model import ModelSpec
 from llmplan.spec.price import Term
+
+MICRO_BATCH_TOKENS = 512
+"""llama.cpp's physical batch (-ub), of which a logical one (-b) is made up"""
 
 StrategyId: TypeAlias = Literal["serverless", "dedicated", "hybrid_offload", "quantized", "multi_tenant"]
 STRATEGY_IDS: tuple[StrategyId, ...] = (
@@ -62,6 +66,8 @@ class EngineSettings:
     prefix_caching: bool = True
     kv_cache_memory_bytes: int | None = None
     """a known pool per GPU, replacing the estimated one"""
+    micro_batch_tokens: int | None = None
+    """tokens of one pass where the engine cuts a batch into several (llama.cpp -ub); None: its default"""
 
     def __post_init__(self) -> None:
         for name in ("max_model_len", "max_num_seqs", "max_num_batched_tokens", "block_tokens"):
@@ -73,11 +79,12 @@ class EngineSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offload:
-    """What lives in host memory. `layers`: that many layers run on the CPU (llama.cpp); `weights`: that many
-    bytes of each GPU's weights are streamed over PCIe every step (vLLM --cpu-offload-gb); `kv`: a host pool of KV
-    blocks, in bytes for the whole replica."""
+    """What lives in host memory. `layers`: that many layers run on the CPU (llama.cpp); `experts`: only the routed
+    experts of that many layers do (llama.cpp --n-cpu-moe); `weights`: that many bytes of each GPU's weights are
+    streamed over PCIe every step (vLLM --cpu-offload-gb); `kv`: a host pool of KV blocks, in bytes for the whole
+    replica."""
 
-    kind: Literal["layers", "weights", "kv"]
+    kind: Literal["layers", "experts", "weights", "kv"]
     host_layers: int = 0
     host_weight_bytes: int = 0
     host_kv_bytes: int = 0
@@ -107,6 +114,15 @@ class Replica:
     settings: EngineSettings
     offload: Offload | None = None
     tenancy: Tenancy | None = None
+    speculation: Speculation | None = None
+
+    @property
+    def pass_tokens(self) -> int:
+        """Most tokens of one pass over the weights: the batch, or the part that the engine cuts it into."""
+        batch = self.settings.max_num_batched_tokens
+        if self.engine.kv_pool_rule != "explicit_context":
+            return batch
+        return min(batch, self.settings.micro_batch_tokens or MICRO_BATCH_TOKENS)
 
     @property
     def spans_nodes(self) -> bool:

@@ -14,11 +14,13 @@ LoadKind: TypeAlias = Literal["concurrency", "rate", "burst", "saturation"]
 class Load:
     """`concurrency`: that many requests always in flight; `rate`: Poisson arrivals per second; `burst`: that many
     at t = 0; `saturation`: as many as the engine admits (`value` unused). Lengths in tokens;
-    `prefix_share` of the input is served from the prefix cache."""
+    `prefix_share` of the input is served from the prefix cache, in which `prefixes` different ones are held once each
+    (None: every request has its own, as a conversation has its history)."""
 
     kind: LoadKind
     value: float
     input_tokens: Lengths
     output_tokens: Lengths
     prefix_share: float = 0.0
+    prefixes: int | None = 1
     cv_interarrival: float = 1.0

@@ -17,13 +17,13 @@ from llmplan.spec.workload import Limits, Question, Slo, Workload
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """A question with its catalogue. `chosen` remembers the calibration of each engine and GPU, `physics` what the
-    same replica came to when another strategy proposed it."""
+    """A question with its catalogue. `chosen` remembers the calibration of each engine, GPU and model, `physics` what
+    the same replica came to when another strategy proposed it."""
 
     question: Question
     catalog: Catalog
     demand: Demand
-    chosen: dict[tuple[str, str], Calibration] = field(default_factory=dict)
+    chosen: dict[tuple[str, str, str], Calibration] = field(default_factory=dict)
     physics: dict[Hashable, Any] = field(default_factory=dict)
 
     @classmethod
@@ -53,7 +53,9 @@ class Context:
 
     def calibration(self, replica: Replica) -> Calibration:
         """The coefficients that apply to this replica."""
-        key = (replica.engine.id, replica.gpu.id)
+        key = (replica.engine.calibration_id, replica.gpu.id, replica.model.id)
         if key not in self.chosen:
-            self.chosen[key] = perf.select_calibration(self.catalog.calibrations, replica.engine, replica.gpu)
+            self.chosen[key] = perf.select_calibration(
+                self.catalog.calibrations, replica.engine, replica.gpu, replica.model.id
+            )
         return self.chosen[key]

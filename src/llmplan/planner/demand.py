@@ -28,6 +28,7 @@ class Demand:
             input_tokens=workload.input_tokens,
             output_tokens=workload.output_tokens,
             prefix_share=workload.prefix_share,
+            prefixes=prefixes_of(workload),
             cv_interarrival=workload.cv_interarrival,
         )
         if rate is not None:
@@ -40,6 +41,12 @@ class Demand:
         total = self.peak_requests_per_s if self.peak_requests_per_s is not None else self.concurrency
         assert total is not None
         return replace(self.shape, value=total / replicas)
+
+
+def prefixes_of(workload: Workload) -> int | None:
+    """Different prefixes that requests share at the same time; None where each has its own."""
+    stated = max(1, workload.tenants) if workload.prefixes is None else workload.prefixes
+    return stated or None
 
 
 def with_rate(workload: Workload, requests_per_s: float) -> Workload:

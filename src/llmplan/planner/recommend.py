@@ -10,6 +10,7 @@ from llmplan.plan.outcome import Option, Outcome
 from llmplan.plan.plan import Plan
 from llmplan.planner.context import Context
 from llmplan.planner.figures import figures_of
+from llmplan.planner.format_notes import with_format_notes
 from llmplan.planner.isolation import with_isolation_note
 from llmplan.planner.market import build_market
 from llmplan.planner.rank import choose
@@ -37,7 +38,7 @@ def recommend(question: Question, catalog: Catalog, *, model: ModelSpec | None =
     shared = rows["multi_tenant"]
     if isinstance(shared, Option):
         rows["multi_tenant"] = with_isolation_note(shared, context)
-    rows = {name: explained(row, context) for name, row in rows.items()}
+    rows = {name: with_format_notes(explained(row, context), context) for name, row in rows.items()}
     recommended, reasons = choose(rows, context)
     options = [row for row in rows.values() if isinstance(row, Option)]
     return Plan(

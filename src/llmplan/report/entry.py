@@ -45,6 +45,9 @@ class MeasuredFormat:
     median_quality_change: float | None
     worst_quality_change: float | None
     measurements: int
+    quality: str
+    measured: tuple[str, ...]
+    published_speed: tuple[str, ...]
     provenance: Mapping[str, Provenance]
 
 
@@ -61,8 +64,24 @@ def measured_format(spec: WeightFormat, quality: FormatQuality | None) -> Measur
         median_quality_change=stated.relative_change,
         worst_quality_change=stated.worst_change,
         measurements=stated.measurements,
-        provenance={f"quality {number}": each for number, each in enumerate(stated.provenance, start=1)},
+        quality=stated.describe(),
+        measured=tuple(f"{each.change * 100:+.3g} % {each.metric} of {each.model}" for each in stated.figures),
+        published_speed=tuple(
+            f"{each.ratio:.2f}× on {each.gpu} with {each.requests} requests of {each.input_tokens}/{each.output_tokens}"
+            for each in stated.speeds
+        ),
+        provenance=dict(_sources(stated)),
     )
+
+
+def _sources(quality: FormatQuality) -> Iterator[tuple[str, Provenance]]:
+    """Every document behind what was measured of quality, then those behind speeds alone."""
+    for number, each in enumerate(quality.provenance, start=1):
+        yield f"quality {number}", each
+    cited = {each.source.id for each in quality.provenance}
+    timed = {row.source.id: row.source for row in quality.speeds if row.source.id not in cited}
+    for number, source_read in enumerate(timed.values(), start=1):
+        yield f"speed {number}", Provenance(source=source_read, as_of=source_read.retrieved, kind="measured")
 
 
 def document(kind: str, entity: Any, path: str | None) -> Document:

@@ -11,8 +11,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from llmplan.plan.deployment import Replica
+from llmplan.plan.disaggregation import PoolState
 from llmplan.plan.ledger import Ledger
 from llmplan.plan.outcome import CheckResult, Estimate, KvPool, MemoryBudget, Rejection
+from llmplan.report.json_extras import disaggregation, extras
 from llmplan.spec.band import Band
 from llmplan.spec.model import ModelSpec
 from llmplan.spec.provenance import Provenance
@@ -127,12 +129,23 @@ def predict(
     budget: MemoryBudget,
     checks: Iterable[CheckResult],
     assumed: Mapping[str, str],
+    pools: PoolState | None = None,
 ) -> Record:
     """`llmplan predict --json`."""
+    return {**predicted(replica, estimate, pools), **setting(replica, budget, checks, assumed)}
+
+
+def predicted(replica: Replica, estimate: Estimate, pools: PoolState | None = None) -> Record:
+    """What is predicted for one load."""
+    found = {"schema": schema("predict"), "model": replica.model.id, **speed(estimate)}
+    return found | ({"disaggregation": disaggregation(pools)} if pools is not None else {})
+
+
+def setting(
+    replica: Replica, budget: MemoryBudget, checks: Iterable[CheckResult], assumed: Mapping[str, str]
+) -> Record:
+    """What is the same for every load that one replica is asked about."""
     return {
-        "schema": schema("predict"),
-        "model": replica.model.id,
-        **speed(estimate),
         "checks": [check(each) for each in checks],
         "kv": kv(budget),
         "deployment": deployment(replica),
@@ -185,6 +198,7 @@ def deployment(replica: Replica) -> Record:
         "block_size": settings.block_tokens,
         "enforce_eager": settings.enforce_eager,
         "kv_cache_memory_bytes": settings.kv_cache_memory_bytes,
+        **extras(replica),
     }
 
 

@@ -9,6 +9,7 @@ from llmplan.report.blocks import Column, Document, Paragraph, Row, Table
 from llmplan.report.json import Record, schema
 from llmplan.report.numbers import MISSING, count, format_bytes, percent, rate
 from llmplan.report.readable import bandwidth, teraflops
+from llmplan.spec.calibration import Calibration
 from llmplan.spec.engine import EngineSpec
 from llmplan.spec.formats import FormatQuality, WeightFormat
 from llmplan.spec.gpu import GpuSpec
@@ -127,6 +128,19 @@ def formats(specs: Iterable[WeightFormat], qualities: Mapping[str, FormatQuality
         measured = str(quality.measurements) if quality else "0"
         rows.append((spec.id, f"{spec.bits:g}", spec.compute, MISSING if change is None else percent(change), measured))
     return _columns("id", "bits>", "arithmetic", "quality change>", "measurements>"), tuple(rows)
+
+
+def calibrations(specs: Iterable[Calibration]) -> Listing:
+    """What each was fitted on, how much and when, and the 80 % interval of TPOT [measured / predicted]."""
+    rows = tuple(
+        (
+            spec.id, spec.engine, spec.gpu or spec.generation, spec.model or "any", str(spec.rows),
+            f"{spec.bands['tpot'].low_ratio:.2f} to {spec.bands['tpot'].high_ratio:.2f}",
+            spec.fitted.isoformat() if spec.fitted else MISSING,
+        )
+        for spec in specs
+    )  # fmt: skip
+    return _columns("id", "engine", "GPU or generation", "model", "measurements>", "TPOT, 80 %>", "fitted"), rows
 
 
 def document(kind: str, listing: Listing) -> Document:

@@ -5,12 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from llmplan.plan.deployment import Replica
+from llmplan.plan.disaggregation import PoolState
 from llmplan.plan.load import Load
 from llmplan.plan.outcome import CheckResult, Estimate, MemoryBudget
 from llmplan.report import views
 from llmplan.report.blocks import Block, Column, Document, Facts, Items, Paragraph, Row, Table
 from llmplan.report.explain import ledger_lines
-from llmplan.report.numbers import MISSING, at_percentile, percent, plural, rate, rates, seconds
+from llmplan.report.numbers import (
+    MISSING,
+    at_percentile,
+    format_bytes,
+    format_seconds,
+    percent,
+    plural,
+    rate,
+    rates,
+    seconds,
+)
 
 
 def document(
@@ -21,10 +32,11 @@ def document(
     checks: Iterable[CheckResult],
     assumed: Mapping[str, str],
     *,
+    pools: PoolState | None = None,
     explain: bool = False,
 ) -> Document:
     """`llmplan predict`: latency, throughput, what limits them, and how sure we are."""
-    return tuple(_blocks(replica, load, estimate, budget, checks, assumed, explain))
+    return tuple(_blocks(replica, load, estimate, budget, checks, assumed, pools, explain))
 
 
 def _blocks(
@@ -34,13 +46,18 @@ def _blocks(
     budget: MemoryBudget,
     checks: Iterable[CheckResult],
     assumed: Mapping[str, str],
+    pools: PoolState | None,
     explain: bool,
 ) -> Iterator[Block]:
     yield Paragraph(text=f"{replica.model.id} on {views.replica_line(replica)}", heading=1)
     yield Paragraph(text=load_line(load))
     yield from views.refusals(checks)
-    yield speed_table(estimate)
+    yield speed_table(estimate, "both pools together" if pools else "one replica")
     yield Facts(pairs=tuple(_state(estimate, budget)))
+    if pools is not None:
+        yield Facts(pairs=tuple(_pools(pools)))
+    if extras := tuple(_extras(replica)):
+        yield Items(title="Asked for", items=extras)
     yield from _trust(estimate)
     yield from views.remarks(checks)
     yield from views.defaults_used(assumed)
@@ -66,7 +83,7 @@ def load_line(load: Load) -> str:
     return f"{what}; {lengths}{shared}"
 
 
-def speed_table(estimate: Estimate) -> Table:
+def speed_table(estimate: Estimate, of: str = "one replica") -> Table:
     """Latency and throughput with their bands."""
     ttft_p95 = seconds(at_percentile(estimate.ttft_s, estimate.ttft_p95_s))
     tpot_p95 = seconds(at_percentile(estimate.tpot_s, estimate.tpot_p95_s))
@@ -80,7 +97,7 @@ def speed_table(estimate: Estimate) -> Table:
     )
     return Table(
         columns=(
-            Column(title="one replica"),
+            Column(title=of),
             Column(title="mean (80 % interval)", align="right"),
             Column(title="p95", align="right"),
         ),
@@ -97,6 +114,34 @@ def _state(estimate: Estimate, budget: MemoryBudget) -> Iterator[tuple[str, str]
     yield "KV capacity", f"{budget.capacity_tokens:,} tokens"
     if not estimate.extrapolated:
         yield "calibration", estimate.calibration_id
+
+
+def _pools(state: PoolState) -> Iterator[tuple[str, str]]:
+    """How busy the two pools are, and what moves between them."""
+    pools = state.pools
+    for name, count, busy in (
+        ("prefill", pools.prefill, state.prefill_utilization),
+        ("decode", pools.decode, state.decode_utilization),
+    ):
+        yield f"{name} pool", f"{count} replica{plural(count)}, {percent(busy)} busy"
+    moved = format_bytes(state.transfer_bytes_per_gpu)
+    yield "KV transfer", f"{format_seconds(state.transfer_s)} per prompt: {moved} from each GPU over {state.link}"
+    yield "limited by", {"transfer": "the link"}.get(state.bottleneck, f"the {state.bottleneck} pool")
+
+
+def _extras(replica: Replica) -> Iterator[str]:
+    """What is not there unless asked for."""
+    speculation, tenancy = replica.speculation, replica.tenancy
+    if speculation is not None:
+        yield (
+            f"speculative decoding: {speculation.label}, {speculation.tokens_per_step:.2f} tokens a step; what is "
+            "accepted depends on the text"
+        )
+    if tenancy is not None and tenancy.adapters:
+        count = tenancy.adapters
+        yield f"{count} LoRA adapter{plural(count)} of rank {tenancy.lora_rank}, {replica.resident_adapters} on the GPU"
+    if replica.offload is not None:
+        yield views.offload_line(replica)
 
 
 def _trust(estimate: Estimate) -> Iterator[Block]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from llmplan.plan.deployment import Deployment, StrategyId
 from llmplan.plan.outcome import Estimate, Option, Outcome, Rejection
 from llmplan.plan.plan import Plan
+from llmplan.report import views
 from llmplan.report.blocks import Column, Row, Table
 from llmplan.report.numbers import MISSING, at_percentile, percent, seconds, usd
 from llmplan.spec.workload import Slo
@@ -90,15 +91,7 @@ def settings(deployment: Deployment) -> str:
     if replica is None:
         return ""
     text = f"{replica.weights.id}, {replica.parallel.describe()}, {replica.engine.id} {replica.engine.version}"
-    match replica.offload:
-        case None:
-            return text
-        case offload if offload.kind == "layers":
-            return f"{text}, {offload.host_layers} of {replica.model.layer_count} layers on the CPU"
-        case offload if offload.kind == "weights":
-            return f"{text}, weights streamed from host RAM"
-        case _:
-            return f"{text}, KV spills to host RAM"
+    return f"{text}, {views.offload_line(replica)}" if replica.offload else text
 
 
 def seller(option: Option) -> str:

@@ -27,6 +27,22 @@ def replica_line(replica: Replica) -> str:
     )
 
 
+def offload_line(replica: Replica) -> str:
+    """What is in host memory, in words; empty where nothing is."""
+    offload, layers = replica.offload, replica.model.layer_count
+    match offload.kind if offload else None:
+        case "layers" if offload:
+            return f"{offload.host_layers} of {layers} layers on the CPU"
+        case "experts" if offload:
+            return f"the experts of the first {offload.host_layers} of {layers} layers on the CPU"
+        case "weights" if offload:
+            return "weights streamed from host RAM"
+        case "kv" if offload:
+            return "KV spills to host RAM"
+        case _:
+            return ""
+
+
 def defaults_used(assumed: Mapping[str, str]) -> Iterator[Block]:
     """What the user did not say and we chose."""
     if assumed:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
 from llmplan.spec.provenance import ProvenanceMap
+
+UNSAFE = re.compile(r"[^a-z0-9.@]+")
+"""what an id does not take from a name"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +27,8 @@ class Calibration:
     """Coefficients for one engine family on one GPU generation (`any` is the fallback).
 
     `bands` has one entry per predicted quantity (`ttft`, `tpot`, `throughput`). `rows` 0 means inherited: the
-    bands are then wider and every answer says `extrapolated`.
+    bands are then wider and every answer says `extrapolated`. One that was fitted on a machine says on which `gpu`,
+    and serving which `model` if there was only one; `validity` are the loads that it has seen.
     """
 
     id: str
@@ -33,4 +38,17 @@ class Calibration:
     bands: Mapping[str, ResidualBand]
     rows: int
     fitted: date | None
+    gpu: str | None = None
+    model: str | None = None
+    validity: str | None = None
     provenance: ProvenanceMap = field(default_factory=dict, repr=False)
+
+
+def calibration_id(engine: str, generation: str, gpu: str | None = None, model: str | None = None) -> str:
+    """The id, and so the file name, of a calibration: engine and generation, or engine, GPU and model.
+
+    >>> calibration_id("vllm", "hopper"), calibration_id("vllm", "hopper", "h100-sxm-80gb", "Qwen/Qwen3-8B")
+    ('vllm-hopper', 'vllm-h100-sxm-80gb-qwen-qwen3-8b')
+    """
+    named = f"{gpu} {model or ''}" if gpu else generation
+    return f"{engine}-{UNSAFE.sub('-', named.casefold()).strip('-')}"

@@ -109,7 +109,7 @@ class EngineSpec:
     legacy_host: bool = False
     """a scheduler in the way of the GPU, which spends more fixed time on every step (vLLM before 0.8)"""
     calibrated_as: str | None = None
-    """whose calibrations apply, where other versions of the engine have kernels of another making; None: the engine's"""
+    """whose calibrations apply, where other versions have kernels of another making; None: the engine's own"""
     vocab_padding: int = 1
     paged: bool = True
     tensor_parallel: bool = True

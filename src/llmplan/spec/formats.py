@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from llmplan.spec.provenance import Provenance
+from llmplan.spec.format_quality import FormatQuality, QualityFigure, QualityStatement, SpeedFigure, cache_key
 from llmplan.spec.weight_format import ComputeFormat, KvFormat, ModuleFormat, WeightFormat
 
 __all__ = [
@@ -15,7 +13,11 @@ __all__ = [
     "FormatQuality",
     "KvFormat",
     "ModuleFormat",
+    "QualityFigure",
+    "QualityStatement",
+    "SpeedFigure",
     "WeightFormat",
+    "cache_key",
 ]
 
 
@@ -156,13 +158,3 @@ KV_FORMATS: tuple[KvFormat, ...] = (
     KvFormat(id="gguf-q8_0", aliases=("q8_0",), bytes_per_element=34 / 32, compute="fp16"),
     KvFormat(id="gguf-q4_0", aliases=("q4_0",), bytes_per_element=18 / 32, compute="fp16"),
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FormatQuality:
-    """Measured relative quality change of a weight format (negative is a loss); None: no figure known."""
-
-    relative_change: float | None
-    worst_change: float | None = None
-    measurements: int = 0
-    provenance: tuple[Provenance, ...] = ()

@@ -60,6 +60,8 @@ class Workload:
     idle_bin_s: float = 60.0
     """length of the bins of which `idle_share` had no request; traffic comes and goes in runs of such bins"""
     prefix_share: float = 0.0
+    prefixes: int | None = None
+    """different prefixes, each held once; 0: every request has its own, as a conversation; None: one for each tenant"""
     hours_per_day: float = 24.0
     tenants: int = 1
     adapters: int = 0
