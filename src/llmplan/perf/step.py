@@ -192,14 +192,21 @@ class StepModel:
             return Pace(self._stages * decode_s, 0.0, 0.0, 0.0, 0.0, 1.0)
         mixed_s = self._stage_s(batch, context, chunk, prompt, cached)
         full_s = self._stage_s(batch, context, room, prompt, cached)
-        most = max(1.0, room / tokens)
-        further_s = (full_s - mixed_s) / (most - 1.0) if most > 1.0 else 0.0
-        return Pace(self._stages * decode_s, mixed_s - decode_s, chunks, full_s * tokens / room, further_s, most)
+        most, one = room / tokens, 1.0 / chunks
+        further_s = (full_s - mixed_s) / (most - one) if most > one else 0.0
+        return Pace(self._stages * decode_s, mixed_s - decode_s, chunks, full_s * tokens / room, further_s, max(1.0, most))
 
     def prefill_chunks(self, tokens: float, batch: float = 0.0) -> tuple[float, float]:
-        """How many steps `tokens` prompt tokens take beside `batch` decodes, and how many tokens each carries."""
-        chunks = float(math.ceil(tokens / self._room(batch))) if tokens > 0 else 0.0
-        return chunks, tokens / chunks if chunks else 0.0
+        """How many steps `tokens` prompt tokens take beside `batch` decodes, and how many tokens each carries.
+
+        A batch below one is a decode that is there for that share of the time.
+        """
+        if tokens <= 0:
+            return 0.0, 0.0
+        chunks = float(math.ceil(tokens / self._room(max(batch, 1.0))))
+        if batch < 1.0:
+            chunks += (1.0 - batch) * (math.ceil(tokens / self._room(0.0)) - chunks)
+        return chunks, tokens / chunks
 
     def _room(self, batch: float) -> float:
         """Prompt tokens that a step has room for beside `batch` decodes; prompts are never starved altogether."""
