@@ -49,7 +49,7 @@ class Coefficients:
     launch_s: float
     """fixed time of every kernel: its start and its ragged end"""
     routing_exponent: float
-    """tokens that would touch as many experts if routing were uniform, over the tokens that there are"""
+    """of a step's tokens: so many would touch as many experts if routing were uniform"""
     expert_layer_s: float
     """more of the same in a layer with routed experts: sorting tokens, and the ragged end of many small products"""
     prefill_expert_layer_s: float
@@ -63,8 +63,9 @@ class Coefficients:
     request_s: float
     """time from the client's request to its first step, beyond queueing and prefill"""
     lockstep_share: float
-    bunching_share: float
     """share of a closed loop's requests that start together (all do when a benchmark begins)"""
+    bunching_share: float
+    """share of a closed loop's other requests whose prompts join the running batch in the same step"""
     allreduce_fast_latency_s: float
     """per hop over NVLink or Infinity Fabric"""
     allreduce_fast_efficiency: float

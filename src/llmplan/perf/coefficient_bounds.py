@@ -47,9 +47,13 @@ the host bridge, and a message crosses the bus twice where cards have no peer ac
 overhead out of them."""
 MEANT = ("dequantization_factor", "roofline_exponent", "routing_exponent", "bunching_share", "legacy_host_factor")
 """those whose meaning sets the bounds, for one machine as for many"""
-OWN: dict[str, tuple[float, float]] = {"request_s": (1e-4, 3.0), "lockstep_share": (1e-3, 1.0)}
+OWN: dict[str, tuple[float, float]] = {
+    "request_s": (1e-4, 3.0),
+    "lockstep_share": (1e-3, 1.0),
+    "bunching_share": (1e-3, 1.0),
+}
 """what one machine's client and its network may be, however far from the shipped value"""
-WIDTHS: dict[str, float] = {"request_s": 1.0, "lockstep_share": 1.0}
+WIDTHS: dict[str, float] = {"request_s": 1.0, "lockstep_share": 1.0, "bunching_share": 1.0}
 """what belongs to the client and its network rather than to the GPU differs more"""
 SHARES = ("_efficiency", "_share")
 """endings of coefficients that cannot pass 1"""

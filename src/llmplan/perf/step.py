@@ -18,6 +18,7 @@ from llmplan.perf.step_terms import (
     ADAPTER_LAUNCH_FACTOR,
     ADAPTER_PASSES,
     COLLECTIVES_PER_LAYER,
+    HOST_OVERLAP,
     StepTerms,
     expert_flop_per_row,
     started_kernels,
