@@ -243,10 +243,9 @@ IDEAL: dict[str, float] = {
 TYPICAL: dict[str, float] = IDEAL | {
     "memory_efficiency": 0.85, "kv_memory_efficiency": 0.7, "expert_memory_efficiency": 0.7,
     "weight_only_memory_efficiency": 0.8, "matrix_16bit_efficiency": 0.7, "matrix_8bit_efficiency": 0.6,
-    "matrix_4bit_efficiency": 0.5, "expert_matrix_efficiency": 0.5, "attention_efficiency": 0.4,
+    "matrix_4bit_efficiency": 0.5, "expert_matrix_efficiency": 0.5, "attention_efficiency": 0.4, "bunching_share": 0.4,
     "dequantization_factor": 1.3, "roofline_exponent": 2.0, "step_s": 1e-3, "launch_s": 2e-6, "prefill_launch_s": 5e-6,
     "expert_half_width_columns": 256.0, "expert_tile_rows": 16.0, "activation_passes": 8.0, "routing_exponent": 0.8,
-    "bunching_share": 0.4,
     "expert_layer_s": 3e-6, "prefill_expert_layer_s": 1e-4, "legacy_host_factor": 2.5,
     "sequence_s": 1e-5, "request_s": 5e-3, "lockstep_share": 0.1, "allreduce_fast_latency_s": 5e-6,
     "allreduce_fast_efficiency": 0.6, "allreduce_pcie_latency_s": 8e-6, "allreduce_pcie_efficiency": 0.4,

@@ -106,5 +106,6 @@ def test_what_nobody_measured_is_known() -> None:
     gqa = GqaAttention(query_heads=8, kv_heads=2, head_dim=64, v_head_dim=64, tensors=())
     assert not is_unmeasured(gqa)
     assert not is_unmeasured(MLA)
-    assert is_unmeasured(GDN)
+    assert not is_unmeasured(GDN)
+    assert is_unmeasured(replace(GDN, kind=RecurrentKind.MAMBA2))
     assert is_unmeasured(replace(MLA, selected_tokens=2048))

@@ -140,10 +140,12 @@ def recurrent_flop(mixer: RecurrentMixer) -> float:
 
 
 def is_unmeasured(mixer: Mixer) -> bool:
-    """Whether no measurement that the coefficients were fitted on has such a mixer: recurrences, sparse and compressed
-    attention."""
+    """Whether hardly any measurement that the coefficients were fitted on has such a mixer: recurrences but the gated
+    delta rule (Qwen3.5), sparse and compressed attention."""
     match mixer:
-        case RecurrentMixer() | CompressedAttention():
+        case RecurrentMixer():
+            return mixer.kind is not RecurrentKind.GATED_DELTA
+        case CompressedAttention():
             return True
         case GqaAttention() | MlaAttention():
             return mixer.selected_tokens is not None

@@ -29,7 +29,7 @@ class Pace(NamedTuple):
         chunks_per_step = prompts_per_step * self.chunks / bunch
         if chunks_per_step <= 1.0:
             return self.decode_s + chunks_per_step * self.bunch_s(bunch)
-        return self.decode_s + self.bunch_s(bunch) + (prompts_per_step - bunch / self.chunks) * self.absorbed_s
+        return self.decode_s + self.bunch_s(bunch) + (prompts_per_step - bunch / self.chunks) * self.further_s
 
     def residual_s(self, prompts_per_step: float, bunch: float = 1.0) -> float:
         """What is left, on average, of the step that an arriving request finds: E[S^2] / 2 E[S] [s]."""
@@ -43,5 +43,5 @@ class Pace(NamedTuple):
         mixed_s = self.decode_s + self.extra_s
         if chunk_rate * mixed_s <= 1.0:
             return self.decode_s / (1.0 - chunk_rate * self.extra_s)
-        chunk_s = self.absorbed_s / self.chunks
-        return max(mixed_s, (mixed_s - chunk_s) / (1.0 - min(prompts_per_s * self.absorbed_s, 0.999)))
+        chunk_s = self.further_s / self.chunks
+        return max(mixed_s, (mixed_s - chunk_s) / (1.0 - min(prompts_per_s * self.further_s, 0.999)))

@@ -96,19 +96,23 @@ class Engine:
         running = min(users, self.slots)
         others = (running - 1.0) / running if running > 1.0 else 0.0
 
-        clumped = self.model.lockstep_share * running / 2.0
         spread = min(1.0, (1.0 + self.shape.cv2_service) / 2.0)
+
+        def ahead(batch: float) -> float:
+            """Prompts that an arriving one waits for: the queue, or for some the half of all that started with it."""
+            queue = spread * (running - batch)
+            return others * (queue + self.model.lockstep_share * max(0.0, running / 2.0 - queue))
 
         def waiting(batch: float) -> float:
             tpot_s, alone_s, absorbed_s = self._around(batch, others, running)
             rate = batch / (self.shape.decode_steps * tpot_s)
-            first_s = self.model.request_s + alone_s + others * (spread * (running - batch) + clumped) * absorbed_s
+            first_s = self.model.request_s + alone_s + ahead(batch) * absorbed_s
             return running - batch - rate * first_s
 
         limit = min(running, max(1.0, self.decode_limit))
         batch = solve_decreasing(waiting, 0.0, limit, at_low=running)
         tpot_s, alone_s, absorbed_s = self._around(batch, others, running)
-        wait_s = others * (spread * (running - batch) + clumped) * absorbed_s
+        wait_s = ahead(batch) * absorbed_s
         if batch == limit < running:
             cycle_s = running / limit * self.shape.decode_steps * tpot_s
             wait_s = max(wait_s, cycle_s - self.shape.decode_steps * tpot_s - self.model.request_s - alone_s)

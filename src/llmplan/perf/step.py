@@ -18,7 +18,6 @@ from llmplan.perf.step_terms import (
     ADAPTER_LAUNCH_FACTOR,
     ADAPTER_PASSES,
     COLLECTIVES_PER_LAYER,
-    HOST_OVERLAP,
     StepTerms,
     expert_flop_per_row,
     started_kernels,
@@ -26,16 +25,18 @@ from llmplan.perf.step_terms import (
 from llmplan.perf.work import Work, adapter_slot_rank, exchanged_bytes_per_token, work_of
 from llmplan.plan.deployment import Replica
 
+HOST_OVERLAP = 4.0
+"""exponent that rounds the corner between a GPU that waits for its host and a host that is ahead of its GPU"""
+
 
 class StepModel:
     """Step times of one replica. Batches and tokens are the whole replica's; contexts are tokens per sequence."""
 
     __slots__ = (
         "_a2a_fixed_s", "_a2a_token_s", "_activation_s", "_adapter_read_s", "_adapter_token_s", "_adapters",
-        "_attention", "_bunching_share", "_chunk_tokens",
-        "_collective_fixed_s", "_collective_token_s", "_dense_flop_s", "_dense_read_s",
-        "_experts", "_fixed_s", "_groups", "_head_flop_s", "_head_read_s", "_host", "_host_kv_bytes",
-        "_lockstep_share", "_placement", "_power", "_prefill_fixed_s", "_request_s",
+        "_attention", "_bunching_share", "_chunk_tokens", "_collective_fixed_s", "_collective_token_s",
+        "_dense_flop_s", "_dense_read_s", "_experts", "_fixed_s", "_groups", "_head_flop_s", "_head_read_s", "_host",
+        "_host_kv_bytes", "_lockstep_share", "_placement", "_power", "_prefill_host_s", "_request_s",
         "_routing_exponent", "_send_fixed_s",
         "_send_token_s", "_sequence_s", "_shared_experts", "_spill_s", "_stages", "_streamed_s",
         "_width",
@@ -64,7 +65,7 @@ class StepModel:
         self._routing_exponent = coefficients.routing_exponent
         self._sequence_s = host * coefficients.sequence_s
         prompts_s = coefficients.prefill_launch_s * kernels + coefficients.prefill_expert_layer_s * work.expert_layers
-        self._prefill_fixed_s = host * prompts_s
+        self._prefill_host_s = host * prompts_s
         self._lockstep_share = coefficients.lockstep_share
         self._bunching_share = coefficients.bunching_share
 
@@ -151,14 +152,14 @@ class StepModel:
         return self._lockstep_share
 
     @property
-    def tokens_per_step(self) -> float:
-        """Tokens that a step yields for each running sequence; more than one where some are drafted."""
-        return 1.0
-
-    @property
     def bunching_share(self) -> float:
         """Share of a closed loop's other requests whose prompts join the running batch in the same step [-]."""
         return self._bunching_share
+
+    @property
+    def tokens_per_step(self) -> float:
+        """Tokens that a step yields for each running sequence; more than one where some are drafted."""
+        return 1.0
 
     def decode_s(self, batch: float, context: float) -> float:
         """Time in which each of `batch` sequences with `context` tokens gets one more token [s].
@@ -191,14 +192,22 @@ class StepModel:
             return Pace(self._stages * decode_s, 0.0, 0.0, 0.0, 0.0, 1.0)
         mixed_s = self._stage_s(batch, context, chunk, prompt, cached)
         full_s = self._stage_s(batch, context, room, prompt, cached)
-        most = max(1.0, room / tokens)
-        further_s = (full_s - mixed_s) / (most - 1.0) if most > 1.0 else 0.0
-        return Pace(self._stages * decode_s, mixed_s - decode_s, chunks, full_s * tokens / room, further_s, most)
+        most, one = room / tokens, 1.0 / chunks
+        further_s = (full_s - mixed_s) / (most - one) if most > one else 0.0
+        absorbed_s, extra_s = full_s * tokens / room, mixed_s - decode_s
+        return Pace(self._stages * decode_s, extra_s, chunks, absorbed_s, further_s, max(1.0, most))
 
     def prefill_chunks(self, tokens: float, batch: float = 0.0) -> tuple[float, float]:
-        """How many steps `tokens` prompt tokens take beside `batch` decodes, and how many tokens each carries."""
-        chunks = float(math.ceil(tokens / self._room(batch))) if tokens > 0 else 0.0
-        return chunks, tokens / chunks if chunks else 0.0
+        """How many steps `tokens` prompt tokens take beside `batch` decodes, and how many tokens each carries.
+
+        A batch below one is a decode that is there for that share of the time.
+        """
+        if tokens <= 0:
+            return 0.0, 0.0
+        chunks = float(math.ceil(tokens / self._room(max(batch, 1.0))))
+        if batch < 1.0:
+            chunks += (1.0 - batch) * (math.ceil(tokens / self._room(0.0)) - chunks)
+        return chunks, tokens / chunks
 
     def _room(self, batch: float) -> float:
         """Prompt tokens that a step has room for beside `batch` decodes; prompts are never starved altogether."""
@@ -211,7 +220,7 @@ class StepModel:
     def _stage_s(self, batch: float, context: float, chunk: float, prompt: float, cached: float) -> float:
         """One pass of one stage [s]; with prompts, the host starts kernels one by one while the GPU works."""
         gpu_s = sum(self._terms(batch, context, chunk, prompt, cached))
-        return overlapped_s(gpu_s, self._prefill_fixed_s, HOST_OVERLAP) if chunk > 0.0 else gpu_s
+        return overlapped_s(gpu_s, self._prefill_host_s, HOST_OVERLAP) if chunk > 0.0 else gpu_s
 
     def _terms(self, batch: float, context: float, chunk: float, prompt: float, cached: float) -> tuple[float, ...]:
         """One pass of one stage, by cause, in the order of `StepTerms`: this stage's share of `batch` decodes and
