@@ -26,9 +26,6 @@ from llmplan.perf.step_terms import (
 from llmplan.perf.work import Work, adapter_slot_rank, exchanged_bytes_per_token, work_of
 from llmplan.plan.deployment import Replica
 
-HOST_OVERLAP = 4.0
-"""exponent that rounds the corner between a GPU that waits for its host and a host that is ahead of its GPU"""
-
 
 class StepModel:
     """Step times of one replica. Batches and tokens are the whole replica's; contexts are tokens per sequence."""
@@ -195,7 +192,9 @@ class StepModel:
         full_s = self._stage_s(batch, context, room, prompt, cached)
         most, one = room / tokens, 1.0 / chunks
         further_s = (full_s - mixed_s) / (most - one) if most > one else 0.0
-        return Pace(self._stages * decode_s, mixed_s - decode_s, chunks, full_s * tokens / room, further_s, max(1.0, most))
+        return Pace(
+            self._stages * decode_s, mixed_s - decode_s, chunks, full_s * tokens / room, further_s, max(1.0, most)
+        )
 
     def prefill_chunks(self, tokens: float, batch: float = 0.0) -> tuple[float, float]:
         """How many steps `tokens` prompt tokens take beside `batch` decodes, and how many tokens each carries.
