@@ -45,7 +45,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
 """coefficient: lowest and highest of what ships, fitted over many machines. Over PCIe a hop is a kernel that waits for
 the host bridge, and a message crosses the bus twice where cards have no peer access: the bounds keep legacy hosts'
 overhead out of them."""
-MEANT = ("dequantization_factor", "roofline_exponent", "routing_exponent", "bunching_share", "legacy_host_factor")
+MEANT = ("dequantization_factor", "roofline_exponent", "routing_exponent", "legacy_host_factor")
 """those whose meaning sets the bounds, for one machine as for many"""
 OWN: dict[str, tuple[float, float]] = {
     "request_s": (1e-4, 3.0),

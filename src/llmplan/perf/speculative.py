@@ -76,8 +76,8 @@ class SpeculativeModel(StepModel):
         return found._replace(
             decode_s=found.decode_s + drafts_s,
             extra_s=found.extra_s + own.extra_s,
-            absorbed_s=found.absorbed_s + own.absorbed_s + steps * max(0.0, drafts_s - own.decode_s),
             further_s=found.further_s + own.further_s,
+            absorbed_s=found.absorbed_s + own.absorbed_s + steps * max(0.0, drafts_s - own.decode_s),
         )
 
 

@@ -18,15 +18,13 @@ from llmplan.perf.step_terms import (
     ADAPTER_LAUNCH_FACTOR,
     ADAPTER_PASSES,
     COLLECTIVES_PER_LAYER,
+    HOST_OVERLAP,
     StepTerms,
     expert_flop_per_row,
     started_kernels,
 )
 from llmplan.perf.work import Work, adapter_slot_rank, exchanged_bytes_per_token, work_of
 from llmplan.plan.deployment import Replica
-
-HOST_OVERLAP = 4.0
-"""exponent that rounds the corner between a GPU that waits for its host and a host that is ahead of its GPU"""
 
 
 class StepModel:
@@ -194,8 +192,9 @@ class StepModel:
         full_s = self._stage_s(batch, context, room, prompt, cached)
         most, one = room / tokens, 1.0 / chunks
         further_s = (full_s - mixed_s) / (most - one) if most > one else 0.0
-        absorbed_s, extra_s = full_s * tokens / room, mixed_s - decode_s
-        return Pace(self._stages * decode_s, extra_s, chunks, absorbed_s, further_s, max(1.0, most))
+        return Pace(
+            self._stages * decode_s, mixed_s - decode_s, chunks, full_s * tokens / room, further_s, max(1.0, most)
+        )
 
     def prefill_chunks(self, tokens: float, batch: float = 0.0) -> tuple[float, float]:
         """How many steps `tokens` prompt tokens take beside `batch` decodes, and how many tokens each carries.

@@ -14,6 +14,8 @@ COLLECTIVES_PER_LAYER = 2
 FUSED_EXPERT_LAUNCHES = 3.0
 """of the routed ones: sorting, activation and weighted sum run inside the grouped products of Blackwell's FP4 kernels
 (FlashInfer trtllm_fp4_block_scale_moe, which vLLM, SGLang and TensorRT-LLM share)"""
+HOST_OVERLAP = 4.0
+"""exponent that rounds the corner between a GPU that waits for its host and a host that is ahead of its GPU"""
 ADAPTER_LAUNCH_FACTOR = 1.0
 """LoRA's shrink and expand kernels are about as many again as a layer has (assumed)"""
 ADAPTER_PASSES = 1.5
@@ -46,8 +48,8 @@ def started_kernels(replica: Replica, work: Work) -> float:
     """Kernels of one pass of one stage.
 
     replica: whether it computes in the weights' own format; work: kernels of its layers [-].
-    The plain ones; where the weights' arithmetic is used, those that quantize, too, less those that 4-bit arithmetic
-    has fused into its grouped products. Valid for every batch. Reference: `launches`.
+    The plain ones, those that quantize where the weights' arithmetic is used, and not those that 4-bit arithmetic has
+    fused into its grouped products. Valid for every batch. Reference: `launches`, `FUSED_EXPERT_LAUNCHES`.
     """
     weights = replica.weights
     if not computes_natively(replica) or weights.family == "float":
