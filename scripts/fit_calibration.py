@@ -79,10 +79,9 @@ OWN_WIDTH = {
     "prefill_expert_layer_s": 0.5,
     "expert_layer_s": 1.0,
     "launch_s": 0.25,
-    "roofline_exponent": 0.7,
 }
 """what an engine's parent knows little of: its host's code"""
-WEIGHT_OF = {"tpot": 1.0, "throughput": 1.0, "ttft": 1.0}
+WEIGHT_OF = {"tpot": 1.0, "throughput": 1.0, "ttft": 0.8}
 KNEE = 0.07
 """log ratio beyond which an outlier no longer pulls with its square"""
 CUT = 3.0

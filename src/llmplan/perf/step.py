@@ -34,7 +34,8 @@ class StepModel:
         "_a2a_fixed_s", "_a2a_token_s", "_activation_s", "_adapter_read_s", "_adapter_token_s", "_adapters",
         "_attention", "_bunching_share", "_chunk_tokens", "_collective_fixed_s", "_collective_token_s",
         "_dense_flop_s", "_dense_read_s", "_experts", "_fixed_s", "_groups", "_head_flop_s", "_head_read_s", "_host",
-        "_host_kv_bytes", "_lockstep_share", "_placement", "_power", "_prefill_host_s", "_request_s",
+        "_host_kv_bytes", "_lockstep_share", "_passes_in_flight", "_placement", "_power", "_prefill_host_s",
+        "_request_s",
         "_routing_exponent", "_send_fixed_s",
         "_send_token_s", "_sequence_s", "_shared_experts", "_spill_s", "_stages", "_streamed_s",
         "_width",
@@ -52,6 +53,8 @@ class StepModel:
         self._shared_experts = parallel.dp
         self._width = 1.0 + (replica.speculation.tokens if replica.speculation else 0)
         self._chunk_tokens = float(max(1, replica.pass_tokens))
+        passes = replica.settings.max_num_batched_tokens / self._chunk_tokens
+        self._passes_in_flight = passes if passes > 1.0 else math.inf
         host = coefficients.legacy_host_factor if replica.engine.legacy_host else 1.0
         self._request_s = host * coefficients.request_s
         self._set_matrices(replica, work, coefficients)
@@ -169,7 +172,8 @@ class StepModel:
     def prefill_s(self, prompt: float, cached: float = 0.0, batch: float = 0.0, context: float = 0.0) -> float:
         """Time until a prompt is computed, `cached` tokens of it being there, beside `batch` decodes [s].
 
-        Chunks follow each other through the pipeline: all of them in one stage, then the largest in the others.
+        Chunks follow each other through the pipeline: all of them in one stage, then the largest in the others. An
+        engine that cuts a batch into passes (llama.cpp) lets the pipeline run empty after each batch.
         """
         tokens = prompt - cached
         chunks, chunk = self.prefill_chunks(tokens, batch)
@@ -179,7 +183,8 @@ class StepModel:
         if self._stages == 1:
             return first_s
         largest = min(tokens, self._room(batch))
-        return first_s + (self._stages - 1) * self._stage_s(batch, context, largest, prompt, cached)
+        drains = max(1, math.ceil(chunks / self._passes_in_flight))
+        return first_s + drains * (self._stages - 1) * self._stage_s(batch, context, largest, prompt, cached)
 
     def pace(self, batch: float, context: float, prompt: float, cached: float = 0.0) -> Pace:
         """How steps of `batch` decodes absorb prompts of one shape."""
