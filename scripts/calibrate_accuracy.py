@@ -162,6 +162,7 @@ def scored(cases: Iterable[Case], shipped: Sequence[Calibration], *, several_mod
             continue
         taken, rest = split(own)
         prior = select_calibration(shipped, own[0].replica.engine, own[0].replica.gpu)
+        prior = prior.for_model(is_moe=own[0].replica.model.is_moe)
         calibration = calibrate(taken, prior).calibration
         label = " ".join(str(part) for part in key if part not in (False, 1, ""))
         found.append((label, ratios(rest, prior), ratios(rest, calibration), prior, calibration))

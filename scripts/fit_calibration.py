@@ -264,10 +264,10 @@ def cross_validate(cases: Sequence[Case], fitted: dict[Key, dict[str, float]], w
         return [residual for found in pool.map(left_out, tasks) for residual in found]
 
 
-def band(residuals: Sequence[Residual], key: Key, quantity: str) -> tuple[float, float, int]:
+def band(residuals: Sequence[Residual], key: Key, quantity: str, family: str) -> tuple[float, float, int]:
     """10th and 90th percentile of measured / predicted for the narrowest set of rows that is large enough."""
     engine, generation = key
-    own = [r for r in residuals if r[1] == quantity]
+    own = [r for r in residuals if r[1] == quantity and r[0].family == family]
     of_engine = [r for r in own if engine in (ANY, r[0].replica.engine.calibration_id)]
     exact = [r for r in of_engine if generation in (ANY, generation_of(r[0].replica.gpu))]
     chosen = next((rows for rows in (exact, of_engine, own) if len(rows) >= MIN_BAND_ROWS), own)
@@ -295,10 +295,11 @@ def write(fitted: dict[Key, dict[str, float]], residuals: Sequence[Residual], ca
                 if name in STATED
                 else float(f"{values[name]:.4g}")
             )
-        for quantity in ("ttft", "tpot", "throughput"):
-            low, high, rows = band(residuals, key, quantity)
-            figures |= {f"{quantity}_low_ratio": round(low, 3), f"{quantity}_high_ratio": round(high, 3)}
-            figures[f"{quantity}_rows"] = rows
+        for family, start in (("dense", ""), ("moe", "moe_")):
+            for quantity in ("ttft", "tpot", "throughput"):
+                low, high, rows = band(residuals, key, quantity, family)
+                figures |= {f"{start}{quantity}_low_ratio": round(low, 3)}
+                figures |= {f"{start}{quantity}_high_ratio": round(high, 3), f"{start}{quantity}_rows": rows}
         document = {
             "id": f"{engine}-{generation}",
             "engine": engine,

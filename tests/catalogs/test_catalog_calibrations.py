@@ -39,7 +39,7 @@ def test_what_ships_is_complete_sourced_and_physical(calibration) -> None:  # ty
             assert value <= 1
     assert found.dequantization_factor >= 1
     assert found.roofline_exponent >= 1
-    for band in calibration.bands.values():
+    for band in (*calibration.bands.values(), *calibration.expert_bands.values()):
         assert 0 < band.low_ratio <= 1 <= band.high_ratio
         assert band.rows > 0
 
@@ -87,6 +87,7 @@ def test_a_machine_comes_back_as_it_was_written(tmp_path: Path, changes: dict[st
     assert (read.validity, read.fitted) == ("concurrency 8", written.fitted)
     assert read.coefficients == pytest.approx(dict(written.coefficients), rel=1e-5)
     assert read.bands == written.bands
+    assert read.expert_bands == written.expert_bands
     assert read.provenance["step_s"].source.title == "ours"
     for figure in ("launch_s", "network_latency_s"):
         kept, origin = read.provenance[figure], written.provenance[figure]
@@ -116,3 +117,27 @@ def test_a_missing_band_is_named(tmp_path: Path) -> None:
     del figures["tpot_low_ratio"]
     with pytest.raises(DataError, match="tpot_low_ratio"):
         load_calibrations(write(tmp_path, figures=figures))
+
+
+WIDE = {"ttft": (0.4, 2.5, 9), "tpot": (0.5, 2.0, 8), "throughput": (0.6, 1.5, 7)}
+
+
+def test_mixtures_of_experts_may_have_bands_of_their_own(tmp_path: Path) -> None:
+    source = packaged_profiles() / "calibration" / "any-any.yaml"
+    figures = yaml.safe_load(source.read_text(encoding="utf-8"))["figures"]
+    for name, edges in WIDE.items():
+        figures |= dict(zip((f"moe_{name}_{edge}" for edge in ("low_ratio", "high_ratio", "rows")), edges, strict=True))
+    (read,) = load_calibrations(write(tmp_path, figures=figures))
+    dense, experts = read.for_model(is_moe=False), read.for_model(is_moe=True)
+    assert dense.bands == read.bands
+    assert {n: (b.low_ratio, b.high_ratio, b.rows) for n, b in experts.bands.items()} == WIDE
+    assert not {name for name in read.coefficients if name.startswith("moe_")}
+    assert replace(read, expert_bands={}).for_model(is_moe=True).bands == read.bands
+
+
+def test_half_of_them_are_refused(tmp_path: Path) -> None:
+    source = packaged_profiles() / "calibration" / "any-any.yaml"
+    figures = yaml.safe_load(source.read_text(encoding="utf-8"))["figures"]
+    figures = {name: value for name, value in figures.items() if not name.startswith("moe_")}
+    with pytest.raises(DataError, match="moe_ttft_high_ratio"):
+        load_calibrations(write(tmp_path, figures=figures | {"moe_ttft_low_ratio": 0.5}))

@@ -68,10 +68,11 @@ class _Names:
 def _values(calibration: Calibration) -> Iterator[tuple[str, float]]:
     yield "rows", calibration.rows
     yield from calibration.coefficients.items()
-    for quantity, band in calibration.bands.items():
-        yield f"{quantity}_low_ratio", band.low_ratio
-        yield f"{quantity}_high_ratio", band.high_ratio
-        yield f"{quantity}_rows", band.rows
+    for start, bands in (("", calibration.bands), ("moe_", calibration.expert_bands)):
+        for quantity, band in bands.items():
+            yield f"{start}{quantity}_low_ratio", band.low_ratio
+            yield f"{start}{quantity}_high_ratio", band.high_ratio
+            yield f"{start}{quantity}_rows", band.rows
 
 
 def _figure(value: float, provenance: Provenance, names: _Names) -> Any:

@@ -142,5 +142,8 @@ def widened(calibration: Calibration) -> Calibration:
 
 
 def _wider(calibration: Calibration) -> Calibration:
-    bands = {name: widen(band, EXTRAPOLATION_WIDENING) for name, band in calibration.bands.items()}
-    return replace(calibration, bands=bands, rows=0)
+    dense, experts = (
+        {name: widen(band, EXTRAPOLATION_WIDENING) for name, band in bands.items()}
+        for bands in (calibration.bands, calibration.expert_bands)
+    )
+    return replace(calibration, bands=dense, expert_bands=experts, rows=0)

@@ -71,6 +71,7 @@ def prepare(
         raise UsageError(f"a load of {load.value:g} makes no sense for {load.kind}")
     held = float(memory.capacity_tokens)
     work = work or work_of(replica.model, replica.weights, replica.kv, replica.parallel)
+    calibration = calibration.for_model(is_moe=replica.model.is_moe)
     if calibration.model is None and any(is_unmeasured(mixer) for mixer in replica.model.mixers()):
         calibration = widened(calibration)  # no shipped measurement has one
     shape = shape_of(load)

@@ -125,6 +125,7 @@ def fit_machine(
     """
     if not points:
         raise DataError("nothing to calibrate with: no point has a measurement")
+    prior = prior.for_model(is_moe=any(point.replica.model.is_moe for point in points))
     fitted = fit(points, prior)
     left_out = leave_out(points, prior, fitted)
     results = tuple(_results(points, prior, fitted, left_out))

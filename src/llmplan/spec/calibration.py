@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from llmplan.spec.provenance import ProvenanceMap
@@ -26,7 +26,8 @@ class ResidualBand:
 class Calibration:
     """Coefficients for one engine family on one GPU generation (`any` is the fallback).
 
-    `bands` has one entry per predicted quantity (`ttft`, `tpot`, `throughput`). `rows` 0 means inherited: the
+    `bands` has one entry per predicted quantity (`ttft`, `tpot`, `throughput`), `expert_bands` the same for
+    mixture-of-experts models where they differ. `rows` 0 means inherited: the
     bands are then wider and every answer says `extrapolated`. One that was fitted on a machine says on which `gpu`,
     and serving which `model` if there was only one; `validity` are the loads that it has seen.
     """
@@ -41,7 +42,14 @@ class Calibration:
     gpu: str | None = None
     model: str | None = None
     validity: str | None = None
+    expert_bands: Mapping[str, ResidualBand] = field(default_factory=dict)
     provenance: ProvenanceMap = field(default_factory=dict, repr=False)
+
+    def for_model(self, *, is_moe: bool) -> Calibration:
+        """The same with the bands of one kind of model."""
+        if not self.expert_bands:
+            return self
+        return replace(self, bands=self.expert_bands if is_moe else self.bands, expert_bands={})
 
 
 def calibration_id(engine: str, generation: str, gpu: str | None = None, model: str | None = None) -> str:
