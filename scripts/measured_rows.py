@@ -31,6 +31,8 @@ from llmplan.plan.outcome import MemoryBudget, Rejection
 from llmplan.spec.workload import Lengths
 
 REPO = Path(__file__).resolve().parents[1]
+SETTLED = 0.9
+"""share of a rate that is completed where a run settles; its last requests come back after it"""
 QUANTITIES = ("tpot", "throughput", "ttft")
 Fate = Literal["excluded", "outside", "declined"]
 """a written rule says that the row cannot judge a prediction; the catalogue has no such engine, GPU or model; or it has
@@ -139,10 +141,11 @@ class Reader:
     def case(self, row: Mapping[str, str]) -> Case | str:
         """The row as a case, or why it cannot be one."""
         try:
-            measured, load = _measured(row), _load(row)
-            if not measured:
-                return NOTHING_MEASURED
-            return self._case(row, measured, load) if load is not None else NO_LOAD
+            load = _load(row)
+            if load is None:
+                return NO_LOAD
+            measured = _measured(row, load)
+            return self._case(row, measured, load) if measured else NOTHING_MEASURED
         except LlmplanError as error:
             return error.message
         except (ValueError, OverflowError) as error:
@@ -254,7 +257,7 @@ def _load(row: Mapping[str, str]) -> Load | None:
     )
 
 
-def _measured(row: Mapping[str, str]) -> dict[str, float]:
+def _measured(row: Mapping[str, str], load: Load) -> dict[str, float]:
     tpot_ms = _first(row, "tpot_ms_mean", "tpot_ms_p50", "itl_ms_mean")
     ttft_ms = _first(row, "ttft_ms_mean", "ttft_ms_p50")
     stream = _number(row["decode_tok_s_stream"])
@@ -274,8 +277,10 @@ def _measured(row: Mapping[str, str]) -> dict[str, float]:
         found["ttft"] = float(row["isl"]) / prefill
     if "multi-turn" in row["len_kind"]:
         found["ttft"] = None
-    if row["load_kind"].startswith(("batch", "max")) and (_number(row["num_requests"]) or 1.0) > 1.0:
+    if load.kind == "burst" and load.value > 1.0:
         found["tpot"] = None  # a burst fills and drains: its mean TPOT is no steady state's
+    if load.kind == "rate" and total and total / load.output_tokens.mean < SETTLED * load.value:
+        found["tpot"] = found["ttft"] = None  # more came than was answered: how many waited is the run's length
     return {name: value for name, value in found.items() if value and value > 0}
 
 
