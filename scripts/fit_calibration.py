@@ -47,6 +47,7 @@ START: dict[str, float] = {
     "expert_tile_rows": 32.0,
     "activation_passes": 12.0,
     "dequantization_factor": 1.1,
+    "expert_dequantization_factor": 1.1,
     "roofline_exponent": 2.0,
     "step_s": 1e-3,
     "launch_s": 4e-6,

@@ -37,9 +37,13 @@ def test_formats_that_compute_in_8_bit_are_faster_as_measured(
     assert statistics.median(abs(each.error) for each in mine) < median_error
 
 
+@pytest.mark.xfail(
+    strict=True,
+    reason="one factor stands for expanding 4-bit weights in every kernel, and Marlin on Ada needs less of it: at 256 "
+    "requests the larger pool gains as much as expansion is said to cost",
+)
 def test_a_starved_4090_gains_from_4_bit_as_measured(ratios: list[Any]) -> None:
-    """Qwen3-8B, 1,000 ShareGPT prompts at once on 24 GB: AWQ 1.46 and 1.43 times BF16 (GPUStack); about 1.05 is
-    predicted, so that the sign is all that can be asked."""
+    """Qwen3-8B, 1,000 ShareGPT prompts at once on 24 GB: AWQ 1.46 and 1.43 times BF16 (GPUStack)."""
     mine = [each for each in ratios if each.method == "awq-int4 weights" and each.measured in (1.461, 1.431)]
     assert len(mine) == 2
-    assert all(each.predicted > 1.0 for each in mine)
+    assert all(each.predicted == pytest.approx(each.measured, rel=0.25) for each in mine)

@@ -42,6 +42,8 @@ class Coefficients:
     """times that a layer reads or writes the hidden vector of a token beside its matrix products"""
     dequantization_factor: float
     """16-bit matrix time of 8-bit weight-only formats over that of 16-bit weights, at least 1"""
+    expert_dequantization_factor: float
+    """the same in the grouped products of experts, whose kernels are others"""
     roofline_exponent: float
     """how sharply reading and computing overlap: 1 adds them, infinity takes the longer"""
     step_s: float

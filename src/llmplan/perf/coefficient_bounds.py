@@ -25,6 +25,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "expert_tile_rows": (1.0, 128.0),
     "activation_passes": (1.0, 60.0),
     "dequantization_factor": (1.03, 2.5),
+    "expert_dequantization_factor": (1.03, 2.5),
     "roofline_exponent": (1.0, 8.0),
     "step_s": (1e-4, 1e-2),
     "launch_s": (5e-7, 2e-5),
@@ -45,7 +46,13 @@ BOUNDS: dict[str, tuple[float, float]] = {
 """coefficient: lowest and highest of what ships, fitted over many machines. Over PCIe a hop is a kernel that waits for
 the host bridge, and a message crosses the bus twice where cards have no peer access: the bounds keep legacy hosts'
 overhead out of them."""
-MEANT = ("dequantization_factor", "roofline_exponent", "routing_exponent", "legacy_host_factor")
+MEANT = (
+    "dequantization_factor",
+    "expert_dequantization_factor",
+    "roofline_exponent",
+    "routing_exponent",
+    "legacy_host_factor",
+)
 """those whose meaning sets the bounds, for one machine as for many"""
 OWN: dict[str, tuple[float, float]] = {
     "request_s": (1e-4, 3.0),

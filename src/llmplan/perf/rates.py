@@ -45,12 +45,15 @@ def rates_of(replica: Replica, coefficients: Coefficients) -> Rates:
     gpu, weights = replica.gpu, replica.weights
     bandwidth = gpu.memory_bandwidth_bytes_per_s
     wide_flop_per_s = _wide_peak(gpu, weights) * coefficients.matrix_16bit_efficiency
-    read_share, quantized_flop_per_s = 1.0, wide_flop_per_s
+    read_share, dense_flop_per_s = 1.0, wide_flop_per_s
+    expert_flop_per_s = wide_flop_per_s
     if computes_natively(replica) and weights.family != "float":
-        quantized_flop_per_s = gpu.peak_flop_per_s[weights.compute] * _native_efficiency(weights, coefficients)
+        dense_flop_per_s = gpu.peak_flop_per_s[weights.compute] * _native_efficiency(weights, coefficients)
+        expert_flop_per_s = dense_flop_per_s
     elif weights.is_quantized:
         read_share = coefficients.weight_only_memory_efficiency
-        quantized_flop_per_s = wide_flop_per_s / expansion(weights, coefficients)
+        dense_flop_per_s = wide_flop_per_s / expansion(weights, coefficients.dequantization_factor)
+        expert_flop_per_s = wide_flop_per_s / expansion(weights, coefficients.expert_dequantization_factor)
     plain = bandwidth * coefficients.memory_efficiency
     experts = bandwidth * coefficients.expert_memory_efficiency
     return Rates(
@@ -58,22 +61,22 @@ def rates_of(replica: Replica, coefficients: Coefficients) -> Rates:
         expert_bytes_per_s=experts * read_share,
         head_bytes_per_s=plain,
         kv_bytes_per_s=bandwidth * coefficients.kv_memory_efficiency,
-        dense_flop_per_s=wide_flop_per_s if weights.experts_only else quantized_flop_per_s,
-        expert_flop_per_s=quantized_flop_per_s * coefficients.expert_matrix_efficiency,
+        dense_flop_per_s=wide_flop_per_s if weights.experts_only else dense_flop_per_s,
+        expert_flop_per_s=expert_flop_per_s * coefficients.expert_matrix_efficiency,
         head_flop_per_s=wide_flop_per_s,
         attention_flop_per_s=_wide_peak(gpu, weights) * coefficients.attention_efficiency,
     )
 
 
-def expansion(weights: WeightFormat, coefficients: Coefficients) -> float:
+def expansion(weights: WeightFormat, factor: float) -> float:
     """How many times as long 16-bit products take when their weights have to be expanded first.
 
-    weights: their bits [bits]; coefficients: `dequantization_factor` f [-], that of 8-bit weights.
+    weights: their bits [bits]; factor: that of 8-bit weights, f [-].
     1 + (f - 1) (16 / bits - 1): three times the surplus for 4-bit weights, which are unpacked and scaled by group.
     Valid for weights of 16 bits or fewer. Reference: Frantar et al. 2024 (Marlin, arXiv 2408.11743), which hides
     most of it; the factor is fitted.
     """
-    return 1.0 + (coefficients.dequantization_factor - 1.0) * (16.0 / min(weights.bits, 16.0) - 1.0)
+    return 1.0 + (factor - 1.0) * (16.0 / min(weights.bits, 16.0) - 1.0)
 
 
 def _native_efficiency(weights: WeightFormat, coefficients: Coefficients) -> float:
