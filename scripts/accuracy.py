@@ -17,7 +17,8 @@ import finetune_accuracy
 import finetune_rows
 import format_accuracy
 import offload_accuracy
-from fit_calibration import Key, cross_validate
+from fit_calibration import cross_validate
+from fitted_calibrations import Key
 from measured_rows import REPO, Case, data_folder
 from memory_accuracy.page import section as memory_section
 from speed_accuracy.page import section as speed_section

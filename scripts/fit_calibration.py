@@ -17,15 +17,12 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-from measured_rows import QUANTITIES, REPO, Case, data_folder, read_cases
+from fitted_calibrations import STATED, Key, Residual, summary, write
+from measured_rows import REPO, Case, data_folder, read_cases
 
-from llmplan.catalogs.calibration_text import document_text
-from llmplan.perf.calibration import ANY, COEFFICIENT_NAMES, EXTRAPOLATION_WIDENING, Coefficients, generation_of
+from llmplan.perf.calibration import ANY, Coefficients, generation_of
 from llmplan.perf.coefficient_bounds import BOUNDS
 from llmplan.perf.estimate import shape_of
 from llmplan.perf.fitting import Box, Vector, minimize
@@ -66,12 +63,6 @@ START: dict[str, float] = {
     "allreduce_pcie_efficiency": 0.3,
 }
 """where the first fit begins, and what it is drawn to"""
-STATED: dict[str, tuple[float, str]] = {
-    "network_latency_s": (2e-5, "RDMA message between hosts; no row of the table tells"),
-    "network_efficiency": (0.7, "achieved share of a network's line rate; no row of the table tells"),
-    "host_memory_efficiency": (0.8, "CPU decoders reach 70 to 90 % of the host's memory bandwidth"),
-    "pcie_efficiency": (0.8, "achieved share of the PCIe line rate for large copies"),
-}
 ROWS_PER_GROUP = 10
 PRIOR_WIDTH = {"engine": 0.25, "generation": 0.1}
 OWN_WIDTH = {
@@ -89,7 +80,6 @@ CUT = 3.0
 """log ratio beyond which a row no longer pulls at all"""
 NOISE = 0.15
 """log ratio that repeated measurements of one configuration spread by; weighs data against the pull of the parent"""
-MIN_BAND_ROWS = 40
 MIN_ROWS = {"engine": 1, "generation": 12}
 NAMES = tuple(START)
 
@@ -177,9 +167,6 @@ def _log_ratio(measured: float, predicted: float) -> float:
     return 0.0 if math.isnan(predicted) else max(-CUT, min(CUT, math.log(predicted / measured)))
 
 
-Key = tuple[str, str]
-
-
 def fit_all(
     cases: Sequence[Case],
     rounds: int,
@@ -209,9 +196,6 @@ def choose(fitted: dict[Key, dict[str, float]], case: Case) -> dict[str, float]:
     engine, generation = case.replica.engine.calibration_id, generation_of(case.replica.gpu)
     keys: tuple[Key, ...] = ((engine, generation), (engine, ANY), (ANY, ANY))
     return next(fitted[key] for key in keys if key in fitted)
-
-
-Residual = tuple[Case, str, float]
 
 
 def left_out(
@@ -263,90 +247,6 @@ def cross_validate(cases: Sequence[Case], fitted: dict[Key, dict[str, float]], w
     ]
     with ProcessPoolExecutor(workers) as pool:
         return [residual for found in pool.map(left_out, tasks) for residual in found]
-
-
-def band(residuals: Sequence[Residual], key: Key, quantity: str, family: str) -> tuple[float, float, int]:
-    """10th and 90th percentile of measured / predicted for the narrowest set of rows that is large enough."""
-    engine, generation = key
-    own = [r for r in residuals if r[1] == quantity and r[0].family == family]
-    of_engine = [r for r in own if engine in (ANY, r[0].replica.engine.calibration_id)]
-    exact = [r for r in of_engine if generation in (ANY, generation_of(r[0].replica.gpu))]
-    chosen = next((rows for rows in (exact, of_engine, own) if len(rows) >= MIN_BAND_ROWS), own)
-    low, high = (float(edge) for edge in np.percentile([ratio for _, _, ratio in chosen], [10, 90]))
-    exponent = 1.0 if chosen is exact else EXTRAPOLATION_WIDENING
-    return min(1.0, low) ** exponent, max(1.0, high) ** exponent, len(chosen)
-
-
-def write(fitted: dict[Key, dict[str, float]], residuals: Sequence[Residual], cases: Sequence[Case], out: Path) -> None:
-    """One YAML file a calibration."""
-    today = datetime.now(UTC).date()
-    out.mkdir(parents=True, exist_ok=True)
-    for key, values in fitted.items():
-        engine, generation = key
-        used = [
-            case
-            for case in cases
-            if engine in (ANY, case.replica.engine.calibration_id)
-            and generation in (ANY, generation_of(case.replica.gpu))
-        ]
-        figures: dict[str, Any] = {"rows": len(used)}
-        for name in COEFFICIENT_NAMES:
-            figures[name] = (
-                {"value": values[name], "source": "assumption", "kind": "assumed", "note": STATED[name][1]}
-                if name in STATED
-                else float(f"{values[name]:.4g}")
-            )
-        for family, start in (("dense", ""), ("moe", "moe_")):
-            for quantity in ("ttft", "tpot", "throughput"):
-                low, high, rows = band(residuals, key, quantity, family)
-                figures |= {f"{start}{quantity}_low_ratio": round(low, 3)}
-                figures |= {f"{start}{quantity}_high_ratio": round(high, 3), f"{start}{quantity}_rows": rows}
-        document = {
-            "id": f"{engine}-{generation}",
-            "engine": engine,
-            "generation": generation,
-            "fitted": today,
-            "defaults": {"source": "fit", "as_of": today, "kind": "derived"},
-            "figures": figures,
-            "sources": {
-                "fit": {
-                    "title": "llmplan scripts/fit_calibration.py on published measurements: "
-                    + ", ".join(sorted({case.source for case in used})),
-                    "retrieved": today,
-                    "locator": "bands: rows whose whole GPU or whole model was left out",
-                },
-                "assumption": {
-                    "title": "llmplan: round value within the range that vendors and users report",
-                    "retrieved": today,
-                },
-            },
-        }
-        (out / f"{engine}-{generation}.yaml").write_text(document_text(document), encoding="utf-8")
-
-
-def summary(residuals: Sequence[Residual]) -> str:
-    """Median, mean and 90th percentile of the absolute error in %, by engine and kind of model."""
-    lines = [f"{'':28}" + "".join(f"{name:>30}" for name in QUANTITIES)]
-    sets: list[tuple[str, Callable[[Case], bool]]] = [
-        ("all", lambda case: True),
-        ("dense", lambda case: case.family == "dense"),
-        ("moe", lambda case: case.family == "moe"),
-    ]
-    engines = sorted({case.replica.engine.calibration_id for case, _, _ in residuals})
-    sets += [(engine, lambda case, engine=engine: case.replica.engine.calibration_id == engine) for engine in engines]
-    for label, belongs in sets:
-        cells = ""
-        for quantity in QUANTITIES:
-            errors = [abs(1.0 / r - 1.0) * 100.0 for case, name, r in residuals if name == quantity and belongs(case)]
-            cells += f"{_spread(errors):>30}"
-        lines.append(f"{label:28}{cells}")
-    return "\n".join(lines)
-
-
-def _spread(errors: Sequence[float]) -> str:
-    if not errors:
-        return "-"
-    return f"{np.median(errors):.1f}/{np.mean(errors):.1f}/{np.percentile(errors, 90):.0f} ({len(errors)})"
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -20,11 +20,14 @@ from llmplan.spec.provenance import Provenance
 
 USED: dict[str, tuple[str, ...]] = {
     "weights": ("memory_efficiency",),
-    "weight_math": ("matrix_16bit_efficiency", "matrix_8bit_efficiency", "roofline_exponent"),
+    "weight_math": (
+        "matrix_16bit_efficiency", "matrix_8bit_efficiency", "matrix_4bit_efficiency", "dequantization_factor",
+        "roofline_exponent",
+    ),
     "experts": ("expert_memory_efficiency", "routing_exponent"),
     "expert_math": (
         "expert_matrix_efficiency", "expert_half_width_columns", "expert_tile_rows", "routing_exponent",
-        "roofline_exponent",
+        "expert_dequantization_factor", "roofline_exponent",
     ),
     "head": ("memory_efficiency", "matrix_16bit_efficiency"),
     "activations": ("activation_passes", "memory_efficiency"),
