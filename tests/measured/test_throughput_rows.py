@@ -24,6 +24,7 @@ from llmplan.catalogs.hosts import host_library
 from llmplan.catalogs.models import load_models
 from llmplan.memory import budget, kv_format, weight_format
 from llmplan.perf import estimate, select_calibration
+from llmplan.perf.calibration import COEFFICIENT_NAMES
 from llmplan.plan.deployment import EngineSettings, Parallelism, Replica
 from llmplan.plan.load import Load
 from llmplan.plan.outcome import Estimate, MemoryBudget
@@ -168,7 +169,7 @@ def scripts() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize(("quantity", "bound"), [("tpot", 0.20), ("throughput", 0.15), ("ttft", 0.50)])
+@pytest.mark.parametrize(("quantity", "bound"), [("tpot", 0.12), ("throughput", 0.12), ("ttft", 0.25)])
 def test_half_of_the_whole_table_is_near(quantity: str, bound: float) -> None:
     """Median absolute error over every usable row, with the coefficients as shipped."""
     fit = scripts()
@@ -176,7 +177,7 @@ def test_half_of_the_whole_table_is_near(quantity: str, bound: float) -> None:
     if folder is None:
         pytest.skip("no throughput.csv: set LLMPLAN_DATA to the folder that has it")
     coefficients = {
-        (c.engine, c.generation): {name: c.coefficients[name] for name in fit.COEFFICIENT_NAMES}
+        (c.engine, c.generation): {name: c.coefficients[name] for name in COEFFICIENT_NAMES}
         for c in load_calibrations(LAYERS)
     }
     cases = [case for case in fit.read_cases(folder) if quantity in case.measured]
