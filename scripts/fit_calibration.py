@@ -73,12 +73,12 @@ OWN_WIDTH = {
     "launch_s": 0.25,
 }
 """what an engine's parent knows little of: its host's code"""
-WEIGHT_OF = {"tpot": 1.0, "throughput": 1.0, "ttft": 0.8}
+WEIGHT_OF = {"tpot": 1.0, "throughput": 1.15, "ttft": 0.75}
 KNEE = 0.07
 """log ratio beyond which an outlier no longer pulls with its square"""
 CUT = 3.0
 """log ratio beyond which a row no longer pulls at all"""
-NOISE = 0.15
+NOISE = 0.2
 """log ratio that repeated measurements of one configuration spread by; weighs data against the pull of the parent"""
 MIN_ROWS = {"engine": 1, "generation": 12}
 NAMES = tuple(START)
