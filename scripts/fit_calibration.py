@@ -1,10 +1,13 @@
 """Fit the speed model's coefficients to published measurements and write profiles/calibration/.
 
 Three levels, each pulled towards the one above: everything; one engine; one engine on one GPU generation. The fit
-minimizes robust log ratios over at most 5 rows of every (source, GPU, model, engine, format) group. Each of a group's
-n residuals is multiplied by n^-0.25 and the loss squares it, so that a group weighs sqrt(n): 1 for one row, 2.2 for 5.
+minimizes robust log ratios over at most 10 rows of every (source, GPU, model, engine, format) group. Each of a group's
+n residuals is multiplied by n^-0.25 and the loss squares it, so that a group weighs sqrt(n): 1 for one row, 3.2 for 10.
 Bands are the 10th and 90th percentile of measured / predicted over rows whose whole GPU, and then whole model, was left
 out. Nothing is fitted per row, model or source.
+
+How far a level may leave its parent, the noise and the weights below were chosen by the errors of left-out rows, which
+makes these a little too good.
 
 Run with `make calibrate`; needs the folder named by LLMPLAN_DATA. `--no-cross-validation` prints the errors in sample
 and writes nothing: bands need rows that were left out.
@@ -26,7 +29,8 @@ from llmplan.perf.calibration import ANY, Coefficients, generation_of
 from llmplan.perf.coefficient_bounds import BOUNDS
 from llmplan.perf.estimate import shape_of
 from llmplan.perf.fitting import Box, Vector, minimize
-from llmplan.perf.steady_state import Engine, Steady
+from llmplan.perf.machine import said
+from llmplan.perf.steady_state import Engine
 from llmplan.perf.step import StepModel
 
 OUT = REPO / "profiles" / "calibration"
@@ -94,25 +98,8 @@ def predict(case: Case, values: dict[str, float]) -> dict[str, float]:
         max_num_seqs=case.replica.settings.max_num_seqs,
         kv_slots=case.memory.room.requests(shape.resident_tokens),
     )
-    steady, finite = _steady(engine, case)
-    found = {
-        "tpot": steady.tpot_s,
-        "throughput": steady.requests_per_s * case.load.output_tokens.mean,
-        "ttft": steady.ttft_s - (0.0 if case.client else model.request_s) if finite else math.nan,
-    }
+    found = said(engine, case.load, client=case.client)
     return {name: found[name] for name in case.measured}
-
-
-def _steady(engine: Engine, case: Case) -> tuple[Steady, bool]:
-    load = case.load
-    if load.kind == "concurrency":
-        return engine.closed(max(1.0, load.value)), True
-    full = engine.closed(engine.slots)
-    if load.kind == "saturation":
-        return full, False
-    if load.kind == "burst":
-        return engine.burst(load.value, full), True
-    return (engine.open(load.value, full), True) if load.value < full.requests_per_s else (full, False)
 
 
 def sample(cases: Iterable[Case], per_group: int = ROWS_PER_GROUP) -> list[tuple[Case, float]]:
@@ -164,7 +151,7 @@ def fit(
 
 
 def _log_ratio(measured: float, predicted: float) -> float:
-    return 0.0 if math.isnan(predicted) else max(-CUT, min(CUT, math.log(predicted / measured)))
+    return 0.0 if math.isinf(predicted) else max(-CUT, min(CUT, math.log(predicted / measured)))
 
 
 def fit_all(
@@ -214,7 +201,7 @@ def left_out(
     for case in cases:
         if group_of(case) == held:
             predicted = predict(case, choose(fitted, case))
-            found += [(case, name, case.measured[name] / v) for name, v in predicted.items() if not math.isnan(v)]
+            found += [(case, name, case.measured[name] / v) for name, v in predicted.items() if not math.isinf(v)]
     return found
 
 
@@ -224,7 +211,7 @@ def in_sample(cases: Sequence[Case], fitted: dict[Key, dict[str, float]]) -> lis
         (case, name, case.measured[name] / value)
         for case in cases
         for name, value in predict(case, choose(fitted, case)).items()
-        if not math.isnan(value)
+        if not math.isinf(value)
     ]
 
 

@@ -2,7 +2,7 @@
 
 The table is found in the folder named by `LLMPLAN_DATA` (default `../shared/data` beside the repository). A row becomes
 the flags that a user would type, and the product's own code makes the replica; what the row does not state is the
-engine's default. Rows are excluded by the rules of `doubt` and of `contradictions`, never by naming a model, a GPU or a
+engine's default. Rows are excluded by the rules of `doubt` and of `contradicted`, never by naming a model, a GPU or a
 result.
 """
 
@@ -95,14 +95,8 @@ def data_folder() -> Path | None:
 
 def read_cases(folder: Path) -> list[Case]:
     """Every usable row of throughput.csv, in file order."""
-    return read_table(folder / "throughput.csv")[0]
-
-
-def read_table(path: Path) -> tuple[list[Case], list[Declined]]:
-    """Every usable row of a table, and the others with the reason."""
-    with path.open(newline="", encoding="utf-8") as table:
-        rows = list(csv.DictReader(table))
-    return sort_out(rows)
+    with (folder / "throughput.csv").open(newline="", encoding="utf-8") as table:
+        return sort_out(csv.DictReader(table))[0]
 
 
 def sort_out(rows: Iterable[Mapping[str, str]]) -> tuple[list[Case], list[Declined]]:
@@ -179,7 +173,7 @@ class Reader:
             memory=memory,
             work=work_of(replica.model, replica.weights, replica.kv, replica.parallel),
             measured=measured,
-            client=not row["mode"].startswith(("pp (", "tg (")),
+            client=not _by_engine(row),
             version=row["engine_version"],
             may_speculate=replica.model.draft is not None and "decoding not recorded" in row["notes"],
         )
@@ -191,14 +185,13 @@ class Reader:
 
     def _gpu_name(self, row: Mapping[str, str]) -> str | None:
         gpus, key = self._bench.catalog.gpus, row["gpu_key"].lower()
-        short = next((name for start, name in row_names.GPUS.items() if key == start), None)
-        names = (row["gpu_key"], key.replace(" ", "-"), short or "", *_memory_forms(key))
-        return next((name for name in names if name and name in gpus), None)
+        names = (row["gpu_key"], key.replace(" ", "-"), row_names.GPUS.get(key, ""))
+        return next((name for name in names if name in gpus), None)
 
 
-def _memory_forms(key: str) -> Iterable[str]:
-    """`h100-sxm` as the catalogue writes it, whatever the memory: only where one memory size exists."""
-    yield key.replace(" ", "-")
+def _by_engine(row: Mapping[str, str]) -> bool:
+    """Whether the engine timed prompts and answers of one sequence itself (llama-bench), not a client."""
+    return row["mode"].startswith(("pp (", "tg ("))
 
 
 def _flags(row: Mapping[str, str], gpu: str, weights: str, *, moe: bool) -> ReplicaFlags:
@@ -208,6 +201,7 @@ def _flags(row: Mapping[str, str], gpu: str, weights: str, *, moe: bool) -> Repl
     if dp > 1 and tp * dp * pp > total:
         tp = 1
     notes = row["notes"]
+    # TensorRT-LLM takes the cache's format from the checkpoint, and ModelOpt's checkpoints in these formats state FP8
     quantized = weights in ("fp8", "fp8-block", "nvfp4") and engine == "tensorrt-llm"
     eager = '"enforce_eager": true' in notes
     return ReplicaFlags(
@@ -221,7 +215,7 @@ def _flags(row: Mapping[str, str], gpu: str, weights: str, *, moe: bool) -> Repl
         weights=weights,
         kv_cache="fp8" if row["kv_dtype"] == "fp8" or (quantized and row["kv_dtype"] == "") else "auto",
         max_num_seqs=_noted(notes, ("max_num_seqs ", '"max_num_seqs": ', "max-num-seqs="))
-        or (1 if engine == "llama-cpp" else None),
+        or (1 if _by_engine(row) else None),
         max_num_batched_tokens=_noted(notes, ("max_num_batched_tokens=", "mnbt=")),
         enforce_eager=eager,
     )

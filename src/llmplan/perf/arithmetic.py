@@ -194,7 +194,7 @@ def _messages(scene: Scene) -> dict[str, str]:
 def _host(scene: Scene) -> str:
     """The host reads what is touched and computes every token, or the GPU copies it; then its layers' cache is read."""
     work, place, tokens = scene.work, scene.place, scene.tokens
-    held = HostWork.of(work, scene.rates, place)
+    held = HostWork.of(work, scene.rates, place, scene.coefficients.routing_exponent)
     read, math = held.read_bytes(tokens), tokens * held.flop_per_token
     once_s, gpu_s = read / place.host_read_bytes_per_s, held.gpu_s_per_token * tokens
     computed_s = math / place.host_flop_per_s

@@ -116,7 +116,7 @@ def estimate(replica: Replica, memory: MemoryBudget, load: Load, calibration: Ca
 def estimate_prepared(prepared: Prepared, load: Load) -> Estimate:
     """`estimate` for a replica that is ready; `load` must have the shape it was prepared for."""
     engine, full = prepared.engine, prepared.full
-    steady, saturated = steady_state(prepared, load)
+    steady, saturated = steady_state(engine, load, full)
     slot_load = load.value / full.requests_per_s if load.kind == "rate" else 1.0
     overrun = load.kind == "rate" and saturated
     return estimate_of(
@@ -159,15 +159,15 @@ def cv2_of(lengths: Lengths) -> float:
     return min(math.expm1(sigma * sigma), 25.0)
 
 
-def steady_state(prepared: Prepared, load: Load) -> tuple[Steady, bool]:
-    """The state under the load, and whether more is asked than the replica completes."""
-    engine, full = prepared.engine, prepared.full
+def steady_state(engine: Engine, load: Load, full: Steady | None = None) -> tuple[Steady, bool]:
+    """The state under the load, and whether more is asked than the replica completes; `full` where it is known."""
+    if load.kind == "concurrency":
+        users = max(1.0, load.value)
+        return (full if full and users == engine.slots else engine.closed(users)), users > engine.slots
+    full = full or engine.closed(engine.slots)
     match load.kind:
         case "saturation":
             return full, True
-        case "concurrency":
-            users = max(1.0, load.value)
-            return (full if users == engine.slots else engine.closed(users)), users > engine.slots
         case "burst":
             return engine.burst(max(1.0, load.value), full), load.value > engine.slots
         case "rate":

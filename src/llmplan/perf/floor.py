@@ -26,13 +26,13 @@ UNBOUNDED = (
 
 
 def _ideal(name: str) -> float:
-    if name.endswith(("_s", "lockstep_share", "bunching_share", "_columns", "_rows", "_passes")):
+    if name.endswith(("_s", "lockstep_share", "bunching_share", "_columns", "_rows", "_passes", "routing_exponent")):
         return 0.0
     return math.inf if name in UNBOUNDED else 1.0
 
 
 IDEAL = Coefficients(**{name: _ideal(name) for name in COEFFICIENT_NAMES})
-"""Memory and matrix peaks in full; messages, attention math and fixed times for nothing."""
+"""Memory and matrix peaks in full, all tokens routed alike; messages, attention math and fixed times for nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from llmplan.perf.coefficient_bounds import bounds_of, width_of
 from llmplan.perf.estimate import prepare, steady_state
 from llmplan.perf.fitting import Box, Vector, jacobian, minimize
 from llmplan.perf.floor import Floor
+from llmplan.perf.steady_state import Engine, Steady
 from llmplan.perf.work import Work, work_of
 from llmplan.plan.deployment import Replica
 from llmplan.plan.load import Load
@@ -89,14 +90,23 @@ class Machine:
 def predict(point: Point, calibration: Calibration) -> dict[str, float]:
     """What a calibration says of each quantity that the point measured [s, tokens/s]; no bound is infinity."""
     prepared = prepare(point.replica, point.memory, point.load, calibration, point.work)
-    steady, saturated = steady_state(prepared, point.load)
-    overrun = saturated and point.load.kind == "rate"
-    found = {
-        "tpot": steady.tpot_s,
-        "ttft": math.inf if overrun else steady.ttft_s - (0.0 if point.client else prepared.engine.model.request_s),
-        "throughput": steady.requests_per_s * point.load.output_tokens.mean,
-    }
+    found = said(prepared.engine, point.load, client=point.client, full=prepared.full)
     return {name: found[name] for name in point.measured}
+
+
+def said(engine: Engine, load: Load, *, client: bool, full: Steady | None = None) -> dict[str, float]:
+    """What an engine says of each quantity that is measured under a load [s, tokens/s]; no bound is infinity.
+
+    client: whether a client measures over a connection, and so sees `request_s`, or the engine itself; full: the state
+    in which every slot is taken, where it is known.
+    """
+    steady, saturated = steady_state(engine, load, full)
+    unbounded = load.kind == "saturation" or (saturated and load.kind == "rate")
+    return {
+        "tpot": steady.tpot_s,
+        "ttft": math.inf if unbounded else steady.ttft_s - (0.0 if client else engine.model.request_s),
+        "throughput": steady.requests_per_s * load.output_tokens.mean,
+    }
 
 
 def impossible(point: Point) -> tuple[str, ...]:

@@ -101,17 +101,19 @@ def _handovers(offload: Offload, model: ModelSpec) -> int:
 class HostWork:
     """What the host holds of one rank's stage, and what computing it takes.
 
-    `experts`: the share touched by a number of tokens, and the bytes of all. `flop_per_token`: on the CPU;
+    `experts`: the share touched by a number of tokens, and the bytes of all; as on the GPU, n tokens touch as many as
+    n^`routing_exponent` that were routed at random. `flop_per_token`: on the CPU;
     `gpu_s_per_token`: the same on the GPU, for steps that copy the weights there.
     """
 
     dense_bytes: float = 0.0
     experts: tuple[tuple[Callable[[float], float], float], ...] = ()
+    routing_exponent: float = 1.0
     flop_per_token: float = 0.0
     gpu_s_per_token: float = 0.0
 
     @classmethod
-    def of(cls, work: Work, rates: Rates, place: Placement) -> HostWork:
+    def of(cls, work: Work, rates: Rates, place: Placement, routing_exponent: float) -> HostWork:
         """The part of the work that `place` leaves to the host."""
         off, experts_off = 1.0 - place.gpu_share, 1.0 - place.gpu_share * place.expert_gpu_share
         if off <= 0.0 and experts_off <= 0.0:
@@ -121,6 +123,7 @@ class HostWork:
         return cls(
             dense_bytes=work.dense_bytes * off,
             experts=tuple((e.coverage, e.resident_bytes * experts_off) for e in work.experts),
+            routing_exponent=routing_exponent,
             flop_per_token=dense + chosen,
             gpu_s_per_token=dense / rates.dense_flop_per_s + chosen / rates.expert_flop_per_s,
         )
@@ -132,7 +135,8 @@ class HostWork:
 
     def read_bytes(self, tokens: float) -> float:
         """What a step of so many tokens reads of it, once."""
-        return self.dense_bytes + sum(size_bytes * coverage(tokens) for coverage, size_bytes in self.experts)
+        alike = tokens**self.routing_exponent
+        return self.dense_bytes + sum(size_bytes * coverage(alike) for coverage, size_bytes in self.experts)
 
 
 def hybrid_decode_bound_tokens_per_s(

@@ -108,7 +108,7 @@ class StepModel:
             for a in work.attention
         )
         cache_bytes = work.cache_bytes_per_context_token
-        self._host = HostWork.of(work, rates, place)
+        self._host = HostWork.of(work, rates, place, coefficients.routing_exponent)
         self._host_kv_bytes = cache_bytes * off_gpu
         self._streamed_s = streamed / place.stream_bytes_per_s
         self._spill_s = cache_bytes / place.stream_bytes_per_s
