@@ -46,7 +46,7 @@ def test_the_prior_and_the_data_meet_by_their_weights() -> None:
 
 
 def test_bounds_hold() -> None:
-    found = minimize(lambda x: x - 5.0, np.array([0.0]), box(-1, 0.25, 0.0, 1e3), rounds=30)
+    found = minimize(lambda x: x - 5.0, np.array([0.0]), box(-1, 0.25, 0.0, 1e3), rounds=30, knee=0.3)
     assert found[0] == 0.25
 
 

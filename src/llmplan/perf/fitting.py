@@ -15,8 +15,6 @@ import numpy as np
 Vector: TypeAlias = Any
 """a numpy array of floats; numpy is not typed strictly enough here to say more"""
 
-KNEE = 0.3
-"""log ratio beyond which an outlier no longer pulls with its square"""
 LOG_STEP = 0.02
 MAX_MOVE = 1.0
 TRIALS = 6
@@ -34,7 +32,7 @@ class Box:
     width: Vector
 
 
-def minimize(errors: Callable[[Vector], Vector], start: Vector, box: Box, *, rounds: int, knee: float = KNEE) -> Vector:
+def minimize(errors: Callable[[Vector], Vector], start: Vector, box: Box, *, rounds: int, knee: float) -> Vector:
     """The logarithms that fit best.
 
     errors: log ratios predicted / measured [-] at a vector of logarithms [-], weighed as they should count; start:
@@ -45,7 +43,7 @@ def minimize(errors: Callable[[Vector], Vector], start: Vector, box: Box, *, rou
     Valid for a start inside the box; finds the minimum next to it. Reference: Marquardt 1963, J. SIAM 11(2).
 
     >>> box = Box(low=np.array([-3.0]), high=np.array([3.0]), centre=np.array([0.0]), width=np.array([1e3]))
-    >>> round(float(minimize(lambda x: x - np.log(2.0), np.array([0.0]), box, rounds=20)[0]), 3)
+    >>> round(float(minimize(lambda x: x - np.log(2.0), np.array([0.0]), box, rounds=20, knee=0.3)[0]), 3)
     0.693
     """
     x, damping = np.clip(start, box.low, box.high), 1e-2
@@ -74,7 +72,7 @@ def minimize(errors: Callable[[Vector], Vector], start: Vector, box: Box, *, rou
     return x
 
 
-def cost(found: Vector, at: Vector, box: Box, knee: float = KNEE) -> float:
+def cost(found: Vector, at: Vector, box: Box, knee: float) -> float:
     """What `minimize` makes small.
 
     found: errors [-] at the logarithms `at` [-]; box: the prior [-]; knee: where the loss bends [-].
@@ -82,7 +80,7 @@ def cost(found: Vector, at: Vector, box: Box, knee: float = KNEE) -> float:
     Reference: Charbonnier et al. 1997, IEEE Trans. Image Process. 6(2).
 
     >>> box = Box(low=np.array([-1.0]), high=np.array([1.0]), centre=np.array([0.0]), width=np.array([0.5]))
-    >>> cost(np.array([0.0]), np.array([0.5]), box)
+    >>> cost(np.array([0.0]), np.array([0.5]), box, knee=0.3)
     1.0
     """
     loss = 2.0 * knee**2 * (np.sqrt(1.0 + (found / knee) ** 2) - 1.0)
