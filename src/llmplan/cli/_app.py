@@ -23,6 +23,7 @@ from llmplan.cli import (
     predict,
     prices,
     recommend,
+    workload,
 )
 from llmplan.errors import LlmplanError, UsageError, nearest
 
@@ -38,6 +39,7 @@ REGISTER: tuple[Callable[[typer.Typer], None], ...] = (
     cost.register,
     finetune.register,
     emit_config.register,
+    workload.register,
     calibrate.register,
     catalog.register,
     prices.register,
