@@ -76,7 +76,7 @@ def test_a_workload_file_is_written_taken_by_recommend_and_generates(
     workload = read_workload_file(path)
     assert workload.traffic is not None
     assert workload.requests_per_s == pytest.approx(len(trace.read_text().splitlines()) / 7200, rel=0.02)
-    assert "exists" in err(capsys, "describe", str(trace), "-o", str(path))
+    assert "--force" in err(capsys, "describe", str(trace), "-o", str(path))
     out(capsys, "describe", str(trace), "-o", str(path), "--force")
     made = out(capsys, "generate", str(path), "--requests", "100")
     assert len(made.splitlines()) == 101

@@ -92,7 +92,7 @@ def test_mooncake_generates_conversations_like_its_trace(catalog: Catalog) -> No
     prompts, answers = found.input_tokens, found.output_tokens
     assert [prompts.p50, prompts.p90, prompts.p99] == pytest.approx([6909, 27367, 85400], rel=0.12)
     assert prompts.mean == pytest.approx(12035, rel=0.06)
-    assert [answers.p50, answers.p90, answers.p99] == pytest.approx([350, 597, 1118], rel=0.02)
+    assert [answers.p50, answers.p90, answers.p99] == pytest.approx([350, 597, 1118], rel=0.03)
 
 
 def test_burstgpt_is_idle_two_hours_in_five(catalog: Catalog) -> None:

@@ -204,6 +204,16 @@ def test_conversations_are_under_way_when_the_traffic_starts() -> None:
     assert counts == pytest.approx(np.full(10, 20_000), rel=0.15)
 
 
+def test_late_turns_are_there_from_the_start() -> None:
+    """Few turns far apart: the first minutes have as many second and third turns as later ones, 1 - 1 / 1.5 in all."""
+    talk = Sessions(turns=1.5, think_s=300.0, first=Lengths.fixed(1000), added=Lengths.fixed(1000))
+    found = made(replace(PLAIN, requests_per_s=50.0, traffic=TrafficShape(sessions=talk)), duration_s=2_000)
+    later = found.input_tokens > 1000
+    assert later[found.arrival_s < 100].mean() == pytest.approx(1 / 3, rel=0.06)
+    assert later.mean() == pytest.approx(1 / 3, rel=0.03)
+    assert (found.input_tokens > 3000).mean() == pytest.approx(1 / 9, rel=0.12)  # the third turn or a later one
+
+
 def test_tenants_have_their_weights_and_a_prefix_each() -> None:
     shape = TrafficShape(tenant_weights=(6, 3, 1))
     found = made(replace(PLAIN, tenants=3, prefix_share=0.3, traffic=shape), requests=50_000)

@@ -24,8 +24,9 @@ First = Callable[[Floats], Columns]
 
 
 def warm_up_s(sessions: Sessions) -> float:
-    """How long before the start of the traffic conversations begin."""
-    return WARM_UP * (sessions.turns - 1) * sessions.think_s
+    """How long before the start of the traffic conversations begin: those with more than one turn last, on average,
+    as many times between turns as a conversation has turns."""
+    return WARM_UP * sessions.turns * sessions.think_s if sessions.turns > 1 else 0.0
 
 
 def in_turns(
