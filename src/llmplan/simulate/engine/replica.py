@@ -1,0 +1,353 @@
+"""One replica from event to event: prompts enter a step, sequences leave it, and in between equal steps are jumped.
+
+Time is counted in ticks: a tick is one step, in which every running sequence gets a token. While no prompt is being
+computed, a run of ticks has a closed form (`LinearRun`), so that the work of a simulation grows with the requests,
+not with their tokens.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from heapq import heapify, heappop, heappush
+
+from llmplan.perf.step_times import StepTimes
+from llmplan.simulate.engine.blocks import Blocks
+from llmplan.simulate.engine.job import Job
+from llmplan.simulate.engine.jump import ticks_before, ticks_s
+from llmplan.simulate.engine.log import NEVER, RequestLog
+from llmplan.simulate.engine.prefix_cache import PrefixCache
+from llmplan.simulate.engine.rules import Rules
+
+
+class ReplicaRun:
+    """A replica with its queue. `submit` requests in the order of time, then `advance` to the next of them.
+
+    `next_job`: called with the time at which a request ended, gives the one that its user sends then (closed loop).
+    `longest_jump`: most ticks in one go; 1 walks step by step.
+    """
+
+    __slots__ = (
+        "_arrived", "_blocks", "_budget", "_cache", "_context", "_ends", "_inbox", "_order", "_prefilling", "_rules",
+        "_times", "_waiting", "batch_s", "busy_s", "log", "longest_jump", "next_job", "now_s", "tick",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        times: StepTimes,
+        rules: Rules,
+        log: RequestLog,
+        *,
+        start_s: float = 0.0,
+        prefix_block_tokens: int | None = None,
+        next_job: Callable[[float], Job | None] | None = None,
+        longest_jump: int = 1 << 40,
+    ) -> None:
+        self._times, self._rules, self.log = times, rules, log
+        self._budget = times.budget_tokens * times.groups
+        self._blocks = Blocks(rules.blocks, rules.block_tokens, rules.tables)
+        self._cache = _cache_of(rules, prefix_block_tokens)
+        self._inbox: deque[Job] = deque()
+        self._waiting: deque[Job] = deque()
+        self._prefilling: deque[Job] = deque()
+        self._ends: list[tuple[int, int, Job]] = []
+        self._context = 0
+        self._order = 0
+        self.next_job, self.longest_jump = next_job, longest_jump
+        self.now_s = start_s
+        self.tick = 0
+        self.busy_s = 0.0
+        self.batch_s = 0.0
+
+    # -- what others may see
+
+    @property
+    def waiting(self) -> int:
+        """Requests that are not in a slot yet."""
+        return len(self._inbox) + len(self._waiting)
+
+    @property
+    def running(self) -> int:
+        """Requests in a slot: prompts being computed and sequences that decode."""
+        return len(self._prefilling) + self._blocks.batch
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that have come and not gone."""
+        return len(self._inbox) + len(self._waiting) + len(self._prefilling) + self._blocks.batch
+
+    @property
+    def used_blocks(self) -> int:
+        """Blocks of requests in a slot, and of prefixes that they share; idle prefixes are not in use."""
+        return self._blocks.needed(self.tick)
+
+    @property
+    def kv_share(self) -> float:
+        """Share of the pool in use [-]."""
+        return self.used_blocks / self._rules.blocks
+
+    # -- what others may do
+
+    def submit(self, job: Job, at_s: float | None = None) -> bool:
+        """Send a request, as it arrives or later; False if it is longer than the engine can ever serve: it is refused,
+        and counted."""
+        if not self._rules.admits(job.prompt, job.output - job.generated):
+            self.log.refused += 1
+            return False
+        job.ready_s = (job.arrival_s if at_s is None else at_s) + self._times.request_s
+        self._inbox.append(job)
+        return True
+
+    def advance(self, until_s: float) -> None:
+        """Run all steps that start before a time; the last of them may end after it."""
+        inbox, waiting = self._inbox, self._waiting
+        while self.now_s < until_s:
+            while inbox and inbox[0].ready_s <= self.now_s:
+                waiting.append(inbox.popleft())
+            if waiting:
+                self._admit()
+            if self._prefilling:
+                self._mixed_step()
+            elif self._blocks.batch:
+                self._decode_run(until_s)
+            elif inbox and inbox[0].ready_s < until_s:
+                self.now_s = inbox[0].ready_s
+            else:
+                return
+
+    def take_waiting(self) -> list[Job]:
+        """Requests without a slot, in order: they go elsewhere."""
+        taken = [*self._waiting, *self._inbox]
+        self._waiting.clear()
+        self._inbox.clear()
+        return taken
+
+    def stop(self) -> list[Job]:
+        """All requests, of which the running ones have lost what was computed: the engine is gone."""
+        live = [job for _, _, job in self._ends]
+        for job in live:
+            self._forget(job)
+        lost = sorted([*live, *self._prefilling], key=lambda job: job.order)
+        self._prefilling.clear()
+        self._ends.clear()
+        self._blocks = Blocks(self._rules.blocks, self._rules.block_tokens, self._rules.tables)
+        self._context = 0
+        if self._cache is not None:
+            self._cache.clear()
+        for job in lost:
+            job.computed, job.held_blocks, job.growth, job.units = 0, 0, None, []
+        return [*lost, *self.take_waiting()]
+
+    # -- a request's way
+
+    def _admit(self) -> None:
+        """Waiting requests take slots in order, while sequences, tokens of this step and blocks last."""
+        blocks, rules, waiting, prefilling = self._blocks, self._rules, self._waiting, self._prefilling
+        left = self._budget - int(blocks.batch * self._times.width)
+        left -= sum(job.prompt - job.computed for job in prefilling)
+        while waiting and (left > 0 or not prefilling) and len(prefilling) + blocks.batch < rules.max_num_seqs:
+            job = waiting[0]
+            if not self._reserve(job):
+                return
+            waiting.popleft()
+            self._order += 1
+            job.order = self._order
+            prefilling.append(job)
+            left -= job.prompt - job.computed
+
+    def _reserve(self, job: Job) -> bool:
+        """Blocks for a prompt, less what is cached of it; False if the pool has not enough."""
+        blocks, rules, cache = self._blocks, self._rules, self._cache
+        growing = rules.growing_blocks(job.prompt)
+        flat = rules.flat_blocks(job.prompt + job.output - job.generated) if rules.flat else 0
+        if rules.reserves_output:
+            flat += rules.growing_blocks(job.prompt + job.output - job.generated) - growing
+        found = woken = 0
+        if cache is not None and job.prefix:
+            found = cache.leading(job.prefix, (job.prompt - 1) // cache.unit_tokens)
+            job.units = list(job.prefix[:found])
+            woken = cache.pin(job.units)
+        shared = found * cache.unit_blocks if cache is not None else 0
+        pinned = woken * cache.unit_blocks if cache is not None else 0
+        wanted = growing + flat - shared + pinned
+        if blocks.at_most(self.tick) + wanted > blocks.limit and blocks.needed(self.tick) + wanted > blocks.limit:
+            if cache is not None and job.units:
+                cache.release(job.units)
+                job.units = []
+            return False
+        blocks.held += wanted
+        job.held_blocks = flat - shared
+        job.computed = found * cache.unit_tokens if cache is not None else 0
+        self.log.cached_tokens += job.computed
+        self.log.computed_tokens += job.prompt - job.computed
+        if cache is not None:
+            cache.shrink(blocks.limit - blocks.needed(self.tick))
+        return True
+
+    def _mixed_step(self) -> None:
+        """One step with as much of the prompts, in order, as its token budget holds beside the running sequences."""
+        if not self._make_room():
+            return
+        blocks, times, log = self._blocks, self._times, self.log
+        batch = blocks.batch
+        left = max(1, self._budget - int(batch * times.width))
+        each = max(1, left // times.groups)
+        chunks, done = [], 0
+        for job in self._prefilling:
+            tokens = min(job.prompt - job.computed, left, each)
+            chunks.append((job.computed, job.computed + tokens))
+            job.computed += tokens
+            left -= tokens
+            done += job.computed == job.prompt
+            if left <= 0:
+                break
+        period_s, lag_s = times.mixed(batch, self._context, chunks)
+        self._pass(1, period_s)
+        if batch:
+            self._finish()
+        if done:
+            through = [job for job in self._prefilling if job.computed == job.prompt]
+            for job in through:
+                self._prefilling.remove(job)
+                if log.first_s[job.index] == NEVER:
+                    log.first_s[job.index] = self.now_s + lag_s
+                self._start_decoding(job)
+
+    def _start_decoding(self, job: Job) -> None:
+        """Its prompt is computed, and with it the next token of its answer."""
+        blocks, rules, cache = self._blocks, self._rules, self._cache
+        job.generated += 1
+        if cache is not None and job.prefix:
+            fresh = job.prefix[len(job.units) : job.prompt // cache.unit_tokens]
+            kept = cache.keep(fresh)
+            job.units += kept
+            job.held_blocks -= len(kept) * cache.unit_blocks
+        growing = rules.growing_blocks(job.prompt)
+        if job.generated >= job.output:
+            blocks.held -= growing
+            self._leave(job)
+            return
+        self._context += job.prompt + 1
+        job.growth = job.prompt + 1 - self.tick
+        job.end_tick = self.tick + job.output - job.generated
+        if rules.reserves_output:
+            blocks.held -= growing
+            job.held_blocks += growing
+            blocks.batch += 1
+        else:
+            blocks.held -= growing
+            blocks.add(job.growth)
+        heappush(self._ends, (job.end_tick, job.order, job))
+
+    def _decode_run(self, until_s: float) -> None:
+        """Equal steps up to the next event: a sequence ends, a request comes that could be admitted, the pool is
+        full, the slope of a step changes."""
+        blocks = self._blocks
+        if not self._make_room():
+            return
+        batch, context = blocks.batch, self._context
+        ticks = min(self._ends[0][0] - self.tick, self.longest_jump)
+        line = None
+        for line in self._times.decode(batch):
+            if context < line.until_tokens:
+                break
+        assert line is not None
+        first_s = line.at_zero_s + line.per_token_s * context
+        growth_s = line.per_token_s * batch
+        horizon_s = until_s
+        if self._inbox and self._inbox[0].ready_s < horizon_s and not self._is_full():
+            horizon_s = self._inbox[0].ready_s
+        ticks = ticks_before(horizon_s - self.now_s, first_s, growth_s, ticks)
+        if context + batch * (ticks - 1) >= line.until_tokens:
+            ticks = max(1, int(-(-(line.until_tokens - context) // batch)))
+        if ticks > 1 and blocks.at_most(self.tick + ticks - 1) > blocks.limit:
+            ticks = max(1, blocks.ticks_within(self.tick, ticks))
+        self._pass(ticks, ticks_s(first_s, growth_s, ticks))
+        self._finish()
+
+    def _is_full(self) -> bool:
+        """Whether no request could be admitted, whatever comes: those that wait go first, and wait already."""
+        return bool(self._waiting) or self.running >= self._rules.max_num_seqs
+
+    def _pass(self, ticks: int, seconds: float) -> None:
+        """Time goes by: every running sequence gets a token in each tick."""
+        batch = self._blocks.batch
+        self.now_s += seconds
+        self.tick += ticks
+        self._context += batch * ticks
+        self.busy_s += seconds
+        self.batch_s += (batch + len(self._prefilling)) * seconds
+        if self._cache is not None and self._cache.idle_blocks:
+            self._cache.shrink(max(0, self._blocks.limit - self._blocks.needed(self.tick)))
+
+    def _finish(self) -> None:
+        """Sequences whose last token has come leave."""
+        ends, tick = self._ends, self.tick
+        while ends and ends[0][0] <= tick:
+            job = heappop(ends)[2]
+            self._forget(job)
+            self._leave(job)
+
+    def _forget(self, job: Job) -> None:
+        """A running sequence stops decoding: its growing table is gone."""
+        blocks = self._blocks
+        assert job.growth is not None
+        self._context -= job.growth + self.tick
+        if self._rules.reserves_output:
+            blocks.batch -= 1
+        else:
+            blocks.remove(job.growth)
+
+    def _leave(self, job: Job) -> None:
+        """A request is answered."""
+        self._free(job)
+        self.log.done_s[job.index] = self.now_s
+        if self.next_job is not None:
+            following = self.next_job(self.now_s)
+            if following is not None:
+                self.submit(following)
+
+    def _free(self, job: Job) -> None:
+        """Give back what it held apart from its growing table."""
+        self._blocks.held -= job.held_blocks
+        if self._cache is not None and job.units:
+            self._blocks.held -= self._cache.release(job.units) * self._cache.unit_blocks
+            job.units = []
+        job.held_blocks = 0
+
+    # -- preemption
+
+    def _make_room(self) -> bool:
+        """The next tick needs a block for some: take them from whoever came last, who will be computed anew. False
+        if that changed who is running so much that the scheduler should look again."""
+        blocks = self._blocks
+        if blocks.at_most(self.tick) <= blocks.limit:
+            return True
+        while blocks.needed(self.tick) > blocks.limit:
+            self._preempt()
+        return bool(self._prefilling or blocks.batch)
+
+    def _preempt(self) -> None:
+        log = self.log
+        log.preemptions += 1
+        if self._prefilling:
+            job = self._prefilling.pop()
+            self._blocks.held -= self._rules.growing_blocks(job.prompt)
+        else:
+            place = max(range(len(self._ends)), key=lambda index: self._ends[index][1])
+            job = self._ends.pop(place)[2]
+            heapify(self._ends)
+            job.generated = job.output - (job.end_tick - self.tick)
+            self._forget(job)
+            job.prompt = log.input_tokens[job.index] + job.generated
+        self._free(job)
+        job.computed, job.growth = 0, None
+        self._waiting.appendleft(job)
+
+
+def _cache_of(rules: Rules, unit_tokens: int | None) -> PrefixCache | None:
+    """A cache of prefix units, where the engine looks for them and requests tell of them."""
+    if not rules.prefix_caching or unit_tokens is None or not rules.tables:
+        return None
+    unit_blocks = rules.tables * max(1, unit_tokens // rules.block_tokens)
+    return PrefixCache(unit_tokens, unit_blocks)
