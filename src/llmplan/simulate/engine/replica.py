@@ -7,11 +7,12 @@ not with their tokens.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 
-from llmplan.perf.step_times import StepTimes
+from llmplan.perf.step_times import Line, StepTimes
 from llmplan.simulate.engine.job import Job
 from llmplan.simulate.engine.jump import ticks_before, ticks_s
 from llmplan.simulate.engine.kv_pool import KvPool
@@ -75,6 +76,18 @@ class ReplicaRun:
     def in_flight(self) -> int:
         """Requests that have come and not gone."""
         return len(self._inbox) + len(self._waiting) + len(self._prefilling) + self._batch
+
+    @property
+    def horizon_s(self) -> float:
+        """A time before which no request ends here, unless others are sent."""
+        if self._prefilling or self._waiting:
+            return self.now_s
+        coming_s = self._inbox[0].ready_s if self._inbox else math.inf
+        if not self._batch:
+            return coming_s
+        line = self._line()
+        step_s = line.at_zero_s + line.per_token_s * self._context
+        return min(coming_s, self.now_s + (self._ends[0][0] - self.tick) * step_s)
 
     @property
     def used_blocks(self) -> int:
@@ -145,7 +158,7 @@ class ReplicaRun:
 
     def _admit(self) -> None:
         """Waiting requests take slots in order, while sequences, tokens of this step and blocks last."""
-        rules, waiting, prefilling = self._rules, self._waiting, self._prefilling
+        rules, waiting, prefilling, log = self._rules, self._waiting, self._prefilling, self.log
         left = self._budget - int(self._batch * self._times.width)
         left -= sum(job.prompt - job.computed for job in prefilling)
         while waiting and (left > 0 or not prefilling) and len(prefilling) + self._batch < rules.max_num_seqs:
@@ -156,9 +169,11 @@ class ReplicaRun:
             self._order += 1
             job.order = self._order
             prefilling.append(job)
+            if log.slot_s[job.index] == NEVER:
+                log.slot_s[job.index] = self.now_s
             fresh = job.prompt - job.computed
-            self.log.cached_tokens += job.computed
-            self.log.computed_tokens += fresh
+            log.cached_tokens += job.computed
+            log.computed_tokens += fresh
             left -= fresh
 
     def _mixed_step(self) -> None:
@@ -209,11 +224,7 @@ class ReplicaRun:
         self._make_room()
         batch, context = self._batch, self._context
         ticks = min(self._ends[0][0] - self.tick, self.longest_jump)
-        line = None
-        for line in self._times.decode(batch):
-            if context < line.until_tokens:
-                break
-        assert line is not None
+        line = self._line()
         first_s = line.at_zero_s + line.per_token_s * context
         growth_s = line.per_token_s * batch
         horizon_s = until_s
@@ -225,6 +236,13 @@ class ReplicaRun:
         ticks = max(1, self._pool.ticks_within(self.tick, ticks))
         self._pass(ticks, ticks_s(first_s, growth_s, ticks))
         self._finish()
+
+    def _line(self) -> Line:
+        """How long steps take with as much context as there is."""
+        lines = self._times.decode(self._batch)
+        if len(lines) > 1:
+            return next(line for line in lines if self._context < line.until_tokens)
+        return lines[0]
 
     def _is_full(self) -> bool:
         """Whether no request could be admitted, whatever comes: those that wait go first, and wait already."""
