@@ -226,7 +226,7 @@ class Fleet:
     def _take_turn(self) -> bool:
         """The next step of whoever is furthest behind, or what is due before; False where nothing can happen."""
         due_s = self._agenda.next_s
-        busy = (each for each in self.crew.ready if each.engine.in_flight)
+        busy = [each for each in self.crew.ready if each.engine.in_flight]
         last = min(busy, key=lambda each: each.engine.now_s, default=None)
         if last is None or max(self.now_s, last.engine.now_s) >= due_s:
             if due_s < math.inf:
@@ -235,8 +235,12 @@ class Fleet:
         if self._hands_over:
             self._advance(min(due_s, last.engine.now_s + _SLICE_BINS * self.crew.sampler.width_s))
             return True
-        step(last, self.now_s + self._request_s)
-        self.now_s = max(self.now_s, min(due_s, last.engine.now_s))
+        quiet_s = min(due_s, min(each.engine.horizon_s for each in busy))
+        if quiet_s > max(self.now_s, last.engine.now_s):
+            self._advance(quiet_s)
+        else:
+            step(last, self.now_s + self._request_s)
+            self.now_s = max(self.now_s, min(due_s, last.engine.now_s))
         return True
 
     @property
@@ -315,7 +319,7 @@ class Fleet:
         self._router.forget()
         log = self.log
         for job in jobs:
-            log.first_s[job.index] = NEVER
+            log.slot_s[job.index] = log.first_s[job.index] = NEVER
             self.retries += 1
         fresh = [
             Job(job.index, job.arrival_s, log.input_tokens[job.index], log.output_tokens[job.index], job.prefix)
