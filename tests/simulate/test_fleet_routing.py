@@ -119,8 +119,9 @@ def test_users_of_several_replicas_are_as_many_as_of_one_engine() -> None:
     """With steps that take the same whatever the batch, where users go changes nothing; the walk over four replicas
     and the jumps of one give the same times."""
     traffic = poisson(500, 1.0, mean_input=1)
-    one = served(FleetSpec(), traffic, users=Users(count=8))
-    four = served(FleetSpec(replicas=4), traffic, users=Users(count=8))
+    exact = Clockwork(step_s=1.0 / 128.0)
+    one = served(FleetSpec(), traffic, users=Users(count=8), times=exact)
+    four = served(FleetSpec(replicas=4), traffic, users=Users(count=8), times=exact)
     assert np.sort(columns(four)[2]) == pytest.approx(np.sort(columns(one)[2]), rel=1e-9)
     assert len(set(four.replica_of)) == 4
 
