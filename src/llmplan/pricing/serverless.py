@@ -53,8 +53,8 @@ def serverless_lines(offer: ServerlessOffer, worker: Worker, usage: ServerlessUs
     -----
     GPU = seconds x GPUs x rate for busy, idle-window and (if billed) start seconds; each start and stop also rounds
     up to the platform's granularity, half of it on average, and where a start is billed for a least time, all starts
-    together are billed for at least that; a usage that says how much that adds is taken at its word. vCPU and memory run for the same seconds. A rate that
-    no source states is a line without an amount.
+    together are billed for at least that; a usage that says how much that adds is taken at its word. vCPU and memory
+    run for the same seconds. A rate that no source states is a line without an amount.
 
     References
     ----------

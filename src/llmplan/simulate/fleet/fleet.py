@@ -48,8 +48,8 @@ class Fleet:
     by then is whole.
 
     By request, `log` has its times, `cold` whether it waited for a replica to start, `replica_of` the replica that it
-    was sent to last (`NOWHERE`, `REFUSED`). `retries` counts requests that lost their replica, `refusals` those that no replica
-    could ever serve, by reason.
+    was sent to last (`NOWHERE`, `REFUSED`). `retries` counts requests that lost their replica, `refusals` those
+    that no replica could ever serve, by reason.
     """
 
     def __init__(self, spec: FleetSpec, times: StepTimes, rules: Rules) -> None:
@@ -238,7 +238,7 @@ class Fleet:
         if self._hands_over:
             self._advance(min(due_s, last.engine.now_s + _SLICE_BINS * self.crew.sampler.width_s))
             return True
-        quiet_s = min(due_s, min(each.engine.horizon_s for each in busy))
+        quiet_s = min(due_s, *(each.engine.horizon_s for each in busy))
         if quiet_s > max(self.now_s, last.engine.now_s):
             self._advance(quiet_s)
         else:

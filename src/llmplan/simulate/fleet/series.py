@@ -82,7 +82,7 @@ def _closed(edges_s: Floats) -> Floats:
 
 
 def _life_times(lives: Sequence[ReplicaLife]) -> tuple[Floats, Floats, Floats, Floats]:
-    """Launch, readiness, the end of taking requests, and the end of each replica [s]; infinite where it did not come."""
+    """Launch, readiness, the end of taking requests and the end of each replica [s]; infinite where it never came."""
 
     def column(times: Iterable[float | None]) -> Floats:
         return np.array([math.inf if time is None else time for time in times], dtype=np.float64)
