@@ -63,7 +63,17 @@ class ModelledTimes:
     A step that yields several tokens for each sequence counts as that many shorter steps of one.
     """
 
-    __slots__ = ("_lines", "_matrices", "_model", "_sampled", "budget_tokens", "groups", "request_s", "width")
+    __slots__ = (
+        "_is_one_pass",
+        "_lines",
+        "_matrices",
+        "_model",
+        "_sampled",
+        "budget_tokens",
+        "groups",
+        "request_s",
+        "width",
+    )
 
     def __init__(self, model: StepModel) -> None:
         self._model = model
@@ -74,6 +84,7 @@ class ModelledTimes:
         self.groups = model.groups
         self.budget_tokens = int(model.chunk_tokens)
         self.width = model.width
+        self._is_one_pass = model.stages == 1 and model.width == 1.0
 
     def decode(self, batch: int) -> tuple[Line, ...]:
         """Exactly `StepModel.decode_s`, which is straight between kinks."""
@@ -111,11 +122,13 @@ class ModelledTimes:
             pairs = [share * each for each in pairs]
         prompts = max(1.0, len(chunks) / self.groups)
         context = context_tokens / batch if batch else 0.0
-        plain_s = self._stage_s(batch, context, 0.0, (), 0.0)
         mixed_s = model.beside_prompts_s(self._stage_s(batch, context, chunk, pairs, prompts))
+        if self._is_one_pass:
+            return Mixed(mixed_s, 0.0)
         drafts_s = model.drafts_of_prompts_s(batch, context, chunk)
         if not batch:
             return Mixed(mixed_s + drafts_s, (model.stages - 1) * mixed_s)
+        plain_s = self._stage_s(batch, context, 0.0, (), 0.0)
         step_s = self._at(batch, context_tokens)
         return Mixed(step_s + mixed_s - plain_s + drafts_s, (model.stages - 1) * max(0.0, mixed_s - plain_s))
 
