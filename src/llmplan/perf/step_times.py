@@ -10,7 +10,12 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from llmplan.perf.calibration import Coefficients
+from llmplan.perf.speculative import SpeculativeModel
 from llmplan.perf.step import StepModel
+from llmplan.plan.deployment import Replica
+from llmplan.plan.outcome import MemoryBudget
+from llmplan.spec.calibration import Calibration
 
 
 class Line(NamedTuple):
@@ -150,3 +155,17 @@ class ModelledTimes:
             sampled_s = self._sampled[sampled] = model.matrices_s(1.0, sampled) - model.matrices_s(1.0, 0.0)
         attention_s = model.attention_s(decodes, context, pairs)[1]
         return matrices_s + sampled_s + attention_s + model.cache_elsewhere_s(batch, context)
+
+
+def modelled_times(replica: Replica, memory: MemoryBudget, calibration: Calibration) -> ModelledTimes:
+    """The step times of a replica whose memory is known.
+
+    replica: what runs where; memory: its budget, for the KV capacity [tokens]; calibration: the coefficients.
+    Those of `StepModel`, or of `SpeculativeModel` where tokens are drafted. Valid where `memory` fits.
+    Reference: docs/how-it-works/speed.md.
+    """
+    coefficients = Coefficients.of(calibration.for_model(is_moe=replica.model.is_moe))
+    held = float(memory.capacity_tokens)
+    if replica.speculation is None:
+        return ModelledTimes(StepModel(replica, coefficients, held))
+    return ModelledTimes(SpeculativeModel(replica, replica.speculation, coefficients, held))
