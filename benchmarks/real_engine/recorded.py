@@ -30,6 +30,7 @@ class Run:
     output_tokens: Integers
     ttft_s: Floats
     e2e_s: Floats
+    preemptions: int = 0
 
     @property
     def tpot_s(self) -> Floats:

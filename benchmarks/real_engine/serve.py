@@ -63,10 +63,12 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("--engine-core", default="0")
     parser.add_argument("--other-core", default="1")
+    parser.add_argument("--kv-blocks", type=int, help="a smaller pool than settings.py gives")
     chosen = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     environment = os.environ | ENVIRONMENT | {"VLLM_CPU_OMP_THREADS_BIND": chosen.engine_core}
-    process = subprocess.Popen(command(chosen.model), env=environment)
+    pool = [] if chosen.kv_blocks is None else ["--num-gpu-blocks-override", str(chosen.kv_blocks)]
+    process = subprocess.Popen([*command(chosen.model), *pool], env=environment)
     try:
         wait_until_ready(process)
         pin(process.pid, chosen.engine_core, chosen.other_core)

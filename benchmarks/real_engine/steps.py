@@ -1,4 +1,4 @@
-"""Step times of one machine as a sum of few terms, and a load replayed through the simulator with them."""
+"""Step times of one machine as a sum of few terms, and what a walk through steps adds up."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from recorded import Run
 
 from llmplan.perf.step_times import Line, Mixed
-from llmplan.simulate.engine import Job, ReplicaRun, RequestLog, Rules
+from llmplan.simulate.engine import ReplicaRun
+from llmplan.spec.requests import Floats
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Coefficients:
     """Seconds of a step = step_s + sequence_s x sequences that decode + prompt_s x prompt tokens
     + context_s x tokens of context that decoding sequences read + pair_s x pairs of tokens that a prompt attends;
@@ -25,6 +25,12 @@ class Coefficients:
     context_s: float
     pair_s: float
     request_s: float
+
+
+def sums(chunks: Sequence[tuple[int, int]]) -> tuple[int, float]:
+    """Tokens of pieces of prompts, and pairs of tokens that they attend."""
+    tokens = sum(end - start for start, end in chunks)
+    return tokens, sum((end * (end + 1) - start * (start + 1)) / 2 for start, end in chunks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,49 +54,47 @@ class LinearTimes:
     def mixed(self, batch: int, context_tokens: float, chunks: Sequence[tuple[int, int]]) -> Mixed:
         """The step without prompts and what the pieces add."""
         line = self.decode(batch)[0]
-        tokens = sum(end - start for start, end in chunks)
-        pairs = sum((end * (end + 1) - start * (start + 1)) / 2 for start, end in chunks)
+        tokens, pairs = sums(chunks)
         seconds = line.at_zero_s + line.per_token_s * context_tokens
         return Mixed(seconds + self.of.prompt_s * tokens + self.of.pair_s * pairs, 0.0)
 
 
-def replay(run: Run, times: LinearTimes, rules: Rules, *, as_recorded: bool = False) -> Run:
-    """The same requests through the simulator.
+class WalkedTimes:
+    """`LinearTimes` that write down what each step held, of a replica that walks step by step."""
 
-    In a closed loop only lengths are taken from the recording: a request is sent when one before it is done.
-    `as_recorded`: they are sent when they were, so that a fit compares like with like.
-    """
-    log = RequestLog()
-    inputs, outputs = run.input_tokens.tolist(), run.output_tokens.tolist()
+    def __init__(self, times: LinearTimes) -> None:
+        self._times = times
+        self.request_s, self.groups, self.budget_tokens, self.width = times.request_s, 1, times.budget_tokens, 1.0
+        self.replica: ReplicaRun | None = None
+        self._rows: list[tuple[float, float, int, int, float]] = []
 
-    def job(index: int, arrival_s: float) -> Job:
-        log.add(arrival_s, inputs[index], outputs[index])
-        return Job(index, arrival_s, inputs[index], outputs[index])
+    def decode(self, batch: int) -> Sequence[Line]:
+        """As `LinearTimes`, and written down."""
+        self._write(batch, ())
+        return self._times.decode(batch)
 
-    if run.clients is None or as_recorded:
-        replica = ReplicaRun(times, rules, log)
-        for index, arrival_s in enumerate(run.arrival_s.tolist()):
-            replica.advance(arrival_s)
-            replica.submit(job(index, arrival_s))
-    else:
-        later = iter(range(run.clients, len(inputs)))
+    def mixed(self, batch: int, context_tokens: float, chunks: Sequence[tuple[int, int]]) -> Mixed:
+        """As `LinearTimes`, and written down."""
+        self._write(batch, chunks)
+        return self._times.mixed(batch, context_tokens, chunks)
 
-        def following(done_s: float) -> Job | None:
-            index = next(later, None)
-            return None if index is None else job(index, done_s)
+    def _write(self, batch: int, chunks: Sequence[tuple[int, int]]) -> None:
+        assert self.replica is not None
+        row = self.replica.now_s, self.replica.busy_s, batch, *sums(chunks)
+        self._rows.append(row)
 
-        replica = ReplicaRun(times, rules, log, next_job=following)
-        for index in range(min(run.clients, len(inputs))):
-            replica.submit(job(index, 0.0))
-    replica.advance(math.inf)
-    arrival_s = np.array(log.arrival_s)
-    return Run(
-        load=run.load,
-        run="simulated",
-        clients=run.clients,
-        arrival_s=arrival_s,
-        input_tokens=run.input_tokens,
-        output_tokens=run.output_tokens,
-        ttft_s=np.array(log.first_s) - arrival_s,
-        e2e_s=np.array(log.done_s) - arrival_s,
-    )
+    def terms_until(self, at_s: Floats) -> Floats:
+        """What stands before each coefficient of a step in the busy time until then, a row for each time.
+
+        Context is not seen here: it is what the length of a step leaves for it.
+        """
+        assert self.replica is not None
+        start_s, busy_s, batch, tokens, pairs = np.array(self._rows).T
+        length_s = np.diff(busy_s, append=self.replica.busy_s)
+        of = self._times.of
+        rest_s = length_s - of.step_s - of.sequence_s * batch - of.prompt_s * tokens - of.pair_s * pairs
+        each = np.stack([np.ones_like(batch), batch, tokens, rest_s / of.context_s, pairs], axis=1)
+        until = np.vstack([np.zeros(each.shape[1]), np.cumsum(each, axis=0)])
+        step = np.maximum(np.searchsorted(start_s, at_s, side="right") - 1, 0)
+        share = np.clip((at_s - start_s[step]) / length_s[step], 0.0, 1.0)
+        return np.asarray(until[step] + share[:, None] * each[step])
