@@ -9,25 +9,30 @@ from llmplan.plan.deployment import StrategyId
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
-    """Percentiles over all answered requests [s]."""
+    """Percentiles over all answered requests [s]. `p95_low` and `p95_high`: if every step takes as short or as long as
+    the ends of the 80 % band of its time; None where that was not tried."""
 
     p50: float
     p95: float
     p99: float
+    p95_low: float | None = None
+    p95_high: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Played:
     """One fleet on the requests of a trace.
 
-    `fleet` says in words how it is run. `kept_share`: requests within all promises [-]; `keeps`: whether each promise
-    held for 95 of 100, over the whole trace and in its busiest hour. `usd_per_month`: of 730 hours of such traffic;
+    `fleet` says in words how it is run. `kept_share`: requests within all promises [-], `kept_share_low` the same on an
+    engine at the slow end of its band; `keeps`: whether each promise held for 95 of 100, over the whole trace and in
+    its busiest hour. `usd_per_month`: of 730 hours of such traffic;
     None where no price is known. `worst_tenant_ttft_p95_s`: of the tenant that fares worst, where there are several.
     """
 
     fleet: str
     keeps: bool
     kept_share: float
+    kept_share_low: float | None = None
     ttft_s: Latency | None
     tpot_s: Latency | None
     e2e_s: Latency | None

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from llmplan.plan.plan import Plan
 from llmplan.plan.replay import Crossing, Latency, OverTime, Played, Replay
 from llmplan.report.blocks import Block, Column, Facts, Items, Row, Table
-from llmplan.report.numbers import MISSING, percent, rate, usd
+from llmplan.report.numbers import MISSING, percent, rate, seconds, usd
+from llmplan.spec.band import Band
 from llmplan.units import format_seconds
 
 
@@ -48,14 +49,13 @@ def table(found: OverTime) -> Table:
 COLUMNS = (
     Column(title="strategy"),
     Column(title="fleet on the trace", share=1),
-    Column(title="within\nall promises", align="right"),
-    Column(title="TTFT p50\np95 · p99"),
-    Column(title="TPOT p95"),
+    Column(title="within all\npromises", align="right"),
+    Column(title="TTFT p95\nTPOT p95"),
     Column(title="$/month", align="right"),
 )
 
 
-def cells(run: Played) -> tuple[str, str, str, str, str]:
+def cells(run: Played) -> tuple[str, str, str, str]:
     """One fleet."""
     words = [run.fleet]
     words += [f"{percent(run.cold_share)} of requests met a cold one"] if run.cold_share else []
@@ -63,15 +63,20 @@ def cells(run: Played) -> tuple[str, str, str, str, str]:
     words += [f"{run.refused:,} refused"] if run.refused else []
     if run.worst_tenant_ttft_p95_s is not None:
         words.append(f"worst tenant: TTFT p95 {format_seconds(run.worst_tenant_ttft_p95_s)}")
-    kept = f"{percent(run.kept_share)}\n{'kept' if run.keeps else 'broken'}"
-    tpot = format_seconds(run.tpot_s.p95) if run.tpot_s is not None else MISSING
-    return "\n".join(words), kept, _latency(run.ttft_s), tpot, usd(run.usd_per_month)
+    kept = [percent(run.kept_share)]
+    if run.kept_share_low is not None and percent(run.kept_share_low) != percent(run.kept_share):
+        kept.append(f"≥ {percent(run.kept_share_low)}")
+    kept.append("kept" if run.keeps else "broken")
+    latency = f"{_latency(run.ttft_s)}\n{_latency(run.tpot_s)}"
+    return "\n".join(words), "\n".join(kept), latency, usd(run.usd_per_month)
 
 
 def _latency(spread: Latency | None) -> str:
     if spread is None:
         return MISSING
-    return f"{format_seconds(spread.p50)}\n{format_seconds(spread.p95)} · {format_seconds(spread.p99)}"
+    low = spread.p95 if spread.p95_low is None else spread.p95_low
+    high = spread.p95 if spread.p95_high is None else spread.p95_high
+    return seconds(Band(low=low, mid=spread.p95, high=high))
 
 
 def crossing(found: Crossing) -> str:

@@ -61,7 +61,7 @@ def replayed(option: Option, context: Context, stage: Stage) -> tuple[Outcome, R
     quote = rented(fleet, memory, context.workload, context)
     if isinstance(quote, Rejection):
         return quote, Replay(taken=_taken(sizing, spare, None, stage), planned_replicas=planned)
-    taken = _taken(sizing, spare, quote.usd_per_month, stage)
+    taken = _banded(_taken(sizing, spare, quote.usd_per_month, stage), actor, sizing, stage, label)
     others = (*_scaled(option, actor, sizing, stage, context, label), *_apart(option, actor, stage, context, label))
     estimate = _at_the_busiest(replica, memory, sizing.active, context, stage)
     rate = stage.busiest.mean_requests_per_s / sizing.active
@@ -132,6 +132,16 @@ def _taken(sizing: Sizing, spare: int, usd_per_month: float | None, stage: Stage
     words = f"{sizing.active} replica{'s' if sizing.active > 1 else ''}"
     words += f" and {spare} spare" if spare else ""
     return played(words, sizing.found, stage.slo, kept=sizing.kept, usd_per_month=usd_per_month)
+
+
+def _banded(run: Played, actor: Actor, sizing: Sizing, stage: Stage, label: str) -> Played:
+    """With the ends of its band, which another strategy with the same fleet may have found already."""
+    key = ("band", id(sizing))
+    if key not in stage.sizings:
+        spec = FleetSpec(replicas=sizing.active, router=actor.router(stage.trace))
+        stage.sizings[key] = actor.banded(run, spec, stage.trace, stage, label)
+    found: Played = stage.sizings[key]
+    return replace(found, fleet=run.fleet, usd_per_month=run.usd_per_month)
 
 
 def _notes(option: Option, sized: Sized, context: Context) -> tuple[str, ...]:

@@ -67,14 +67,7 @@ class Workshop:
         assert replica is not None
         offers = pricing.serverless_offers(replica.gpu.id, context.limits, context.prices)
         for window_s in sorted({idle_window_s(offer) for offer in offers}):
-            policy = Workers(
-                target_concurrency=self.slots,
-                most_concurrency=max(self.slots, self.actor.rules.max_num_seqs),
-                idle_window_s=window_s,
-                min_replicas=keep_warm,
-                max_replicas=MOST_WORKERS,
-            )
-            spec = FleetSpec(router="least-loaded", start_s=self.start_s, autoscaler=policy)
+            spec = self.spec(window_s, keep_warm)
             what = f"serverless: idle window {window_s:g} s" + (f", {keep_warm} warm" if keep_warm else "")
             found = self.actor.play(spec, trace, stage, what)[1]
             missed = next((f"{name} is {format_seconds(came)}, asked for {format_seconds(promised)}"
@@ -84,12 +77,26 @@ class Workshop:
                 quote = self._quote(offer, usage, context)
                 if quote is None:
                     continue
-                words = f"{offer.provider}: {keep_warm} to {found.peak_replicas} workers, idle window {window_s:g} s"
+                words = (
+                    f"{offer.provider}: {keep_warm} to {found.peak_replicas} workers of {self.actor.gpus} × "
+                    f"{replica.gpu.id}, idle window {window_s:g} s"
+                )
                 usd = quote.usd_per_month if quote.complete else None
                 run = played(words, found, stage.slo, kept=keeps(found, stage.slo), usd_per_month=usd)
                 yield Line(
                     offer=offer, keep_warm=keep_warm, usage=usage, quote=quote, played=run, missed=missed
                 )  # fmt: skip
+
+    def spec(self, window_s: float, keep_warm: int) -> FleetSpec:
+        """Workers that are started for what one takes within the promise, and may hold what the engine does."""
+        policy = Workers(
+            target_concurrency=self.slots,
+            most_concurrency=max(self.slots, self.actor.rules.max_num_seqs),
+            idle_window_s=window_s,
+            min_replicas=keep_warm,
+            max_replicas=MOST_WORKERS,
+        )
+        return FleetSpec(router="packed", packed_up_to=self.slots, start_s=self.start_s, autoscaler=policy)
 
     def _quote(self, offer: ServerlessOffer, usage: ServerlessUsage, context: Context) -> Quote | None:
         fleet = replace(self.option.deployment, replicas=max(1, usage.peak_replicas))
@@ -115,7 +122,9 @@ def replayed(option: Option, context: Context, stage: Stage) -> tuple[Outcome, R
         for warm in KEPT_WARM
         if warm != best.keep_warm and (same := [line for line in lines if line.keep_warm == warm])
     )
-    replay = Replay(taken=best.played, others=others, planned_replicas=option.deployment.replicas)
+    spec = shop.spec(idle_window_s(best.offer), best.keep_warm)
+    taken = shop.actor.banded(best.played, spec, stage.trace, stage, "serverless")
+    replay = Replay(taken=taken, others=others, planned_replicas=option.deployment.replicas)
     if not good:
         return _rejected(option, f"on the trace {best.missed or 'promises are broken'}", best.played), replay
     return within_budget(_settled(option, best), context), replay

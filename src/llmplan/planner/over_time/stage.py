@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from llmplan import perf
@@ -49,17 +49,27 @@ class Stage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
-    """One replica's step times and scheduler limits, and the GPUs that it takes."""
+    """One replica's step times and scheduler limits, and the GPUs that it takes; `low_ratio` and `high_ratio` are the
+    ends of the 80 % band of measured over predicted step times."""
 
     times: StepTimes
     rules: Rules
     gpus: int
+    low_ratio: float = 1.0
+    high_ratio: float = 1.0
 
     @classmethod
     def of(cls, replica: Replica, memory: MemoryBudget, context: Context) -> Actor:
         """A replica of the plan."""
-        times = perf.modelled_times(replica, memory, context.calibration(replica))
-        return cls(times=times, rules=rules_of(replica, memory), gpus=replica.parallel.gpus)
+        calibration = context.calibration(replica)
+        band = calibration.for_model(is_moe=replica.model.is_moe).bands["tpot"]
+        return cls(
+            times=perf.modelled_times(replica, memory, calibration),
+            rules=rules_of(replica, memory),
+            gpus=replica.parallel.gpus,
+            low_ratio=band.low_ratio,
+            high_ratio=band.high_ratio,
+        )
 
     def router(self, trace: Recorded) -> RouterId:
         """Prefixes stay together where there are some and a cache for them; else whoever has least to do."""
@@ -72,6 +82,27 @@ class Actor:
         for progress in fleet.run([trace.requests]):
             stage.watch(what, progress.requests, len(trace))
         return fleet, summarize(fleet, stage.slo, gpus=self.gpus, period_s=trace.duration_s)
+
+    def banded(self, run: Played, spec: FleetSpec, trace: Recorded, stage: Stage, what: str) -> Played:
+        """The run with what it comes to at both ends of the band of step times."""
+        ends = []
+        for name, ratio in (("fast", self.low_ratio), ("slow", self.high_ratio)):
+            paced = replace(self, times=perf.PacedTimes(self.times, ratio))
+            ends.append(paced.play(spec, trace, stage, f"{what}, if steps are {name}")[1])
+        low, high = ends
+        return replace(
+            run,
+            kept_share_low=min(run.kept_share, high.attainment.joint),
+            ttft_s=_between(run.ttft_s, low.ttft_s, high.ttft_s),
+            tpot_s=_between(run.tpot_s, low.tpot_s, high.tpot_s),
+            e2e_s=_between(run.e2e_s, low.e2e_s, high.e2e_s),
+        )
+
+
+def _between(middle: Latency | None, low: Spread | None, high: Spread | None) -> Latency | None:
+    if middle is None or low is None or high is None:
+        return middle
+    return replace(middle, p95_low=min(middle.p95, low.p95), p95_high=max(middle.p95, high.p95))
 
 
 def keeps(found: Simulated, slo: Slo) -> bool:
