@@ -62,7 +62,7 @@ class Fleet:
         self._slots = policy.slots_per_replica if policy is not None else None
         self._looks_always = policy is not None and policy.tick_s is None
         self._decider = policy.begin() if policy is not None else None
-        self._router = make_router(spec.router)
+        self._router = make_router(spec.router, spec.packed_up_to)
         self._agenda = Agenda()
         self.crew = Crew(Making(times=times, rules=rules, log=self.log))
         self._lives = Lifecycle(spec, self.crew, self._agenda, self)
