@@ -5,8 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from llmplan.plan.deployment import Replica
+from llmplan.plan.ledger import Ledger
 from llmplan.plan.outcome import Quote
 from llmplan.plan.usage import ServerlessUsage
+from llmplan.spec.workload import Slo
+
+PROMISED_SHARE = 0.95
+"""of the requests, for which a latency is promised"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatedFleet:
+    """What was simulated, for whoever reads the answer: `scaling`, `faults` and `traffic` in words, `start` of a new
+    replica [s] where any is started, `calibration_id` of its speed."""
+
+    replica: Replica
+    replicas: int
+    router: str
+    scaling: str = ""
+    faults: str = ""
+    traffic: str = ""
+    slo: Slo = field(default_factory=Slo)
+    start: Ledger | None = None
+    calibration_id: str = ""
+    extrapolated: bool = False
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +146,11 @@ class Simulated:
     lives: tuple[ReplicaLife, ...]
     series: Series
     tenants: tuple[TenantOutcome, ...] = ()
+
+    def keeps(self, slo: Slo) -> bool | None:
+        """Whether 95 of 100 requests are within each promise; None without one."""
+        shares = (self.attainment.ttft, self.attainment.tpot, self.attainment.e2e)
+        return None if slo.is_empty else all(share is None or share >= PROMISED_SHARE for share in shares)
 
     @property
     def cold_share(self) -> float:
