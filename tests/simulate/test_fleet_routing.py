@@ -63,8 +63,8 @@ def test_least_loaded_sends_to_whoever_has_fewest() -> None:
 
 
 def test_a_packed_fleet_fills_one_replica_before_the_next_and_lets_it_run_empty() -> None:
-    """Up to two at once on the first, the third on the second; when the first has room again, it comes first."""
-    traffic = requests([0.0, 0.1, 0.2, 20.0, 20.1], output_tokens=[100, 100, 1000, 10, 10])
+    """Up to two at once on the first, the third on the second, the fuller one when the first is empty."""
+    traffic = requests([0.0, 0.1, 0.2, 5.0, 5.01], output_tokens=[100, 100, 1000, 10, 10])
     fleet = served(FleetSpec(replicas=2, router="packed", packed_up_to=2), traffic)
     assert fleet.replica_of.tolist() == [0, 0, 1, 1, 0]
 

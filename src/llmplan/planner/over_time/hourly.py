@@ -62,7 +62,11 @@ def replayed(option: Option, context: Context, stage: Stage) -> tuple[Outcome, R
     if isinstance(quote, Rejection):
         return quote, Replay(taken=_taken(sizing, spare, None, stage), planned_replicas=planned)
     taken = _banded(_taken(sizing, spare, quote.usd_per_month, stage), actor, sizing, stage, label)
-    others = (*_scaled(option, actor, sizing, stage, context, label), *_apart(option, actor, stage, context, label))
+    others = (
+        *_scaled(option, actor, sizing, stage, context, label),
+        *_fair(option, actor, sizing, taken, stage),
+        *_apart(option, actor, stage, context, label),
+    )
     estimate = _at_the_busiest(replica, memory, sizing.active, context, stage)
     rate = stage.busiest.mean_requests_per_s / sizing.active
     sized = Sized(
@@ -204,6 +208,16 @@ def one_flexible(deployment: Deployment) -> Deployment:
     """One replica that can be given back at any time."""
     terms = tuple(term for term in deployment.purchase.terms if term == "on-demand")
     return replace(deployment, replicas=1, purchase=replace(deployment.purchase, terms=terms or ("on-demand",)))
+
+
+def _fair(option: Option, actor: Actor, sizing: Sizing, taken: Played, stage: Stage) -> Iterator[Played]:
+    """The same fleet with tenants taking turns in the queue, in place of first come first served."""
+    if option.deployment.strategy != "multi_tenant" or len(stage.trace.tenants) < FIT_FOR_SCALING:
+        return
+    fair = replace(actor, rules=replace(actor.rules, fair_share=True))
+    spec = FleetSpec(replicas=sizing.active, router=actor.router(stage.trace))
+    found = fair.play(spec, stage.trace, stage, "multi tenant: fair share")[1]
+    yield played(f"{taken.fleet}, tenants taking turns", found, stage.slo, kept=True, usd_per_month=taken.usd_per_month)
 
 
 MOST_TENANTS_APART = 12
