@@ -10,7 +10,7 @@ import typer
 from llmplan.cli import _parse
 from llmplan.cli._options import amount, count
 
-ROUTERS = ("round-robin", "least-loaded", "prefix-affine")
+ROUTERS = ("round-robin", "least-loaded", "prefix-affine", "packed")
 """those of simulate.fleet, which --help need not import"""
 AUTOSCALERS = ("knative", "keda", "serverless")
 
@@ -30,7 +30,7 @@ class FleetFlags:
         str | None,
         typer.Option(
             "--router", parser=_parse.choice("--router", ROUTERS), metavar="|".join(ROUTERS),
-            help="Which replica gets a request (default: round-robin; least-loaded with --autoscale serverless).",
+            help="Which replica gets a request (default: round-robin; packed with --autoscale serverless).",
         ),
     ] = None  # fmt: skip
     autoscale: Annotated[

@@ -38,7 +38,7 @@ def _what_became(asked: SimulatedFleet, run: Simulated) -> Iterator[Block]:
     text, tone = verdict(asked, run)
     yield Paragraph(text=text, tone=tone)
     yield latency_table(asked, run)
-    yield Facts(pairs=tuple(_served(run)))
+    yield Facts(pairs=tuple(_served(run, not asked.slo.is_empty)))
     yield Facts(title="Fleet", pairs=tuple(_fleet(asked, run)))
     if len(run.series) > 1:
         yield over_time(run)
@@ -74,7 +74,7 @@ def verdict(asked: SimulatedFleet, run: Simulated) -> tuple[str, Tone]:
     if kept is None:
         assert run.ttft_s is not None
         tpot = f", TPOT p95 {format_seconds(run.tpot_s.p95)}" if run.tpot_s else ""
-        text = f"TTFT p95 {format_seconds(run.ttft_s.p95)}{tpot}. Nothing was promised that could be kept or broken."
+        text = f"TTFT p95 {format_seconds(run.ttft_s.p95)}{tpot}; no promise to hold that against."
         return text, "plain"
     share = percent(run.attainment.joint)
     if kept:
@@ -118,9 +118,10 @@ def _latency(name: str, spread: Spread | None, promised_s: float | None, within:
     return Row(cells=(name, *values, promised, MISSING if within is None else percent(within)), tone=tone)
 
 
-def _served(run: Simulated) -> Iterator[tuple[str, str]]:
+def _served(run: Simulated, promised: bool) -> Iterator[tuple[str, str]]:
     yield "served", f"{rate(run.requests_per_s)} requests/s, {rate(run.output_tokens_per_s)} output tokens/s"
-    yield "goodput", f"{rate(run.goodput_requests_per_s)} requests/s within all promises"
+    if promised:
+        yield "goodput", f"{rate(run.goodput_requests_per_s)} requests/s within all promises"
     if run.refused:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in run.refused.items())
         yield "refused", f"{run.refused_count:,}: {reasons}"

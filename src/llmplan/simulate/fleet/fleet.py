@@ -309,13 +309,16 @@ class Fleet:
     def on_ready(self, now_s: float) -> None:
         """A new replica takes what waits at the gate, and what waits elsewhere where there is one queue for all."""
         self._router.forget()
+        waited = {job.index for job in self._gate}
         if self._slots is not None:
             moved = [job for each in self.crew.ready for job in each.engine.take_waiting()]
             self._gate = deque(sorted([*moved, *self._gate], key=lambda job: (job.arrival_s, job.index)))
         while self._gate and (open_ones := self._open_ones(now_s)):
             job = self._gate.popleft()
-            self.cold[job.index] = 1
-            self._send(self._router.pick(open_ones, job, self.log.tenant[job.index], now_s), job, now_s)
+            chosen = self._router.pick(open_ones, job, self.log.tenant[job.index], now_s)
+            if job.index in waited or chosen is self.crew.ready[-1]:
+                self.cold[job.index] = 1
+            self._send(chosen, job, now_s)
 
     def on_lost(self, jobs: list[Job], now_s: float) -> None:
         """Requests whose replica is gone start again from nothing, before those that came after them."""
