@@ -85,13 +85,14 @@ def azure_traffic(name: str) -> dict[str, Any]:
     return fitted_traffic(TRACES / f"AzureLLMInferenceTrace_{name}.csv.gz", note)
 
 
-def mooncake_traffic() -> dict[str, Any]:
+def mooncake_traffic(figures: dict[str, Any]) -> dict[str, Any]:
     path = TRACES / "mooncake_conversation_trace.jsonl.gz"
     with gzip.open(path, "rt", encoding="utf-8") as file:
         answers = [json.loads(line)["output_length"] for line in file]
     note = "timestamps are rounded to 3 s and counts of minutes hardly vary: Poisson assumed"
     arrivals = {"gap_cv": 1, "kind": "assumed", "note": note}
-    return {"arrivals": arrivals, "output_tokens": histogram_of(answers), **conversations(path, 512)}
+    shared = conversations(path, 512, figures["prefix_share"]["value"], figures["input_tokens"])
+    return {"arrivals": arrivals, "output_tokens": histogram_of(answers), **shared}
 
 
 def mooncake() -> dict[str, Any]:
@@ -257,7 +258,7 @@ def main() -> int:
         ["mooncake"],
         "mooncake",
         mooncake(),
-        mooncake_traffic(),
+        mooncake_traffic(mooncake()),
     )
     write(
         "burstgpt-hourly",

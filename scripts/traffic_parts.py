@@ -53,10 +53,12 @@ def profile(bin_s: float, rates: Iterable[float], note: str) -> dict[str, Any]:
     return {"profiles": [{"bin_s": number(bin_s), "rates": [number(f"{rate:.5g}") for rate in rates]}], "note": note}
 
 
-def conversations(path: Path, block_tokens: int) -> dict[str, Any]:
-    """Turns, times between them and what each adds, from the blocks that a prompt has in common with earlier ones.
+def conversations(path: Path, block_tokens: int, prefix_share: float, mean_tokens: float) -> dict[str, Any]:
+    """Times between turns and what each adds, from the blocks that a prompt has in common with earlier ones.
 
     The text that all prompts begin with is no conversation's: a request goes on with one if it has more in common.
+    Turns are those with which the share of cached tokens comes out: 1 - 1 / turns of the tokens are an earlier
+    prompt's, and requests without one hold the common text.
     """
     runs = list(Trace(str(path), TraceOptions()))
     common = _common_blocks(runs)
@@ -74,14 +76,15 @@ def conversations(path: Path, block_tokens: int) -> dict[str, Any]:
             else:
                 first.append(tokens)
             last |= dict.fromkeys(blocks, (float(run.arrival_s[row]), int(run.output_tokens[row])))
+    turns = (1 - common * block_tokens / mean_tokens) / (1 - prefix_share)
     return {
         "sessions": {
-            "turns": number(round((len(first) + len(added)) / len(first), 3)),
+            "turns": number(round(turns, 3)),
             "think_s": number(round(float(np.mean(thinks)), 1)),
             "first_tokens": histogram_of(first),
             "added_tokens": histogram_of(added),
-            "note": "a prompt goes on with an earlier one if it shares more than what all share; the trace's hour cuts "
-            "longer waits off",
+            "note": "a prompt goes on with an earlier one if it shares more than what all share; turns fitted to the "
+            "share of cached tokens; the trace's hour cuts longer waits off",
         },
         "prefix": {"prefixes": 1, "tokens": common * block_tokens, "note": "what all prompts begin with"},
     }

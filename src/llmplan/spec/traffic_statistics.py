@@ -71,6 +71,8 @@ class TrafficStatistics:
     input_tokens: LengthStatistics
     output_tokens: LengthStatistics
     longest_request_tokens: int
+    equal_stamp_share: float = 0.0
+    """requests that come at the very time of the one before: many, where times are rounded"""
     prefixes: PrefixStatistics | None = None
     tenants: tuple[TenantStatistics, ...] = ()
     hourly_requests: tuple[int, ...] = ()

@@ -25,6 +25,7 @@ class Statistics:
         self._requests = self._longest = 0
         self._first_s = self._last_s = 0.0
         self._squared_gaps = 0.0
+        self._equal_stamps = 0
         self._bins = [BinCounts(bin_s) for bin_s in BINS_S]
         self._hours = Hours(SECONDS_PER_HOUR)
         self._inputs, self._outputs = LengthCounts(), LengthCounts()
@@ -51,6 +52,7 @@ class Statistics:
             self._first_s = self._last_s = float(arrival_s[0])
         gaps = np.diff(arrival_s, prepend=self._last_s)
         self._squared_gaps += float((gaps**2).sum())
+        self._equal_stamps += int((gaps == 0).sum()) - (self._requests == 0)
         for counts in self._bins:
             counts.add(arrival_s)
         self._hours.add(arrival_s)
@@ -81,6 +83,7 @@ class Statistics:
             input_tokens=self._inputs.finish(),
             output_tokens=self._outputs.finish(),
             longest_request_tokens=self._longest,
+            equal_stamp_share=self._equal_stamps / self._requests,
             prefixes=self._prefixes.finish(),
             tenants=self._tenant_shares(),
             hourly_requests=self._hours.finish(duration_s),
