@@ -21,11 +21,14 @@ if TYPE_CHECKING:
     from llmplan.cli._arrivals import Arrivals
     from llmplan.cli._scaling import Scaling
     from llmplan.cli._simulated import Subject
+    from llmplan.perf import StepTimes
     from llmplan.plan.simulated import Simulated, SimulatedBill, SimulatedFleet
     from llmplan.report.blocks import Document
     from llmplan.simulate.fleet import Fleet, Progress
 
 EXIT_INTERRUPTED = 130
+MOST_BANDED = 50_000
+"""requests up to which the bands are worth two more runs, if nobody says"""
 ASK_ANEW = ("give the model instead of the plan to simulate another replica",)
 
 
@@ -55,6 +58,13 @@ def simulate(
     force: Annotated[
         bool, typer.Option("--force", help="Replace an existing FILE, and accept a plan whose figures have moved.")
     ] = False,
+    bands: Annotated[
+        bool | None,
+        typer.Option(
+            "--bands/--no-bands",
+            help="Also run with the fastest and slowest steps that are likely (default: up to 50,000 requests).",
+        ),
+    ] = None,
     catalog: ModelCatalogFlags,
     output: OutputFlags,
 ) -> int:
@@ -74,8 +84,10 @@ def simulate(
     known = replace(known, slo=_promised(promise, arrivals, known))
     traffic = arrivals_of(arrivals, known.replica.model, known.catalog, known.workload)
     scaling = scaling_of(fleet, known, traffic.shape, arrivals.seed)
-    made, stopped = run(known, scaling, traffic)
+    made, stopped = run(known, scaling, traffic, _times(known))
     found = answer(known, scaling, traffic, made, arrivals.seed)
+    if not stopped and (bands if bands is not None else found.run.requests <= MOST_BANDED):
+        found = replace(found, run=banded(found.run, known, scaling, traffic))
     unsaved = _saved(found.run, timeseries, force=force)
     _console.answer(output.chosen, record=lambda: record(found), document=lambda: document(found, output))
     if unsaved is not None:
@@ -128,18 +140,40 @@ def _promised(promise: PromiseFlags, arrivals: ArrivalFlags, known: Subject) -> 
     )
 
 
-def run(known: Subject, scaling: Scaling, traffic: Arrivals) -> tuple[Fleet, bool]:
-    """The fleet after its run, and whether Ctrl-C stopped it before its end."""
+def _times(known: Subject) -> StepTimes:
     from llmplan import perf
+
+    return perf.modelled_times(known.replica, known.memory, known.calibration)
+
+
+def banded(middle: Simulated, known: Subject, scaling: Scaling, traffic: Arrivals) -> Simulated:
+    """The run with its bands: the same on engines at the ends of the band of step times. Without, if Ctrl-C comes."""
+    from llmplan import perf
+    from llmplan.simulate.fleet import summarize
+
+    band = known.calibration.for_model(is_moe=known.replica.model.is_moe).bands["tpot"]
+    times, ends = _times(known), []
+    for name, ratio in (("fast", band.low_ratio), ("slow", band.high_ratio)):
+        made, stopped = run(known, scaling, traffic, perf.PacedTimes(times, ratio), f"if steps are {name}: ")
+        if stopped:
+            _console.say("stopped before the bands were known")
+            return middle
+        ends.append(summarize(made, known.slo, gpus=known.replica.parallel.gpus, period_s=traffic.span_s))
+    return middle.between(*ends)
+
+
+def run(known: Subject, scaling: Scaling, traffic: Arrivals, times: StepTimes, what: str = "") -> tuple[Fleet, bool]:
+    """The fleet after its run, and whether Ctrl-C stopped it before its end."""
     from llmplan.cli._progress import stoppable, watched
     from llmplan.simulate.engine import rules_of
     from llmplan.simulate.fleet import Fleet
 
-    times = perf.modelled_times(known.replica, known.memory, known.calibration)
     fleet = Fleet(scaling.spec, times, rules_of(known.replica, known.memory))
     with stoppable() as asked_to_stop:
-        steps = fleet.run(traffic.traffic, traffic.users)
-        for _ in watched(steps, describe=_described, share=lambda step: _share(step, traffic)):
+        steps = fleet.run(traffic.traffic(), traffic.users)
+        for _ in watched(
+            steps, describe=lambda step: what + _described(step), share=lambda step: _share(step, traffic)
+        ):
             if asked_to_stop():
                 break
     return fleet, not fleet.finished
