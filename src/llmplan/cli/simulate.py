@@ -86,7 +86,7 @@ def simulate(
     scaling = scaling_of(fleet, known, traffic.shape, arrivals.seed)
     made, stopped = run(known, scaling, traffic, _times(known))
     found = answer(known, scaling, traffic, made, arrivals.seed)
-    if not stopped and (bands if bands is not None else found.run.requests <= MOST_BANDED):
+    if not stopped and _wants_bands(bands, arrivals, found.run):
         found = replace(found, run=banded(found.run, known, scaling, traffic))
     unsaved = _saved(found.run, timeseries, force=force)
     _console.answer(output.chosen, record=lambda: record(found), document=lambda: document(found, output))
@@ -140,6 +140,15 @@ def _promised(promise: PromiseFlags, arrivals: ArrivalFlags, known: Subject) -> 
     )
 
 
+def _wants_bands(asked: bool | None, arrivals: ArrivalFlags, found: Simulated) -> bool:
+    """As asked for; else where that does not take long and the requests can be had again."""
+    if arrivals.trace == "-":
+        if asked:
+            raise UsageError("--bands runs the requests again, and stdin can be read once", hints=["--trace FILE"])
+        return False
+    return found.requests <= MOST_BANDED if asked is None else asked
+
+
 def _times(known: Subject) -> StepTimes:
     from llmplan import perf
 
@@ -171,9 +180,8 @@ def run(known: Subject, scaling: Scaling, traffic: Arrivals, times: StepTimes, w
     fleet = Fleet(scaling.spec, times, rules_of(known.replica, known.memory))
     with stoppable() as asked_to_stop:
         steps = fleet.run(traffic.traffic(), traffic.users)
-        for _ in watched(
-            steps, describe=lambda step: what + _described(step), share=lambda step: _share(step, traffic)
-        ):
+        shown = watched(steps, lambda step: what + _described(step), lambda step: _share(step, traffic))
+        for _ in shown:
             if asked_to_stop():
                 break
     return fleet, not fleet.finished

@@ -114,7 +114,7 @@ def latency_table(asked: SimulatedFleet, run: Simulated) -> Table:
         _latency("TTFT", run.ttft_s, slo.ttft_p95_s, reached.ttft),
         _latency("TPOT", run.tpot_s, slo.tpot_p95_s, reached.tpot),
         _latency("E2E", run.e2e_s, slo.e2e_p95_s, reached.e2e),
-        _latency("wait for a slot", run.wait_s, None, None),
+        _latency("queue wait", run.wait_s, None, None),
     ]
     titles = ("mean", "p50", "p95", "p99", *(() if slo.is_empty else ("promised p95", "within")))
     cut = len(titles) + 1
