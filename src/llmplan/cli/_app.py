@@ -24,6 +24,7 @@ from llmplan.cli import (
     prices,
     recommend,
     simulate,
+    workload,
 )
 from llmplan.errors import LlmplanError, UsageError, nearest
 
@@ -40,6 +41,7 @@ REGISTER: tuple[Callable[[typer.Typer], None], ...] = (
     simulate.register,
     finetune.register,
     emit_config.register,
+    workload.register,
     calibrate.register,
     catalog.register,
     prices.register,

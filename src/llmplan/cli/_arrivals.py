@@ -13,6 +13,7 @@ from llmplan.units import format_seconds
 
 if TYPE_CHECKING:
     from llmplan.cli._fleet_flags import ArrivalFlags
+    from llmplan.cli._traffic_flags import TraceFlags
     from llmplan.plan.load import Load
     from llmplan.simulate.fleet import Users
     from llmplan.spec.catalog import Catalog
@@ -39,12 +40,16 @@ class Arrivals:
     users: Users | None = None
     requests: int | None = None
     span_s: float | None = None
+    finish: Callable[[], None] = lambda: None
+    """says what there is to say when the requests have been read"""
 
 
-def arrivals_of(flags: ArrivalFlags, model: ModelSpec, catalog: Catalog, own: Workload | None) -> Arrivals:
+def arrivals_of(
+    flags: ArrivalFlags, reading: TraceFlags, model: ModelSpec, catalog: Catalog, own: Workload | None
+) -> Arrivals:
     """The traffic that the flags state; `own` is a plan's, where they state none."""
     if flags.trace is not None:
-        return _recorded(flags)
+        return _recorded(flags, reading)
     workload = _workload(flags, model, catalog, own)
     concurrency = flags.concurrency if flags.concurrency is not None else workload.concurrency
     if concurrency is not None and flags.requests_per_second is None:
@@ -54,15 +59,15 @@ def arrivals_of(flags: ArrivalFlags, model: ModelSpec, catalog: Catalog, own: Wo
     return _generated(flags, workload)
 
 
-def _recorded(flags: ArrivalFlags) -> Arrivals:
+def _recorded(flags: ArrivalFlags, reading: TraceFlags) -> Arrivals:
     """The requests of a trace; their first run tells how long they are."""
-    from llmplan.catalogs.traces import Trace
+    from llmplan.cli._traffic_flags import open_trace, warn_of_bad_rows
 
     others = {"--workload": flags.workload, "--requests-per-second": flags.requests_per_second, "--isl": flags.isl}
     others |= {"--osl": flags.osl}
     if said := [name for name, value in others.items() if value is not None]:
         raise UsageError(f"--trace has requests of its own: {', '.join(said)} cannot change them")
-    trace = Trace(str(flags.trace))
+    trace = open_trace(str(flags.trace), reading, seed=flags.seed)
 
     def runs() -> Iterator[Requests]:
         return _cut(_scaled(iter(trace), flags.rate_scale), flags)
@@ -78,8 +83,11 @@ def _recorded(flags: ArrivalFlags) -> Arrivals:
     shape, traffic = shape_of(first), _again(first, opened, runs)
     if flags.concurrency is not None:
         users = _users(flags, flags.concurrency)
-        return Arrivals(traffic, f"{text}: lengths only, {_loop(users)}", shape, users, flags.requests)
-    return Arrivals(traffic, text, shape, None, flags.requests, flags.duration)
+        text = f"{text}: lengths only, {_loop(users)}"
+        return Arrivals(traffic, text, shape, users, flags.requests, finish=lambda: warn_of_bad_rows(trace.tally))
+    return Arrivals(
+        traffic, text, shape, None, flags.requests, flags.duration, finish=lambda: warn_of_bad_rows(trace.tally)
+    )
 
 
 def _again(

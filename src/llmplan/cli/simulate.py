@@ -14,6 +14,7 @@ from llmplan.cli._flags import takes_flags
 from llmplan.cli._fleet_flags import ArrivalFlags, FleetFlags, SellerFlags
 from llmplan.cli._options import ModelCatalogFlags, OutputFlags, ReplicaFlags
 from llmplan.cli._question_flags import PromiseFlags
+from llmplan.cli._traffic_flags import TraceFlags
 from llmplan.errors import UsageError
 from llmplan.units import format_seconds
 
@@ -47,6 +48,7 @@ def simulate(
     replica: ReplicaFlags,
     fleet: FleetFlags,
     arrivals: ArrivalFlags,
+    reading: TraceFlags,
     promise: PromiseFlags,
     sellers: SellerFlags,
     strategy: Annotated[
@@ -82,9 +84,10 @@ def simulate(
         planfile.check_target(timeseries, force=force)
     known = _subject(context, subject, replica, arrivals, fleet, sellers, strategy, catalog, force=force)
     known = replace(known, slo=_promised(promise, arrivals, known))
-    traffic = arrivals_of(arrivals, known.replica.model, known.catalog, known.workload)
+    traffic = arrivals_of(arrivals, reading, known.replica.model, known.catalog, known.workload)
     scaling = scaling_of(fleet, known, traffic.shape, arrivals.seed)
     made, stopped = run(known, scaling, traffic, _times(known))
+    traffic.finish()
     found = answer(known, scaling, traffic, made, arrivals.seed)
     if not stopped and _wants_bands(bands, arrivals, found.run):
         found = replace(found, run=banded(found.run, known, scaling, traffic))

@@ -44,6 +44,11 @@ class RateSeries:
         """The busiest bin over the mean."""
         return max(self.rates) / self.mean
 
+    @property
+    def idle_share(self) -> float:
+        """Bins without any request."""
+        return self.rates.count(0.0) / len(self.rates)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bursts:
