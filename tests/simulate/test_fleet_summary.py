@@ -68,7 +68,7 @@ def agrees(run: Simulated, fleet: Fleet) -> None:
         assert 0 <= max(series.kv_share) <= 1 + 1e-9
     assert 0.0 <= run.kv_peak <= 1.0
     ready_s = sum(
-        (run.span_s if life.stopped_s is None else life.stopped_s) - life.ready_s
+        max(0.0, (run.span_s if life.stopped_s is None else life.stopped_s) - life.ready_s)
         for life in run.lives
         if life.ready_s is not None
     )

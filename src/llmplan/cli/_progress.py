@@ -42,7 +42,7 @@ def stoppable() -> Iterator[Callable[[], bool]]:
 
 
 def watched(
-    steps: Iterable[Step], *, describe: Callable[[Step], str], share: Callable[[Step], float | None]
+    steps: Iterable[Step], describe: Callable[[Step], str], share: Callable[[Step], float | None]
 ) -> Iterator[Step]:
     """The steps of a run, with a bar on stderr if that is a terminal. `share` says how much is done, None if nobody
     knows."""
