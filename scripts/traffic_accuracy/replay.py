@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,9 +20,13 @@ from llmplan.simulate.engine import Job, ReplicaRun, RequestLog, rules_of
 from llmplan.spec.calibration import Calibration
 from llmplan.spec.requests import Floats, Integers, Requests
 
-SEEDS = {"rate": 4, "dataset": 4, "fixed": 1}
+SEEDS = {"rate": 4, "dataset": 4, "range": 1, "fixed": 1}
 """runs averaged, where something is drawn"""
 LENGTHS = "traces/sharegpt_first_turn_lengths_30k.csv"
+LONGEST_TOKENS = 1 << 40
+"""a case's replica is made for requests of the mean length"""
+RANGE_OF_MEAN = (8 / 9, 10 / 9)
+CAPPINGS = 30
 FILTER = (4, 1024, 2048)
 """vLLM's benchmark keeps prompts and answers of at least 4 tokens, prompts up to 1024, both together up to 2048"""
 
@@ -85,9 +89,10 @@ def _is_queued(run: Run, prepared: Prepared) -> bool:
 def _simulate(run: Run, times: ModelledTimes, rng: np.random.Generator, folder: Path) -> dict[str, float]:
     case, count = run.case, run.requests
     prompts, outputs = _lengths(run, rng, folder)
-    arrivals = np.cumsum(rng.exponential(1.0 / run.amount, count)) if run.arrivals == "rate" else np.zeros(count)
+    arrivals = _poisson(run.amount, count, rng) if run.arrivals == "rate" else np.zeros(count)
     log = RequestLog()
-    engine = ReplicaRun(times, rules_of(case.replica, case.memory), log)
+    rules = replace(rules_of(case.replica, case.memory), longest_tokens=LONGEST_TOKENS)
+    engine = ReplicaRun(times, rules, log)
     if run.arrivals == "clients":
         _closed_loop(engine, log, int(run.amount), prompts, outputs)
     else:
@@ -98,6 +103,12 @@ def _simulate(run: Run, times: ModelledTimes, rng: np.random.Generator, folder: 
             engine.submit(Job(index, at_s, prompt, output))
     engine.advance(math.inf)
     return _measure(run, log, log.column("output_tokens"))
+
+
+def _poisson(rate: float, count: int, rng: np.random.Generator) -> Floats:
+    """Arrivals in a window of as many seconds as they take on average."""
+    gaps = rng.exponential(1.0, count)
+    return np.cumsum(gaps) / (rate * gaps.mean())
 
 
 def _closed_loop(engine: ReplicaRun, log: RequestLog, clients: int, prompts: Integers, outputs: Integers) -> None:
@@ -139,10 +150,22 @@ def _lengths(run: Run, rng: np.random.Generator, folder: Path) -> tuple[Integers
     prompt, output = run.case.load.input_tokens.mean, run.case.load.output_tokens.mean
     if run.spread == "fixed":
         return _whole(np.full(run.requests, prompt), rng), _whole(np.full(run.requests, output), rng)
+    if run.spread == "range":
+        low, high = RANGE_OF_MEAN
+        factors = rng.uniform(low, high, (2, run.requests))
+        return _whole(prompt * factors[0], rng), _whole(output * factors[1], rng)
     pairs = _pairs(folder)
     drawn = pairs[rng.integers(0, len(pairs), run.requests)]
-    scaled = drawn * (prompt, output) / drawn.mean(axis=0)
-    return _whole(scaled[:, 0], rng), _whole(scaled[:, 1], rng)
+    prompts = drawn[:, 0] * prompt / drawn[:, 0].mean()
+    return _whole(prompts, rng), _whole(_capped(drawn[:, 1], output, run.cap), rng)
+
+
+def _capped(values: Floats, mean: float, cap: float | None) -> Floats:
+    """Values in proportion, none above `cap`, with a given mean."""
+    found = values * mean / values.mean()
+    for _ in range(CAPPINGS if cap is not None else 0):
+        found = np.minimum(found * mean / found.mean(), cap)
+    return found
 
 
 def _whole(values: Floats, rng: np.random.Generator) -> Integers:

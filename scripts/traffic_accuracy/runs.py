@@ -8,6 +8,7 @@ what that reader drops because no steady state has it: TPOT of a burst, and both
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +17,13 @@ from typing import Literal
 from measured_rows import Case, sort_out
 
 Arrivals = Literal["all at once", "clients", "rate"]
-Spread = Literal["fixed", "dataset"]
+Spread = Literal["fixed", "range", "dataset"]
 JUDGED = ("gpustack", "trt-0.14-online")
 """sources of the bar; the others show whether anything holds for these two alone"""
-DATASETS = ("sharegpt", "first turn")
+RANGE = "range ratio 0.8"
+"""lengths evenly spread from 0.8 to 1 of the nominal ones"""
+FIXED = ("random", "fixed", "nominal")
+"""words of rows whose requests are equally long; all others state means of a data set"""
 CONCURRENCY_REQUESTS = 10
 """requests for each client where a closed loop states no number"""
 MOST_REQUESTS = 2000
@@ -35,6 +39,8 @@ class Run:
     amount: float
     requests: int
     spread: Spread
+    cap: float | None
+    """tokens at which answers were cut off, where that is known"""
     measured: Mapping[str, float]
     statistic: Mapping[str, str]
 
@@ -79,12 +85,28 @@ def run_of(case: Case, row: Mapping[str, str]) -> Run | None:
             statistic[name] = {"tpot_ms_p50": "p50", "ttft_ms_p50": "p50", "itl_ms_mean": "token"}.get(column, "mean")
     if not {"tpot", "ttft"} & measured.keys():
         return None
-    words = row["len_kind"].lower()
+    words, output = row["len_kind"].lower(), load.output_tokens.mean
+    cap = _cap(words, output)
     return Run(
         case=case, arrivals=arrivals, amount=load.value, requests=requests,
-        spread="dataset" if any(word in words for word in DATASETS) else "fixed",
+        spread=_spread(words, output, cap), cap=cap,
         measured=measured, statistic=statistic,
     )  # fmt: skip
+
+
+def _spread(words: str, output: float, cap: float | None) -> Spread:
+    if RANGE in words:
+        return "range"
+    return "fixed" if any(word in words for word in FIXED) or cap == output else "dataset"
+
+
+def _cap(words: str, mean: float) -> float | None:
+    """Where answers are cut off: as stated, or at the mean itself where that is a power of two, as no model's answers
+    are on average."""
+    _, found, rest = words.partition("natural eos, max ")
+    if found:
+        return float(rest.split(")")[0])
+    return mean if math.log2(mean).is_integer() else None
 
 
 def _first(row: Mapping[str, str], *names: str) -> float | None:

@@ -144,7 +144,9 @@ class ReplicaRun:
         """Waiting requests take slots in order, while sequences, tokens of this step and blocks last."""
         blocks, rules, waiting, prefilling = self._blocks, self._rules, self._waiting, self._prefilling
         left = self._budget - int(blocks.batch * self._times.width)
-        left -= sum(job.prompt - job.computed for job in prefilling)
+        each = max(1, left // self._times.groups)
+        for job in prefilling:
+            left -= min(job.prompt - job.computed, each)
         while waiting and (left > 0 or not prefilling) and len(prefilling) + blocks.batch < rules.max_num_seqs:
             job = waiting[0]
             if not self._reserve(job):
@@ -153,7 +155,7 @@ class ReplicaRun:
             self._order += 1
             job.order = self._order
             prefilling.append(job)
-            left -= job.prompt - job.computed
+            left -= min(job.prompt - job.computed, each)
 
     def _reserve(self, job: Job) -> bool:
         """Blocks for a prompt, less what is cached of it; False if the pool has not enough."""
