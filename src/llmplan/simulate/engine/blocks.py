@@ -10,43 +10,43 @@ from operator import mul
 
 
 class Blocks:
-    """`held` blocks that do not change with time, and the tables of `batch` sequences that grow with every tick."""
+    """`held` blocks that do not change with time, and the tables of sequences that grow with every tick."""
 
-    __slots__ = ("_counts", "_places", "_sum", "batch", "block_tokens", "held", "limit", "tables")
+    __slots__ = ("_counts", "_growing", "_places", "_sum", "block_tokens", "held", "limit", "tables")
 
     def __init__(self, limit: int, block_tokens: int, tables: int) -> None:
         self.limit, self.block_tokens, self.tables = limit, block_tokens, tables
         self.held = 0
-        self.batch = 0
+        self._growing = 0
         self._sum = 0
         self._counts = [0] * block_tokens
         self._places = range(block_tokens)
 
     def add(self, growth: int) -> None:
         """A sequence whose cache holds `growth + tick` tokens from now on."""
-        self.batch += 1
+        self._growing += 1
         self._sum += growth
         self._counts[growth % self.block_tokens] += 1
 
     def remove(self, growth: int) -> None:
         """It is gone."""
-        self.batch -= 1
+        self._growing -= 1
         self._sum -= growth
         self._counts[growth % self.block_tokens] -= 1
 
     def at_most(self, tick: int) -> int:
         """Blocks in use at a tick, if every sequence has just begun one."""
         room = self.block_tokens - 1
-        return self.held + self.tables * ((self._sum + self.batch * (tick + room)) // self.block_tokens)
+        return self.held + self.tables * ((self._sum + self._growing * (tick + room)) // self.block_tokens)
 
     def needed(self, tick: int) -> int:
         """Blocks in use at a tick."""
-        if not self.batch:
+        if not self._growing:
             return self.held
         block = self.block_tokens
         shift = (tick + block - 1) % block
         begun = self._counts[block - shift :] + self._counts[: block - shift]
-        whole: int = self._sum + self.batch * (tick + block - 1) - sum(map(mul, begun, self._places))
+        whole: int = self._sum + self._growing * (tick + block - 1) - sum(map(mul, begun, self._places))
         return self.held + self.tables * (whole // block)
 
     def ticks_within(self, tick: int, ticks: int) -> int:

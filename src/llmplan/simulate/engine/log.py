@@ -13,7 +13,10 @@ NEVER = -1.0
 
 
 class RequestLog:
-    """Columns by request, in order of arrival [s, tokens]. A time that never came is `NEVER`."""
+    """Columns by request, in order of arrival [s, tokens]. A time that never came is `NEVER`.
+
+    Prompt tokens are `cached` or `computed` as they are admitted: again where a request was preempted.
+    """
 
     __slots__ = (
         "arrival_s", "cached_tokens", "computed_tokens", "done_s", "first_s", "input_tokens", "output_tokens",

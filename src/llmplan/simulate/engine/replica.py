@@ -12,11 +12,10 @@ from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 
 from llmplan.perf.step_times import StepTimes
-from llmplan.simulate.engine.blocks import Blocks
 from llmplan.simulate.engine.job import Job
 from llmplan.simulate.engine.jump import ticks_before, ticks_s
+from llmplan.simulate.engine.kv_pool import KvPool
 from llmplan.simulate.engine.log import NEVER, RequestLog
-from llmplan.simulate.engine.prefix_cache import PrefixCache
 from llmplan.simulate.engine.rules import Rules
 
 
@@ -28,8 +27,8 @@ class ReplicaRun:
     """
 
     __slots__ = (
-        "_arrived", "_blocks", "_budget", "_cache", "_context", "_ends", "_inbox", "_order", "_prefilling", "_rules",
-        "_times", "_waiting", "batch_s", "busy_s", "log", "longest_jump", "next_job", "now_s", "tick",
+        "_batch", "_budget", "_context", "_ends", "_inbox", "_order", "_pool", "_prefilling", "_prefix_block_tokens",
+        "_rules", "_times", "_waiting", "batch_s", "busy_s", "log", "longest_jump", "next_job", "now_s", "tick",
     )  # fmt: skip
 
     def __init__(
@@ -45,12 +44,13 @@ class ReplicaRun:
     ) -> None:
         self._times, self._rules, self.log = times, rules, log
         self._budget = times.budget_tokens * times.groups
-        self._blocks = Blocks(rules.blocks, rules.block_tokens, rules.tables)
-        self._cache = _cache_of(rules, prefix_block_tokens)
+        self._prefix_block_tokens = prefix_block_tokens
+        self._pool = KvPool(rules, prefix_block_tokens)
         self._inbox: deque[Job] = deque()
         self._waiting: deque[Job] = deque()
         self._prefilling: deque[Job] = deque()
         self._ends: list[tuple[int, int, Job]] = []
+        self._batch = 0
         self._context = 0
         self._order = 0
         self.next_job, self.longest_jump = next_job, longest_jump
@@ -69,17 +69,22 @@ class ReplicaRun:
     @property
     def running(self) -> int:
         """Requests in a slot: prompts being computed and sequences that decode."""
-        return len(self._prefilling) + self._blocks.batch
+        return len(self._prefilling) + self._batch
 
     @property
     def in_flight(self) -> int:
         """Requests that have come and not gone."""
-        return len(self._inbox) + len(self._waiting) + len(self._prefilling) + self._blocks.batch
+        return len(self._inbox) + len(self._waiting) + len(self._prefilling) + self._batch
 
     @property
     def used_blocks(self) -> int:
         """Blocks of requests in a slot, and of prefixes that they share; idle prefixes are not in use."""
-        return self._blocks.needed(self.tick)
+        return self._pool.used_blocks(self.tick - 1)
+
+    @property
+    def idle_blocks(self) -> int:
+        """Blocks of prefixes that nobody uses at the moment."""
+        return self._pool.idle_blocks
 
     @property
     def kv_share(self) -> float:
@@ -108,7 +113,7 @@ class ReplicaRun:
                 self._admit()
             if self._prefilling:
                 self._mixed_step()
-            elif self._blocks.batch:
+            elif self._batch:
                 self._decode_run(until_s)
             elif inbox and inbox[0].ready_s < until_s:
                 self.now_s = inbox[0].ready_s
@@ -123,75 +128,48 @@ class ReplicaRun:
         return taken
 
     def stop(self) -> list[Job]:
-        """All requests, of which the running ones have lost what was computed: the engine is gone."""
-        live = [job for _, _, job in self._ends]
-        for job in live:
-            self._forget(job)
-        lost = sorted([*live, *self._prefilling], key=lambda job: job.order)
-        self._prefilling.clear()
-        self._ends.clear()
-        self._blocks = Blocks(self._rules.blocks, self._rules.block_tokens, self._rules.tables)
-        self._context = 0
-        if self._cache is not None:
-            self._cache.clear()
+        """All requests, of which the running ones have to be computed anew: the engine is gone, and its cache."""
+        lost = [job for _, _, job in self._ends]
         for job in lost:
-            job.computed, job.held_blocks, job.growth, job.units = 0, 0, None, []
+            self._lose(job)
+        lost = sorted([*lost, *self._prefilling], key=lambda job: job.order)
+        for job in lost:
+            self._pool.release(job)
+            job.computed = 0
+        self._ends.clear()
+        self._prefilling.clear()
+        self._pool = KvPool(self._rules, self._prefix_block_tokens)
         return [*lost, *self.take_waiting()]
 
     # -- a request's way
 
     def _admit(self) -> None:
         """Waiting requests take slots in order, while sequences, tokens of this step and blocks last."""
-        blocks, rules, waiting, prefilling = self._blocks, self._rules, self._waiting, self._prefilling
-        left = self._budget - int(blocks.batch * self._times.width)
+        rules, waiting, prefilling = self._rules, self._waiting, self._prefilling
+        left = self._budget - int(self._batch * self._times.width)
         each = max(1, left // self._times.groups)
         for job in prefilling:
             left -= min(job.prompt - job.computed, each)
-        while waiting and (left > 0 or not prefilling) and len(prefilling) + blocks.batch < rules.max_num_seqs:
+        while waiting and (left > 0 or not prefilling) and len(prefilling) + self._batch < rules.max_num_seqs:
             job = waiting[0]
-            if not self._reserve(job):
+            if not self._pool.reserve(job, self.tick):
                 return
             waiting.popleft()
             self._order += 1
             job.order = self._order
             prefilling.append(job)
-            left -= min(job.prompt - job.computed, each)
-
-    def _reserve(self, job: Job) -> bool:
-        """Blocks for a prompt, less what is cached of it; False if the pool has not enough."""
-        blocks, rules, cache = self._blocks, self._rules, self._cache
-        growing = rules.growing_blocks(job.prompt)
-        flat = rules.flat_blocks(job.prompt + job.output - job.generated) if rules.flat else 0
-        if rules.reserves_output:
-            flat += rules.growing_blocks(job.prompt + job.output - job.generated) - growing
-        found = woken = 0
-        if cache is not None and job.prefix:
-            found = cache.leading(job.prefix, (job.prompt - 1) // cache.unit_tokens)
-            job.units = list(job.prefix[:found])
-            woken = cache.pin(job.units)
-        shared = found * cache.unit_blocks if cache is not None else 0
-        pinned = woken * cache.unit_blocks if cache is not None else 0
-        wanted = growing + flat - shared + pinned
-        if blocks.at_most(self.tick) + wanted > blocks.limit and blocks.needed(self.tick) + wanted > blocks.limit:
-            if cache is not None and job.units:
-                cache.release(job.units)
-                job.units = []
-            return False
-        blocks.held += wanted
-        job.held_blocks = flat - shared
-        job.computed = found * cache.unit_tokens if cache is not None else 0
-        self.log.cached_tokens += job.computed
-        self.log.computed_tokens += job.prompt - job.computed
-        if cache is not None:
-            cache.shrink(blocks.limit - blocks.needed(self.tick))
-        return True
+            fresh = job.prompt - job.computed
+            self.log.cached_tokens += job.computed
+            self.log.computed_tokens += fresh
+            left -= min(fresh, each)
 
     def _mixed_step(self) -> None:
         """One step with as much of the prompts, in order, as its token budget holds beside the running sequences."""
-        if not self._make_room():
+        self._make_room()
+        if not self._prefilling:
             return
-        blocks, times, log = self._blocks, self._times, self.log
-        batch = blocks.batch
+        times, log = self._times, self.log
+        batch = self._batch
         left = max(1, self._budget - int(batch * times.width))
         each = max(1, left // times.groups)
         chunks, done = [], 0
@@ -217,37 +195,21 @@ class ReplicaRun:
 
     def _start_decoding(self, job: Job) -> None:
         """Its prompt is computed, and with it the next token of its answer."""
-        blocks, rules, cache = self._blocks, self._rules, self._cache
         job.generated += 1
-        if cache is not None and job.prefix:
-            fresh = job.prefix[len(job.units) : job.prompt // cache.unit_tokens]
-            kept = cache.keep(fresh)
-            job.units += kept
-            job.held_blocks -= len(kept) * cache.unit_blocks
-        growing = rules.growing_blocks(job.prompt)
+        self._pool.begin(job, self.tick)
         if job.generated >= job.output:
-            blocks.held -= growing
             self._leave(job)
             return
+        self._batch += 1
         self._context += job.prompt + 1
-        job.growth = job.prompt + 1 - self.tick
         job.end_tick = self.tick + job.output - job.generated
-        if rules.reserves_output:
-            blocks.held -= growing
-            job.held_blocks += growing
-            blocks.batch += 1
-        else:
-            blocks.held -= growing
-            blocks.add(job.growth)
         heappush(self._ends, (job.end_tick, job.order, job))
 
     def _decode_run(self, until_s: float) -> None:
         """Equal steps up to the next event: a sequence ends, a request comes that could be admitted, the pool is
         full, the slope of a step changes."""
-        blocks = self._blocks
-        if not self._make_room():
-            return
-        batch, context = blocks.batch, self._context
+        self._make_room()
+        batch, context = self._batch, self._context
         ticks = min(self._ends[0][0] - self.tick, self.longest_jump)
         line = None
         for line in self._times.decode(batch):
@@ -262,8 +224,7 @@ class ReplicaRun:
         ticks = ticks_before(horizon_s - self.now_s, first_s, growth_s, ticks)
         if context + batch * (ticks - 1) >= line.until_tokens:
             ticks = max(1, int(-(-(line.until_tokens - context) // batch)))
-        if ticks > 1 and blocks.at_most(self.tick + ticks - 1) > blocks.limit:
-            ticks = max(1, blocks.ticks_within(self.tick, ticks))
+        ticks = max(1, self._pool.ticks_within(self.tick, ticks))
         self._pass(ticks, ticks_s(first_s, growth_s, ticks))
         self._finish()
 
@@ -273,83 +234,58 @@ class ReplicaRun:
 
     def _pass(self, ticks: int, seconds: float) -> None:
         """Time goes by: every running sequence gets a token in each tick."""
-        batch = self._blocks.batch
+        batch = self._batch
         self.now_s += seconds
         self.tick += ticks
         self._context += batch * ticks
         self.busy_s += seconds
         self.batch_s += (batch + len(self._prefilling)) * seconds
-        if self._cache is not None and self._cache.idle_blocks:
-            self._cache.shrink(max(0, self._blocks.limit - self._blocks.needed(self.tick)))
+        self._pool.settle(self.tick)
 
     def _finish(self) -> None:
         """Sequences whose last token has come leave."""
         ends, tick = self._ends, self.tick
         while ends and ends[0][0] <= tick:
             job = heappop(ends)[2]
-            self._forget(job)
+            self._stop_decoding(job)
             self._leave(job)
 
-    def _forget(self, job: Job) -> None:
-        """A running sequence stops decoding: its growing table is gone."""
-        blocks = self._blocks
+    def _stop_decoding(self, job: Job) -> None:
+        """A sequence leaves the batch."""
         assert job.growth is not None
+        self._batch -= 1
         self._context -= job.growth + self.tick
-        if self._rules.reserves_output:
-            blocks.batch -= 1
-        else:
-            blocks.remove(job.growth)
 
     def _leave(self, job: Job) -> None:
         """A request is answered."""
-        self._free(job)
+        self._pool.release(job)
         self.log.done_s[job.index] = self.now_s
         if self.next_job is not None:
             following = self.next_job(self.now_s)
             if following is not None:
                 self.submit(following)
 
-    def _free(self, job: Job) -> None:
-        """Give back what it held apart from its growing table."""
-        self._blocks.held -= job.held_blocks
-        if self._cache is not None and job.units:
-            self._blocks.held -= self._cache.release(job.units) * self._cache.unit_blocks
-            job.units = []
-        job.held_blocks = 0
-
-    # -- preemption
-
-    def _make_room(self) -> bool:
-        """The next tick needs a block for some: take them from whoever came last, who will be computed anew. False
-        if that changed who is running so much that the scheduler should look again."""
-        blocks = self._blocks
-        if blocks.at_most(self.tick) <= blocks.limit:
-            return True
-        while blocks.needed(self.tick) > blocks.limit:
+    def _make_room(self) -> None:
+        """If the next tick needs more blocks than there are, whoever came last gives up all of its own and is computed
+        anew later. One sequence alone always has room: it would have been refused."""
+        while not self._pool.has_room(self.tick):
             self._preempt()
-        return bool(self._prefilling or blocks.batch)
 
     def _preempt(self) -> None:
-        log = self.log
-        log.preemptions += 1
+        self.log.preemptions += 1
         if self._prefilling:
             job = self._prefilling.pop()
-            self._blocks.held -= self._rules.growing_blocks(job.prompt)
         else:
             place = max(range(len(self._ends)), key=lambda index: self._ends[index][1])
             job = self._ends.pop(place)[2]
             heapify(self._ends)
-            job.generated = job.output - (job.end_tick - self.tick)
-            self._forget(job)
-            job.prompt = log.input_tokens[job.index] + job.generated
-        self._free(job)
-        job.computed, job.growth = 0, None
+            self._lose(job)
+        self._pool.release(job)
+        job.computed = 0
         self._waiting.appendleft(job)
 
-
-def _cache_of(rules: Rules, unit_tokens: int | None) -> PrefixCache | None:
-    """A cache of prefix units, where the engine looks for them and requests tell of them."""
-    if not rules.prefix_caching or unit_tokens is None or not rules.tables:
-        return None
-    unit_blocks = rules.tables * max(1, unit_tokens // rules.block_tokens)
-    return PrefixCache(unit_tokens, unit_blocks)
+    def _lose(self, job: Job) -> None:
+        """A sequence stops in the middle of its answer: what it has generated becomes part of its prompt."""
+        job.generated = job.output - (job.end_tick - self.tick)
+        self._stop_decoding(job)
+        job.prompt = self.log.input_tokens[job.index] + job.generated
