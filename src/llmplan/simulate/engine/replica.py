@@ -12,6 +12,7 @@ from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 
 from llmplan.perf.step_times import StepTimes
+from llmplan.simulate.engine.front_end import FrontEnd
 from llmplan.simulate.engine.job import Job
 from llmplan.simulate.engine.jump import ticks_before, ticks_s
 from llmplan.simulate.engine.kv_pool import KvPool
@@ -27,7 +28,7 @@ class ReplicaRun:
     """
 
     __slots__ = (
-        "_batch", "_budget", "_context", "_ends", "_inbox", "_order", "_pool", "_prefilling", "_prefix_block_tokens",
+        "_batch", "_budget", "_context", "_ends", "_front", "_order", "_pool", "_prefilling", "_prefix_block_tokens",
         "_rules", "_times", "_waiting", "batch_s", "busy_s", "log", "longest_jump", "next_job", "now_s", "tick",
     )  # fmt: skip
 
@@ -46,7 +47,7 @@ class ReplicaRun:
         self._budget = times.budget_tokens * times.groups
         self._prefix_block_tokens = prefix_block_tokens
         self._pool = KvPool(rules, prefix_block_tokens)
-        self._inbox: deque[Job] = deque()
+        self._front = FrontEnd(times.request_s, times.groups)
         self._waiting: deque[Job] = deque()
         self._prefilling: deque[Job] = deque()
         self._ends: list[tuple[int, int, Job]] = []
@@ -64,7 +65,7 @@ class ReplicaRun:
     @property
     def waiting(self) -> int:
         """Requests that are not in a slot yet."""
-        return len(self._inbox) + len(self._waiting)
+        return len(self._front) + len(self._waiting)
 
     @property
     def running(self) -> int:
@@ -74,7 +75,7 @@ class ReplicaRun:
     @property
     def in_flight(self) -> int:
         """Requests that have come and not gone."""
-        return len(self._inbox) + len(self._waiting) + len(self._prefilling) + self._batch
+        return len(self._front) + len(self._waiting) + len(self._prefilling) + self._batch
 
     @property
     def used_blocks(self) -> int:
@@ -99,32 +100,30 @@ class ReplicaRun:
         if not self._rules.admits(job.prompt, job.output - job.generated):
             self.log.refused += 1
             return False
-        job.ready_s = (job.arrival_s if at_s is None else at_s) + self._times.request_s
-        self._inbox.append(job)
+        self._front.add(job, job.arrival_s if at_s is None else at_s)
         return True
 
     def advance(self, until_s: float) -> None:
         """Run all steps that start before a time; the last of them may end after it."""
-        inbox, waiting = self._inbox, self._waiting
+        front, waiting = self._front, self._waiting
         while self.now_s < until_s:
-            while inbox and inbox[0].ready_s <= self.now_s:
-                waiting.append(inbox.popleft())
+            if front.next_s <= self.now_s:
+                front.pass_on(self.now_s, waiting)
             if waiting:
                 self._admit()
             if self._prefilling:
                 self._mixed_step()
             elif self._batch:
                 self._decode_run(until_s)
-            elif inbox and inbox[0].ready_s < until_s:
-                self.now_s = inbox[0].ready_s
+            elif front.next_s < until_s:
+                self.now_s = front.next_s
             else:
                 return
 
     def take_waiting(self) -> list[Job]:
         """Requests without a slot, in order: they go elsewhere."""
-        taken = [*self._waiting, *self._inbox]
+        taken = [*self._waiting, *self._front.take()]
         self._waiting.clear()
-        self._inbox.clear()
         return taken
 
     def stop(self) -> list[Job]:
@@ -219,8 +218,8 @@ class ReplicaRun:
         first_s = line.at_zero_s + line.per_token_s * context
         growth_s = line.per_token_s * batch
         horizon_s = until_s
-        if self._inbox and self._inbox[0].ready_s < horizon_s and not self._is_full():
-            horizon_s = self._inbox[0].ready_s
+        if self._front.next_s < horizon_s and not self._is_full():
+            horizon_s = self._front.next_s
         ticks = ticks_before(horizon_s - self.now_s, first_s, growth_s, ticks)
         if context + batch * (ticks - 1) >= line.until_tokens:
             ticks = max(1, int(-(-(line.until_tokens - context) // batch)))
