@@ -145,7 +145,7 @@ class ReplicaRun:
     def _admit(self) -> None:
         """Waiting requests take slots in order, while sequences, tokens of this step and blocks last."""
         rules, waiting, prefilling = self._rules, self._waiting, self._prefilling
-        left = self._budget - int(self._batch * self._times.width)
+        left = self._budget - (0 if rules.prompts_first else int(self._batch * self._times.width))
         each = max(1, left // self._times.groups)
         for job in prefilling:
             left -= min(job.prompt - job.computed, each)
@@ -163,12 +163,15 @@ class ReplicaRun:
             left -= min(fresh, each)
 
     def _mixed_step(self) -> None:
-        """One step with as much of the prompts, in order, as its token budget holds beside the running sequences."""
-        self._make_room()
+        """One step with as much of the prompts, in order, as its token budget holds beside the running sequences; these
+        stand still where prompts go first."""
+        alone = self._rules.prompts_first
+        if not alone:
+            self._make_room()
         if not self._prefilling:
             return
         times, log = self._times, self.log
-        batch = self._batch
+        batch = 0 if alone else self._batch
         left = max(1, self._budget - int(batch * times.width))
         each = max(1, left // times.groups)
         chunks, done = [], 0
@@ -180,8 +183,8 @@ class ReplicaRun:
             done += job.computed == job.prompt
             if left <= 0:
                 break
-        period_s, lag_s = times.mixed(batch, self._context, chunks)
-        self._pass(1, period_s)
+        period_s, lag_s = times.mixed(batch, self._context if batch else 0, chunks)
+        self._pass(0 if alone else 1, period_s)
         if batch:
             self._finish()
         if done:
