@@ -16,6 +16,7 @@ from llmplan.perf.calibration import Coefficients
 from llmplan.perf.estimate import Prepared, estimate_prepared, prepare
 from llmplan.perf.step import StepModel
 from llmplan.perf.step_times import ModelledTimes
+from llmplan.plan.deployment import Replica
 from llmplan.simulate.engine import Job, ReplicaRun, RequestLog, rules_of
 from llmplan.spec.calibration import Calibration
 from llmplan.spec.requests import Floats, Integers, Requests
@@ -59,11 +60,16 @@ def replay(run: Run, calibrations: Sequence[Calibration], folder: Path) -> Repla
     prepared = prepare(case.replica, case.memory, case.load, calibration, case.work)
     found = estimate_prepared(prepared, case.load)
     steady = {"ttft": found.ttft_s.mid, "tpot": found.tpot_s.mid, "throughput": found.output_tokens_per_s.mid}
-    of_model = calibration.for_model(is_moe=case.replica.model.is_moe)
-    model = StepModel(case.replica, Coefficients.of(of_model), float(case.memory.capacity_tokens), work=case.work)
+    of_model, replica = calibration.for_model(is_moe=case.replica.model.is_moe), _as_served(case.replica)
+    times = ModelledTimes(
+        StepModel(replica, Coefficients.of(of_model), float(case.memory.capacity_tokens), work=case.work)
+    )
+    rules = replace(rules_of(replica, case.memory), longest_tokens=LONGEST_TOKENS)
     seeds = max(SEEDS.get(run.arrivals, 1), SEEDS[run.spread])
-    times = ModelledTimes(model)
-    simulated = [_simulate(run, times, np.random.default_rng(seed), folder) for seed in range(seeds)]
+    simulated = [
+        _simulate(run, ReplicaRun(times, rules, RequestLog()), np.random.default_rng(seed), folder)
+        for seed in range(seeds)
+    ]
     mean = {name: float(np.mean([each[name] for each in simulated])) for name in simulated[0]}
     return Replayed(
         run=run, simulated=mean, steady=steady, load=_load(run, prepared), is_queued=_is_queued(run, prepared)
@@ -86,15 +92,25 @@ def _is_queued(run: Run, prepared: Prepared) -> bool:
     return run.arrivals == "all at once" and prompts > prepared.engine.model.groups * prepared.engine.model.chunk_tokens
 
 
-def _simulate(run: Run, times: ModelledTimes, rng: np.random.Generator, folder: Path) -> dict[str, float]:
-    case, count = run.case, run.requests
+def _as_served(replica: Replica) -> Replica:
+    """With the context that the engine had by default, that of the model, where its steps depend on that; a case's
+    replica is made for requests of the mean length."""
+    settings, engine, gpu = replica.settings, replica.engine, replica.gpu
+    default = engine.scheduler_default(gpu.memory_bytes, gpu.architecture, replica.parallel.tp)
+    if settings.max_num_batched_tokens != default.step_tokens(settings.max_model_len):
+        return replica
+    context = replica.model.default_context_tokens or replica.model.max_context_tokens
+    return replace(replica, settings=replace(
+        settings, max_model_len=context, max_num_batched_tokens=default.step_tokens(context)
+    ))  # fmt: skip
+
+
+def _simulate(run: Run, engine: ReplicaRun, rng: np.random.Generator, folder: Path) -> dict[str, float]:
+    count, log = run.requests, engine.log
     prompts, outputs = _lengths(run, rng, folder)
     arrivals = _poisson(run.amount, count, rng) if run.arrivals == "rate" else np.zeros(count)
-    log = RequestLog()
-    rules = replace(rules_of(case.replica, case.memory), longest_tokens=LONGEST_TOKENS)
-    engine = ReplicaRun(times, rules, log)
     if run.arrivals == "clients":
-        _closed_loop(engine, log, int(run.amount), prompts, outputs)
+        _closed_loop(engine, int(run.amount), prompts, outputs)
     else:
         log.extend(Requests(arrival_s=arrivals, input_tokens=prompts, output_tokens=outputs))
         for index, (at_s, prompt, output) in enumerate(
@@ -111,12 +127,13 @@ def _poisson(rate: float, count: int, rng: np.random.Generator) -> Floats:
     return np.cumsum(gaps) / (rate * gaps.mean())
 
 
-def _closed_loop(engine: ReplicaRun, log: RequestLog, clients: int, prompts: Integers, outputs: Integers) -> None:
+def _closed_loop(engine: ReplicaRun, clients: int, prompts: Integers, outputs: Integers) -> None:
+    """Every client sends its first request at once, and the next of all when it is answered."""
     left = iter(zip(prompts.tolist(), outputs.tolist(), strict=True))
 
     def following(now_s: float) -> Job | None:
         lengths = next(left, None)
-        return None if lengths is None else Job(log.add(now_s, *lengths), now_s, *lengths)
+        return None if lengths is None else Job(engine.log.add(now_s, *lengths), now_s, *lengths)
 
     for _ in range(clients):
         job = following(0.0)
@@ -133,12 +150,18 @@ def _measure(run: Run, log: RequestLog, outputs: Integers | Floats) -> dict[str,
     long = ok & (outputs > 1)
     steps, decode = outputs[long] - 1, (done - first)[long]
     statistic = run.statistic
-    tpot = float(decode.sum() / steps.sum()) if statistic.get("tpot") == "token" else _of(decode / steps, statistic.get("tpot"))
     return {
-        "ttft": _of(ttft, statistic.get("ttft")) - (0.0 if run.case.client else 0.0),
-        "tpot": tpot,
+        "ttft": _of(ttft, statistic.get("ttft")),
+        "tpot": _tpot_s(decode, steps, statistic.get("tpot")),
         "throughput": float(outputs[ok].sum() / done.max()),
     }
+
+
+def _tpot_s(decode_s: Floats, steps: Integers | Floats, statistic: str | None) -> float:
+    """TPOT over requests, or over all tokens where a row states ITL."""
+    if not len(steps):
+        return math.nan
+    return float(decode_s.sum() / steps.sum()) if statistic == "token" else _of(decode_s / steps, statistic)
 
 
 def _of(values: Floats, statistic: str | None) -> float:

@@ -18,6 +18,7 @@ from measured_rows import Case, sort_out
 
 Arrivals = Literal["all at once", "clients", "rate"]
 Spread = Literal["fixed", "range", "dataset"]
+ARRIVALS: dict[str, Arrivals] = {"concurrency": "clients", "rate": "rate", "burst": "all at once"}
 JUDGED = ("gpustack", "trt-0.14-online")
 """sources of the bar; the others show whether anything holds for these two alone"""
 RANGE = "range ratio 0.8"
@@ -26,7 +27,7 @@ FIXED = ("random", "fixed", "nominal")
 """words of rows whose requests are equally long; all others state means of a data set"""
 CONCURRENCY_REQUESTS = 10
 """requests for each client where a closed loop states no number"""
-MOST_REQUESTS = 2000
+MOST_REQUESTS = 3000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,9 +71,8 @@ def run_of(case: Case, row: Mapping[str, str]) -> Run | None:
     if load.kind == "saturation" or not case.client:
         return None
     requests = int(stated or (CONCURRENCY_REQUESTS * load.value if load.kind == "concurrency" else load.value))
-    if load.kind == "rate" and stated is None or requests > MOST_REQUESTS:
+    if (load.kind == "rate" and stated is None) or requests > MOST_REQUESTS:
         return None
-    arrivals: Arrivals = {"concurrency": "clients", "rate": "rate", "burst": "all at once"}[load.kind]  # type: ignore[assignment]
     measured, statistic = dict(case.measured), {}
     names = {"tpot": ("tpot_ms_mean", "tpot_ms_p50", "itl_ms_mean"), "ttft": ("ttft_ms_mean", "ttft_ms_p50")}
     settled = "tpot" in case.measured or "ttft" in case.measured
@@ -83,12 +83,12 @@ def run_of(case: Case, row: Mapping[str, str]) -> Run | None:
             measured[name] = float(row[column]) / 1e3
         if column:
             statistic[name] = {"tpot_ms_p50": "p50", "ttft_ms_p50": "p50", "itl_ms_mean": "token"}.get(column, "mean")
-    if not {"tpot", "ttft"} & measured.keys():
+    if not measured:
         return None
     words, output = row["len_kind"].lower(), load.output_tokens.mean
     cap = _cap(words, output)
     return Run(
-        case=case, arrivals=arrivals, amount=load.value, requests=requests,
+        case=case, arrivals=ARRIVALS[load.kind], amount=load.value, requests=requests,
         spread=_spread(words, output, cap), cap=cap,
         measured=measured, statistic=statistic,
     )  # fmt: skip

@@ -19,8 +19,8 @@ class Rules:
 
     `tables`: block tables that grow with every token, one for each group of layers that keeps them all. `flat`:
     groups of layers that hold at most a window or a state. `reserves_output`: a request is admitted only with blocks
-    for all of its answer, so that none is ever preempted. `prompts_first`: steps carry prompts or running sequences, and
-    prompts go first.
+    for all of its answer, so that none is ever preempted. `prompts_first`: a step carries prompts or running sequences,
+    and prompts go first.
     """
 
     max_num_seqs: int
