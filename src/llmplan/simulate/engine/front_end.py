@@ -42,21 +42,22 @@ class FrontEnd:
         while True:
             while served and served[0].ready_s <= now_s:
                 waiting.append(served.popleft())
-            if served or not come:
-                break
+            if served:
+                self.next_s = served[0].ready_s
+                return
+            if not come:
+                self.next_s = math.inf
+                return
             start_s = max(self._busy_until_s, come[0].ready_s)
             if start_s > now_s:
-                break
+                self.next_s = start_s + self.each_s
+                return
+            served.append(come.popleft())
             while come and come[0].ready_s <= start_s:
                 served.append(come.popleft())
-            end_s = start_s + -(-len(served) // self.servers) * self.each_s
+            self._busy_until_s = end_s = start_s + -(-len(served) // self.servers) * self.each_s
             for job in served:
                 job.ready_s = end_s
-            self._busy_until_s = end_s
-        if served:
-            self.next_s = served[0].ready_s
-        else:
-            self.next_s = max(self._busy_until_s, come[0].ready_s) + self.each_s if come else math.inf
 
     def take(self) -> list[Job]:
         """All that are here, in order: they go elsewhere."""
