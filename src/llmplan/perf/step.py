@@ -301,9 +301,10 @@ class StepModel:
 
     def cache_elsewhere_s(self, batch: float, context: float) -> float:
         """Reading what is cached in host memory, in one pass of one stage [s]."""
+        if self._host.is_idle:
+            return self._spilled_s(batch * context)
         seen_bytes = self._host_kv_bytes * self.decodes_per_pass(batch) * context
-        read_s = 0.0 if self._host.is_idle else seen_bytes / self._placement.host_read_bytes_per_s
-        return read_s + self._spilled_s(batch * context)
+        return seen_bytes / self._placement.host_read_bytes_per_s + self._spilled_s(batch * context)
 
     def drafts_of_prompts_s(self, batch: float, context: float, tokens: float) -> float:
         """What drafting adds to a step for the prompt tokens in it [s]; nothing where nothing is drafted."""

@@ -10,7 +10,12 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from llmplan.perf.calibration import Coefficients
+from llmplan.perf.speculative import SpeculativeModel
 from llmplan.perf.step import StepModel
+from llmplan.plan.deployment import Replica
+from llmplan.plan.outcome import MemoryBudget
+from llmplan.spec.calibration import Calibration
 
 
 class Line(NamedTuple):
@@ -63,7 +68,17 @@ class ModelledTimes:
     A step that yields several tokens for each sequence counts as that many shorter steps of one.
     """
 
-    __slots__ = ("_lines", "_matrices", "_model", "_sampled", "budget_tokens", "groups", "request_s", "width")
+    __slots__ = (
+        "_is_one_pass",
+        "_lines",
+        "_matrices",
+        "_model",
+        "_sampled",
+        "budget_tokens",
+        "groups",
+        "request_s",
+        "width",
+    )
 
     def __init__(self, model: StepModel) -> None:
         self._model = model
@@ -74,6 +89,7 @@ class ModelledTimes:
         self.groups = model.groups
         self.budget_tokens = int(model.chunk_tokens)
         self.width = model.width
+        self._is_one_pass = model.stages == 1 and model.width == 1.0
 
     def decode(self, batch: int) -> tuple[Line, ...]:
         """Exactly `StepModel.decode_s`, which is straight between kinks."""
@@ -111,11 +127,13 @@ class ModelledTimes:
             pairs = [share * each for each in pairs]
         prompts = max(1.0, len(chunks) / self.groups)
         context = context_tokens / batch if batch else 0.0
-        plain_s = self._stage_s(batch, context, 0.0, (), 0.0)
         mixed_s = model.beside_prompts_s(self._stage_s(batch, context, chunk, pairs, prompts))
+        if self._is_one_pass:
+            return Mixed(mixed_s, 0.0)
         drafts_s = model.drafts_of_prompts_s(batch, context, chunk)
         if not batch:
             return Mixed(mixed_s + drafts_s, (model.stages - 1) * mixed_s)
+        plain_s = self._stage_s(batch, context, 0.0, (), 0.0)
         step_s = self._at(batch, context_tokens)
         return Mixed(step_s + mixed_s - plain_s + drafts_s, (model.stages - 1) * max(0.0, mixed_s - plain_s))
 
@@ -137,3 +155,45 @@ class ModelledTimes:
             sampled_s = self._sampled[sampled] = model.matrices_s(1.0, sampled) - model.matrices_s(1.0, 0.0)
         attention_s = model.attention_s(decodes, context, pairs)[1]
         return matrices_s + sampled_s + attention_s + model.cache_elsewhere_s(batch, context)
+
+
+def modelled_times(replica: Replica, memory: MemoryBudget, calibration: Calibration) -> ModelledTimes:
+    """The step times of a replica whose memory is known.
+
+    replica: what runs where; memory: its budget, for the KV capacity [tokens]; calibration: the coefficients.
+    Those of `StepModel`, or of `SpeculativeModel` where tokens are drafted. Valid where `memory` fits.
+    Reference: docs/how-it-works/speed.md.
+    """
+    coefficients = Coefficients.of(calibration.for_model(is_moe=replica.model.is_moe))
+    held = float(memory.capacity_tokens)
+    if replica.speculation is None:
+        return ModelledTimes(StepModel(replica, coefficients, held))
+    return ModelledTimes(SpeculativeModel(replica, replica.speculation, coefficients, held))
+
+
+class PacedTimes:
+    """`StepTimes` of an engine that takes `factor` times as long for every step: the ends of a band."""
+
+    __slots__ = ("_factor", "_lines", "_times", "budget_tokens", "groups", "request_s", "width")
+
+    def __init__(self, times: StepTimes, factor: float) -> None:
+        self._times, self._factor = times, factor
+        self._lines: dict[int, tuple[Line, ...]] = {}
+        self.request_s, self.groups = times.request_s, times.groups
+        self.budget_tokens, self.width = times.budget_tokens, times.width
+
+    def decode(self, batch: int) -> tuple[Line, ...]:
+        """The same lines, steeper."""
+        lines = self._lines.get(batch)
+        if lines is None:
+            factor = self._factor
+            lines = self._lines[batch] = tuple(
+                Line(each.until_tokens, factor * each.at_zero_s, factor * each.per_token_s)
+                for each in self._times.decode(batch)
+            )
+        return lines
+
+    def mixed(self, batch: int, context_tokens: float, chunks: Sequence[tuple[int, int]]) -> Mixed:
+        """The same step, longer."""
+        found = self._times.mixed(batch, context_tokens, chunks)
+        return Mixed(self._factor * found.period_s, self._factor * found.lag_s)

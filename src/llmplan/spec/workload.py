@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal, TypeAlias
@@ -10,31 +9,13 @@ from typing import Literal, TypeAlias
 from llmplan.spec.inventory import Inventory
 from llmplan.spec.price import Term
 from llmplan.spec.provenance import ProvenanceMap
+from llmplan.spec.traffic import TrafficShape
+from llmplan.spec.workload_lengths import Lengths
+
+__all__ = ["Lengths", "Limits", "Privacy", "Question", "Slo", "Workload"]
 
 Privacy: TypeAlias = Literal["any", "private", "air-gapped"]
 """any: a hosted API may see the prompts; private: own deployment, any cloud; air-gapped: own hardware, no network."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lengths:
-    """Tokens per request: the mean, and percentiles where known (all equal to the mean if lengths are fixed)."""
-
-    mean: float
-    p50: float | None = None
-    p90: float | None = None
-    p99: float | None = None
-
-    @classmethod
-    def fixed(cls, tokens: float) -> Lengths:
-        """Every request has this length."""
-        return cls(mean=tokens, p50=tokens, p90=tokens, p99=tokens)
-
-    @property
-    def at_p95(self) -> float:
-        """The 95th percentile, geometrically between p90 and p99 where those are known, else the mean."""
-        if self.p90 is None or self.p99 is None:
-            return self.mean
-        return math.sqrt(self.p90 * self.p99) if self.p90 > 0 else self.p99
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +49,8 @@ class Workload:
     lora_rank: int = 16
     context_tokens: int | None = None
     """the longest request to admit (input + output); None: from the lengths"""
+    traffic: TrafficShape | None = None
+    """how it comes through time; None: as the figures above say"""
     provenance: ProvenanceMap = field(default_factory=dict, repr=False)
 
 

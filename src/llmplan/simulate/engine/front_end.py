@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 
+from llmplan.simulate.engine.fair_queue import FairQueue
 from llmplan.simulate.engine.job import Job
 
 
@@ -36,7 +37,7 @@ class FrontEnd:
             self.next_s = max(self._busy_until_s, at_s) + self.each_s
         self._come.append(job)
 
-    def pass_on(self, now_s: float, waiting: deque[Job]) -> None:
+    def pass_on(self, now_s: float, waiting: deque[Job] | FairQueue) -> None:
         """Whatever is through by now goes to the scheduler's queue."""
         come, served = self._come, self._served
         while True:

@@ -1,4 +1,4 @@
-"""What became of each request: times of arrival, first and last token, in columns."""
+"""What became of each request: times of arrival, of its slot, of first and last token, in columns."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ class RequestLog:
 
     __slots__ = (
         "arrival_s", "cached_tokens", "computed_tokens", "done_s", "first_s", "input_tokens", "output_tokens",
-        "preemptions", "refused", "tenant",
+        "preemptions", "refused", "slot_s", "tenant",
     )  # fmt: skip
 
     def __init__(self) -> None:
-        self.arrival_s, self.first_s, self.done_s = array("d"), array("d"), array("d")
+        self.arrival_s, self.slot_s = array("d"), array("d")
+        self.first_s, self.done_s = array("d"), array("d")
         self.input_tokens, self.output_tokens, self.tenant = array("l"), array("l"), array("l")
         self.preemptions = 0
         self.refused = 0
@@ -38,8 +39,8 @@ class RequestLog:
         """Make room for a run of requests; the index of its first one."""
         start, count = len(self.arrival_s), len(requests)
         self.arrival_s.extend(requests.arrival_s.tolist())
-        self.first_s.extend([NEVER] * count)
-        self.done_s.extend([NEVER] * count)
+        for times in (self.slot_s, self.first_s, self.done_s):
+            times.extend([NEVER] * count)
         self.input_tokens.extend(requests.input_tokens.tolist())
         self.output_tokens.extend(requests.output_tokens.tolist())
         self.tenant.extend([0] * count if requests.tenant is None else requests.tenant.tolist())
@@ -48,8 +49,8 @@ class RequestLog:
     def add(self, arrival_s: float, input_tokens: int, output_tokens: int, tenant: int = 0) -> int:
         """Make room for one request; its index."""
         self.arrival_s.append(arrival_s)
-        self.first_s.append(NEVER)
-        self.done_s.append(NEVER)
+        for times in (self.slot_s, self.first_s, self.done_s):
+            times.append(NEVER)
         self.input_tokens.append(input_tokens)
         self.output_tokens.append(output_tokens)
         self.tenant.append(tenant)

@@ -11,7 +11,8 @@ from collections import deque
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 
-from llmplan.perf.step_times import StepTimes
+from llmplan.perf.step_times import Line, StepTimes
+from llmplan.simulate.engine.fair_queue import FairQueue
 from llmplan.simulate.engine.front_end import FrontEnd
 from llmplan.simulate.engine.job import Job
 from llmplan.simulate.engine.jump import ticks_before, ticks_s
@@ -48,7 +49,7 @@ class ReplicaRun:
         self._prefix_block_tokens = prefix_block_tokens
         self._pool = KvPool(rules, prefix_block_tokens)
         self._front = FrontEnd(times.request_s, times.groups)
-        self._waiting: deque[Job] = deque()
+        self._waiting: deque[Job] | FairQueue = FairQueue(self._tenant_of) if rules.fair_share else deque()
         self._prefilling: deque[Job] = deque()
         self._ends: list[tuple[int, int, Job]] = []
         self._batch = 0
@@ -76,6 +77,18 @@ class ReplicaRun:
     def in_flight(self) -> int:
         """Requests that have come and not gone."""
         return len(self._front) + len(self._waiting) + len(self._prefilling) + self._batch
+
+    @property
+    def horizon_s(self) -> float:
+        """A time before which no request ends here, unless others are sent."""
+        if self._prefilling or self._waiting:
+            return self.now_s
+        coming_s = self._front.next_s
+        if not self._batch:
+            return coming_s
+        line = self._line()
+        step_s = line.at_zero_s + line.per_token_s * self._context
+        return min(coming_s, self.now_s + (self._ends[0][0] - self.tick) * step_s)
 
     @property
     def used_blocks(self) -> int:
@@ -140,11 +153,14 @@ class ReplicaRun:
         self._pool = KvPool(self._rules, self._prefix_block_tokens)
         return [*lost, *self.take_waiting()]
 
+    def _tenant_of(self, job: Job) -> int:
+        return self.log.tenant[job.index]
+
     # -- a request's way
 
     def _admit(self) -> None:
         """Waiting requests take slots in order, while sequences, tokens of this step and blocks last."""
-        rules, waiting, prefilling = self._rules, self._waiting, self._prefilling
+        rules, waiting, prefilling, log = self._rules, self._waiting, self._prefilling, self.log
         left = self._budget - (0 if rules.prompts_first else int(self._batch * self._times.width))
         each = max(1, left // self._times.groups)
         for job in prefilling:
@@ -157,9 +173,11 @@ class ReplicaRun:
             self._order += 1
             job.order = self._order
             prefilling.append(job)
+            if log.slot_s[job.index] == NEVER:
+                log.slot_s[job.index] = self.now_s
             fresh = job.prompt - job.computed
-            self.log.cached_tokens += job.computed
-            self.log.computed_tokens += fresh
+            log.cached_tokens += job.computed
+            log.computed_tokens += fresh
             left -= min(fresh, each)
 
     def _mixed_step(self) -> None:
@@ -213,11 +231,7 @@ class ReplicaRun:
         self._make_room()
         batch, context = self._batch, self._context
         ticks = min(self._ends[0][0] - self.tick, self.longest_jump)
-        line = None
-        for line in self._times.decode(batch):
-            if context < line.until_tokens:
-                break
-        assert line is not None
+        line = self._line()
         first_s = line.at_zero_s + line.per_token_s * context
         growth_s = line.per_token_s * batch
         horizon_s = until_s
@@ -229,6 +243,13 @@ class ReplicaRun:
         ticks = max(1, self._pool.ticks_within(self.tick, ticks))
         self._pass(ticks, ticks_s(first_s, growth_s, ticks))
         self._finish()
+
+    def _line(self) -> Line:
+        """How long steps take with as much context as there is."""
+        lines = self._times.decode(self._batch)
+        if len(lines) > 1:
+            return next(line for line in lines if self._context < line.until_tokens)
+        return lines[0]
 
     def _is_full(self) -> bool:
         """Whether no request could be admitted, whatever comes: those that wait go first, and wait already."""

@@ -20,7 +20,7 @@ class Rules:
     `tables`: block tables that grow with every token, one for each group of layers that keeps them all. `flat`:
     groups of layers that hold at most a window or a state. `reserves_output`: a request is admitted only with blocks
     for all of its answer, so that none is ever preempted. `prompts_first`: a step carries prompts or running sequences,
-    and prompts go first.
+    and prompts go first. `fair_share`: tenants take turns in the queue (`FairQueue`), else first come first served.
     """
 
     max_num_seqs: int
@@ -32,6 +32,7 @@ class Rules:
     reserves_output: bool = False
     prompts_first: bool = False
     prefix_caching: bool = False
+    fair_share: bool = False
     longest_tokens: int = 1 << 60
 
     def growing_blocks(self, tokens: int) -> int:
