@@ -62,6 +62,18 @@ def test_least_loaded_sends_to_whoever_has_fewest() -> None:
     assert fleet.replica_of.tolist() == [0, 1, 1, 0, 0]
 
 
+def test_a_packed_fleet_fills_one_replica_before_the_next_and_lets_it_run_empty() -> None:
+    """Up to two at once on the first, the third on the second, the fuller one when the first is empty."""
+    traffic = requests([0.0, 0.1, 0.2, 5.0, 5.01], output_tokens=[100, 100, 1000, 10, 10])
+    fleet = served(FleetSpec(replicas=2, router="packed", packed_up_to=2), traffic)
+    assert fleet.replica_of.tolist() == [0, 0, 1, 1, 0]
+
+
+def test_beyond_what_is_packed_the_least_loaded_gets_more() -> None:
+    fleet = served(FleetSpec(replicas=2, router="packed", packed_up_to=1), requests([0.0] * 6, output_tokens=[100] * 6))
+    assert fleet.replica_of.tolist() == [0, 1, 0, 1, 0, 1]
+
+
 def test_equal_beginnings_go_to_one_replica_until_it_has_too_much() -> None:
     calm = requests(np.arange(40.0).tolist(), prefix=[7, 8] * 20)
     homes = served(FleetSpec(replicas=4, router="prefix-affine"), calm).replica_of.tolist()
@@ -119,8 +131,9 @@ def test_users_of_several_replicas_are_as_many_as_of_one_engine() -> None:
     """With steps that take the same whatever the batch, where users go changes nothing; the walk over four replicas
     and the jumps of one give the same times."""
     traffic = poisson(500, 1.0, mean_input=1)
-    one = served(FleetSpec(), traffic, users=Users(count=8))
-    four = served(FleetSpec(replicas=4), traffic, users=Users(count=8))
+    exact = Clockwork(step_s=1.0 / 128.0)
+    one = served(FleetSpec(), traffic, users=Users(count=8), times=exact)
+    four = served(FleetSpec(replicas=4), traffic, users=Users(count=8), times=exact)
     assert np.sort(columns(four)[2]) == pytest.approx(np.sort(columns(one)[2]), rel=1e-9)
     assert len(set(four.replica_of)) == 4
 

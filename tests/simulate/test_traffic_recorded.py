@@ -21,7 +21,7 @@ def trace(count: int = 6) -> Recorded:
         tenant=np.arange(count) % 2,
         prefixes=Prefixes(block_tokens=16, offsets=offsets, ids=ids),
     )
-    return Recorded(name="t", requests=requests)
+    return Recorded.of("t", [requests])
 
 
 def test_a_part_counts_from_its_start_and_keeps_its_prefixes() -> None:
@@ -40,8 +40,8 @@ def test_a_tenant_keeps_its_times() -> None:
 def test_the_busiest_window_has_the_most_arrivals() -> None:
     arrival_s = np.array([0.0, 10.0, 20.0, 20.5, 21.0, 40.0])
     requests = Requests(arrival_s=arrival_s, input_tokens=np.full(6, 1), output_tokens=np.full(6, 1))
-    assert Recorded(name="t", requests=requests).busiest(2.0) == (20.0, 22.0)
-    assert Recorded(name="t", requests=requests).busiest(100.0) == (0.0, 40.0)
+    assert Recorded.of("t", [requests]).busiest(2.0) == (20.0, 22.0)
+    assert Recorded.of("t", [requests]).busiest(100.0) == (0.0, 40.0)
 
 
 def test_runs_join_to_what_they_were_cut_from() -> None:
@@ -61,7 +61,7 @@ def test_scaling_scales_the_rate_and_nothing_else(factor: float) -> None:
     requests = Requests(
         arrival_s=hour, input_tokens=rng.integers(1, 999, count), output_tokens=rng.integers(1, 99, count)
     )
-    before = Recorded(name="t", requests=requests)
+    before = Recorded.of("t", [requests])
     after = before.scaled(factor, seed=3)
     assert len(after) == pytest.approx(factor * count, rel=0.03)
     assert (np.diff(after.requests.arrival_s) >= 0).all()

@@ -23,6 +23,7 @@ from llmplan.cli import (
     predict,
     prices,
     recommend,
+    simulate,
 )
 from llmplan.errors import LlmplanError, UsageError, nearest
 
@@ -36,6 +37,7 @@ REGISTER: tuple[Callable[[typer.Typer], None], ...] = (
     predict.register,
     recommend.register,
     cost.register,
+    simulate.register,
     finetune.register,
     emit_config.register,
     calibrate.register,

@@ -67,6 +67,32 @@ def integer(flag: str, *, at_least: int = 1, at_most: int = MAX_TOKENS) -> Calla
     return parse
 
 
+_TIME_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_TIME = re.compile(r"^(?P<value>[0-9.]+(?:e[0-9]+)?)\s*(?P<unit>[a-z]*)$", re.IGNORECASE)
+
+
+def duration(flag: str, *, at_least: float = 0.0, at_most: float = 3.2e7) -> Callable[[object], float]:
+    """A parser of times in seconds, or with a unit: `90`, `30s`, `10m`, `1h`, `2d`, `1w`.
+
+    >>> duration("--duration")("1.5h"), duration("--duration")("90")
+    (5400.0, 90.0)
+    """
+
+    def parse(value: object) -> float:
+        found = _TIME.match(str(value).strip())
+        unit = _TIME_UNITS.get(found["unit"].lower()) if found else None
+        try:
+            parsed = math.nan if found is None or unit is None else float(found["value"]) * unit
+        except ValueError:
+            parsed = math.nan
+        if not at_least <= parsed <= at_most:
+            bounds = f"from {at_least:g} s to {at_most:,.0f} s"
+            raise UsageError(f"{flag} must be a time {bounds}, as 90, 30s, 10m, 1h or 2d, not {value!r}")
+        return parsed
+
+    return parse
+
+
 def choice(flag: str, known: Iterable[str]) -> Callable[[object], str]:
     """A parser of one of a few words, in any case.
 

@@ -6,10 +6,11 @@ from llmplan.perf.disaggregation import estimate_disaggregated
 from llmplan.perf.estimate import estimate
 from llmplan.perf.explain import explain_step
 from llmplan.perf.rates import computes_natively
-from llmplan.perf.step_times import StepTimes, modelled_times
+from llmplan.perf.step_times import PacedTimes, StepTimes, modelled_times
 
 __all__ = [
     "Capacity",
+    "PacedTimes",
     "StepTimes",
     "capacity",
     "computes_natively",

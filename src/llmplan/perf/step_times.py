@@ -169,3 +169,31 @@ def modelled_times(replica: Replica, memory: MemoryBudget, calibration: Calibrat
     if replica.speculation is None:
         return ModelledTimes(StepModel(replica, coefficients, held))
     return ModelledTimes(SpeculativeModel(replica, replica.speculation, coefficients, held))
+
+
+class PacedTimes:
+    """`StepTimes` of an engine that takes `factor` times as long for every step: the ends of a band."""
+
+    __slots__ = ("_factor", "_lines", "_times", "budget_tokens", "groups", "request_s", "width")
+
+    def __init__(self, times: StepTimes, factor: float) -> None:
+        self._times, self._factor = times, factor
+        self._lines: dict[int, tuple[Line, ...]] = {}
+        self.request_s, self.groups = times.request_s, times.groups
+        self.budget_tokens, self.width = times.budget_tokens, times.width
+
+    def decode(self, batch: int) -> tuple[Line, ...]:
+        """The same lines, steeper."""
+        lines = self._lines.get(batch)
+        if lines is None:
+            factor = self._factor
+            lines = self._lines[batch] = tuple(
+                Line(each.until_tokens, factor * each.at_zero_s, factor * each.per_token_s)
+                for each in self._times.decode(batch)
+            )
+        return lines
+
+    def mixed(self, batch: int, context_tokens: float, chunks: Sequence[tuple[int, int]]) -> Mixed:
+        """The same step, longer."""
+        found = self._times.mixed(batch, context_tokens, chunks)
+        return Mixed(self._factor * found.period_s, self._factor * found.lag_s)

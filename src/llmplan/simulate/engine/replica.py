@@ -13,6 +13,7 @@ from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 
 from llmplan.perf.step_times import Line, StepTimes
+from llmplan.simulate.engine.fair_queue import FairQueue
 from llmplan.simulate.engine.job import Job
 from llmplan.simulate.engine.jump import ticks_before, ticks_s
 from llmplan.simulate.engine.kv_pool import KvPool
@@ -48,7 +49,7 @@ class ReplicaRun:
         self._prefix_block_tokens = prefix_block_tokens
         self._pool = KvPool(rules, prefix_block_tokens)
         self._inbox: deque[Job] = deque()
-        self._waiting: deque[Job] = deque()
+        self._waiting: deque[Job] | FairQueue = FairQueue(self._tenant_of) if rules.fair_share else deque()
         self._prefilling: deque[Job] = deque()
         self._ends: list[tuple[int, int, Job]] = []
         self._batch = 0
@@ -153,6 +154,9 @@ class ReplicaRun:
         self._prefilling.clear()
         self._pool = KvPool(self._rules, self._prefix_block_tokens)
         return [*lost, *self.take_waiting()]
+
+    def _tenant_of(self, job: Job) -> int:
+        return self.log.tenant[job.index]
 
     # -- a request's way
 

@@ -19,7 +19,8 @@ class Rules:
 
     `tables`: block tables that grow with every token, one for each group of layers that keeps them all. `flat`:
     groups of layers that hold at most a window or a state. `reserves_output`: a request is admitted only with blocks
-    for all of its answer, so that none is ever preempted.
+    for all of its answer, so that none is ever preempted. `fair_share`: tenants take turns in the queue (`FairQueue`),
+    else first come first served.
     """
 
     max_num_seqs: int
@@ -30,6 +31,7 @@ class Rules:
     in_flight_tokens: int = 0
     reserves_output: bool = False
     prefix_caching: bool = False
+    fair_share: bool = False
     longest_tokens: int = 1 << 60
 
     def growing_blocks(self, tokens: int) -> int:

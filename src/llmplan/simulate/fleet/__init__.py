@@ -8,6 +8,7 @@ from llmplan.simulate.fleet.policy import Autoscaler
 from llmplan.simulate.fleet.routing import ROUTER_IDS, RouterId
 from llmplan.simulate.fleet.rows import Users
 from llmplan.simulate.fleet.spec import FleetSpec
+from llmplan.simulate.fleet.summary import summarize
 from llmplan.simulate.fleet.workers import Workers
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "RouterId",
     "Users",
     "Workers",
+    "summarize",
 ]

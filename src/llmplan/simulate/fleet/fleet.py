@@ -29,6 +29,8 @@ from llmplan.simulate.fleet.spec import FleetSpec
 from llmplan.simulate.fleet.walk import step, walk
 from llmplan.spec.requests import Requests
 
+NOWHERE, REFUSED = -1, -2
+"""in the column of replicas: not sent yet; no replica could ever serve it"""
 _SLICE_BINS = 8.0
 """bins of time between two reports of progress while no requests come"""
 
@@ -46,8 +48,8 @@ class Fleet:
     by then is whole.
 
     By request, `log` has its times, `cold` whether it waited for a replica to start, `replica_of` the replica that it
-    was sent to last (-1: none). `retries` counts requests that lost their replica, `refusals` those that no replica
-    could ever serve, by reason.
+    was sent to last (`NOWHERE`, `REFUSED`). `retries` counts requests that lost their replica, `refusals` those
+    that no replica could ever serve, by reason.
     """
 
     def __init__(self, spec: FleetSpec, times: StepTimes, rules: Rules) -> None:
@@ -60,7 +62,7 @@ class Fleet:
         self._slots = policy.slots_per_replica if policy is not None else None
         self._looks_always = policy is not None and policy.tick_s is None
         self._decider = policy.begin() if policy is not None else None
-        self._router = make_router(spec.router)
+        self._router = make_router(spec.router, spec.packed_up_to)
         self._agenda = Agenda()
         self.crew = Crew(Making(times=times, rules=rules, log=self.log))
         self._lives = Lifecycle(spec, self.crew, self._agenda, self)
@@ -120,7 +122,7 @@ class Fleet:
         self._begin(requests)
         rows = Rows.of(requests, self.log.extend(requests))
         self.cold.extend(bytes(len(rows)))
-        self.replica_of.extend([-1] * len(rows))
+        self.replica_of.extend([NOWHERE] * len(rows))
         at = 0
         while at < len(rows):
             stop = bisect_left(rows.arrival_s, self._agenda.next_s, at)
@@ -207,6 +209,7 @@ class Fleet:
 
     def _count_refused(self, job: Job) -> None:
         too_long = job.prompt + job.output > self.rules.longest_tokens
+        self.replica_of[job.index] = REFUSED
         reason = "longer than max_model_len" if too_long else "larger than the KV pool"
         self.refusals[reason] = self.refusals.get(reason, 0) + 1
 
@@ -226,7 +229,7 @@ class Fleet:
     def _take_turn(self) -> bool:
         """The next step of whoever is furthest behind, or what is due before; False where nothing can happen."""
         due_s = self._agenda.next_s
-        busy = (each for each in self.crew.ready if each.engine.in_flight)
+        busy = [each for each in self.crew.ready if each.engine.in_flight]
         last = min(busy, key=lambda each: each.engine.now_s, default=None)
         if last is None or max(self.now_s, last.engine.now_s) >= due_s:
             if due_s < math.inf:
@@ -235,8 +238,12 @@ class Fleet:
         if self._hands_over:
             self._advance(min(due_s, last.engine.now_s + _SLICE_BINS * self.crew.sampler.width_s))
             return True
-        step(last, self.now_s + self._request_s)
-        self.now_s = max(self.now_s, min(due_s, last.engine.now_s))
+        quiet_s = min(due_s, *(each.engine.horizon_s for each in busy))
+        if quiet_s > max(self.now_s, last.engine.now_s):
+            self._advance(quiet_s)
+        else:
+            step(last, self.now_s + self._request_s)
+            self.now_s = max(self.now_s, min(due_s, last.engine.now_s))
         return True
 
     @property
@@ -258,7 +265,7 @@ class Fleet:
             return None
         index = self.log.add(now_s, row.input_tokens, row.output_tokens, row.tenant)
         self.cold.append(0)
-        self.replica_of.append(-1)
+        self.replica_of.append(NOWHERE)
         return Job(index, now_s, row.input_tokens, row.output_tokens, row.prefix)
 
     # -- requests out, called by the engines and by what happens to them
@@ -302,20 +309,23 @@ class Fleet:
     def on_ready(self, now_s: float) -> None:
         """A new replica takes what waits at the gate, and what waits elsewhere where there is one queue for all."""
         self._router.forget()
+        waited = {job.index for job in self._gate}
         if self._slots is not None:
             moved = [job for each in self.crew.ready for job in each.engine.take_waiting()]
             self._gate = deque(sorted([*moved, *self._gate], key=lambda job: (job.arrival_s, job.index)))
         while self._gate and (open_ones := self._open_ones(now_s)):
             job = self._gate.popleft()
-            self.cold[job.index] = 1
-            self._send(self._router.pick(open_ones, job, self.log.tenant[job.index], now_s), job, now_s)
+            chosen = self._router.pick(open_ones, job, self.log.tenant[job.index], now_s)
+            if job.index in waited or chosen is self.crew.ready[-1]:
+                self.cold[job.index] = 1
+            self._send(chosen, job, now_s)
 
     def on_lost(self, jobs: list[Job], now_s: float) -> None:
         """Requests whose replica is gone start again from nothing, before those that came after them."""
         self._router.forget()
         log = self.log
         for job in jobs:
-            log.first_s[job.index] = NEVER
+            log.slot_s[job.index] = log.first_s[job.index] = NEVER
             self.retries += 1
         fresh = [
             Job(job.index, job.arrival_s, log.input_tokens[job.index], log.output_tokens[job.index], job.prefix)

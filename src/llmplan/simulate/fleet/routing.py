@@ -9,8 +9,8 @@ from typing import Literal, Protocol, TypeAlias
 from llmplan.simulate.engine import Job
 from llmplan.simulate.fleet.instance import Instance
 
-RouterId: TypeAlias = Literal["round-robin", "least-loaded", "prefix-affine"]
-ROUTER_IDS: tuple[RouterId, ...] = ("round-robin", "least-loaded", "prefix-affine")
+RouterId: TypeAlias = Literal["round-robin", "least-loaded", "prefix-affine", "packed"]
+ROUTER_IDS: tuple[RouterId, ...] = ("round-robin", "least-loaded", "prefix-affine", "packed")
 
 MOST_OVER_MEAN = 1.25
 """Load over the mean from which a replica is passed over: V. Mirrokni, M. Thorup, M. Zadimoghaddam, Consistent Hashing
@@ -88,8 +88,31 @@ class PrefixAffine:
         self._homes.clear()
 
 
-def make_router(router: RouterId) -> Router:
-    """A router by its name."""
+class Packed:
+    """The fullest replica with fewer than `up_to` requests, so that others run empty and may go; where all have as
+    many, the least loaded."""
+
+    __slots__ = ("up_to",)
+
+    def __init__(self, up_to: int) -> None:
+        self.up_to = up_to
+
+    def pick(self, replicas: Sequence[Instance], job: Job, tenant: int, now_s: float) -> Instance:
+        """The one with most requests that has room within the target."""
+        del job, tenant
+        best, most = None, -1
+        for replica in replicas:
+            held = replica.held(now_s)
+            if most < held < self.up_to:
+                best, most = replica, held
+        return best if best is not None else least_loaded(replicas, now_s)
+
+    def forget(self) -> None:
+        """Nothing is remembered."""
+
+
+def make_router(router: RouterId, up_to: int = 1) -> Router:
+    """A router by its name; `up_to`: requests in flight up to which a replica is packed."""
     match router:
         case "round-robin":
             return RoundRobin()
@@ -97,6 +120,8 @@ def make_router(router: RouterId) -> Router:
             return LeastLoaded()
         case "prefix-affine":
             return PrefixAffine()
+        case "packed":
+            return Packed(up_to)
 
 
 def least_loaded(replicas: Sequence[Instance], now_s: float) -> Instance:

@@ -64,15 +64,24 @@ def pieces(requests: Requests, most: int = PIECE_ROWS) -> Iterator[Requests]:
         yield requests
         return
     for begin in range(0, len(requests), most):
-        part = slice(begin, begin + most)
-        yield replace(
-            requests,
-            arrival_s=requests.arrival_s[part],
-            input_tokens=requests.input_tokens[part],
-            output_tokens=requests.output_tokens[part],
-            tenant=None if requests.tenant is None else requests.tenant[part],
-            prefixes=None if requests.prefixes is None else _cut(requests.prefixes, begin, begin + most),
-        )
+        yield _part(requests, begin, begin + most)
+
+
+def head(requests: Requests, count: int) -> Requests:
+    """The first requests of a run."""
+    return _part(requests, 0, count)
+
+
+def _part(requests: Requests, begin: int, end: int) -> Requests:
+    rows = slice(begin, end)
+    return replace(
+        requests,
+        arrival_s=requests.arrival_s[rows],
+        input_tokens=requests.input_tokens[rows],
+        output_tokens=requests.output_tokens[rows],
+        tenant=None if requests.tenant is None else requests.tenant[rows],
+        prefixes=None if requests.prefixes is None else _cut(requests.prefixes, begin, end),
+    )
 
 
 def each_row(traffic: Iterable[Requests], begin: Callable[[Requests], None]) -> Iterator[Row]:

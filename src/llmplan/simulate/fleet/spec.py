@@ -12,7 +12,8 @@ from llmplan.simulate.fleet.routing import RouterId
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetSpec:
     """`replicas`: ready at time 0 (None: the autoscaler's minimum, or one without); `start_s`: what a new one takes
-    until it is ready [s]; `seed`: of the failures."""
+    until it is ready [s]; `seed`: of the failures; `packed_up_to`: requests in flight that the packed router gives to
+    one replica before it turns to the next."""
 
     replicas: int | None = None
     router: RouterId = "round-robin"
@@ -20,6 +21,7 @@ class FleetSpec:
     autoscaler: Autoscaler | None = None
     faults: Faults = field(default_factory=Faults)
     seed: int = 0
+    packed_up_to: int = 1
 
     def __post_init__(self) -> None:
         if self.replicas_at_first < (self.autoscaler is None):

@@ -19,23 +19,20 @@ _FAR_APART = 1 << 40
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """All requests of a trace. It lasts until the last one has come."""
+    """All requests of a trace, which lasts `duration_s` from 0 on."""
 
     name: str
     requests: Requests
+    duration_s: float
 
     @classmethod
     def of(cls, name: str, runs: Iterable[Requests]) -> Recorded:
-        """Runs of requests, put together."""
-        return cls(name=name, requests=joined(list(runs)))
+        """Runs of requests, put together; they last until the last one has come."""
+        requests = joined(list(runs))
+        return cls(name=name, requests=requests, duration_s=float(requests.arrival_s.max(initial=0.0)))
 
     def __len__(self) -> int:
         return len(self.requests)
-
-    @property
-    def duration_s(self) -> float:
-        """From 0 to the last arrival [s]."""
-        return float(self.requests.arrival_s[-1]) if len(self) else 0.0
 
     @property
     def mean_requests_per_s(self) -> float:
@@ -56,7 +53,8 @@ class Recorded:
         arrival_s = self.requests.arrival_s
         kept = np.flatnonzero((arrival_s >= start_s) & (arrival_s <= end_s))
         part = taken(self.requests, kept)
-        return replace(self, requests=replace(part, arrival_s=part.arrival_s - start_s))
+        moved = replace(part, arrival_s=part.arrival_s - start_s)
+        return replace(self, requests=moved, duration_s=end_s - start_s)
 
     def of_tenant(self, tenant: int) -> Recorded:
         """One tenant's requests, when they came."""
