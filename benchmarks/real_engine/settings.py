@@ -30,7 +30,6 @@ ARGUMENTS = (
     "--no-enable-prefix-caching",
 )  # fmt: skip
 
-CALIBRATION = "closed-4"
 SHORT = {"input_tokens": (32, 384), "output_tokens": (16, 128)}
 LONG = {"input_tokens": (256, 1536), "output_tokens": (32, 256)}
 LOADS = {
@@ -43,6 +42,10 @@ LOADS = {
         Load(name="poisson-1.5", requests_per_s=1.5, requests=150, seed=15, **SHORT),
         Load(name="burst-100", all_at_once=True, requests=100, seed=100, **SHORT),
         Load(name="closed-6-long", clients=6, requests=45, seed=6, **LONG),
+        Load(name="tight-8", clients=8, requests=45, seed=8, **LONG),
     )
 }
-"""At about 0.5 and 0.8 of what the engine can do for the two Poisson ones. All fit the pool: none is preempted."""
+"""The Poisson ones at about 0.5 and 0.8 of what the engine can do. `tight-8` is for an engine started with a pool of
+`TIGHT_KV_BLOCKS`, which is too small for it: requests are preempted. All others fit the pool."""
+TIGHT = "tight-8"
+TIGHT_KV_BLOCKS = 32

@@ -63,7 +63,9 @@ def test_loads_that_calibration_has_not_seen_are_near(measure: str, bound: float
 def test_the_fit_finds_the_step_times_that_made_a_load() -> None:
     served, _ = made_up(script("steps").Coefficients(*KNOWN))
     found = script("fit").fit(served, RULES, 256)
-    assert astuple(found) == pytest.approx(KNOWN, rel=0.05)
+    *of_steps, request_s = astuple(found)
+    assert of_steps == pytest.approx(KNOWN[:-1], rel=0.1)
+    assert request_s == pytest.approx(KNOWN[-1], abs=0.003)
 
 
 def test_each_time_is_the_sum_of_the_terms_that_the_steps_held() -> None:
