@@ -11,6 +11,7 @@ import typer
 
 from llmplan.cli._fleet_flags import time
 from llmplan.cli._options import count
+from llmplan.cli._traffic_flags import TraceFlags, open_trace, warn_of_bad_rows
 from llmplan.errors import DataError, UsageError
 from llmplan.units import format_seconds
 
@@ -41,7 +42,7 @@ class RequestFlags:
     ] = None  # fmt: skip
     over: Annotated[
         float | None,
-        time("--over", "Judge every strategy on so much traffic made like the workload's (1h, 7d).", at_least=1.0),
+        time("--over", "Judge every strategy on so much traffic made like the workload's (1h, 7d)."),
     ] = None
     seed: Annotated[int, count("--seed", "Of made traffic: same seed, same answer.", at_least=0, at_most=2**31)] = 0
 
@@ -54,6 +55,7 @@ class RequestFlags:
 def plan_over_time(
     model: str,
     requests: RequestFlags,
+    reading: TraceFlags,
     traffic: TrafficFlags,
     promise: PromiseFlags,
     limits: LimitFlags,
@@ -71,7 +73,7 @@ def plan_over_time(
     spec = find_model(model, catalog, limits.weights or ())
     if requests.trace is not None:
         refuse_traffic(traffic)
-        recorded, workload = read(requests.trace, traffic, spec)
+        recorded, workload = read(requests, reading, traffic, spec)
         asked, spec = question(model, traffic, promise, limits, hardware, catalog, workload=workload)
     else:
         asked, spec = question(model, traffic, promise, limits, hardware, catalog)
@@ -94,13 +96,15 @@ def refuse_traffic(traffic: TrafficFlags) -> None:
         )
 
 
-def read(path: str, traffic: TrafficFlags, model: ModelSpec) -> tuple[Recorded, Workload]:
+def read(
+    requests: RequestFlags, reading: TraceFlags, traffic: TrafficFlags, model: ModelSpec
+) -> tuple[Recorded, Workload]:
     """A trace in memory, and its steady figures as a workload."""
-    from llmplan.catalogs.traces import Trace, TraceOptions
     from llmplan.simulate.traffic.recorded import Recorded
 
-    runs, total = [], 0
-    for run in Trace(path, TraceOptions(context_tokens=model.max_context_tokens)):
+    path, runs, total = str(requests.trace), [], 0
+    trace = open_trace(path, reading, context_tokens=model.max_context_tokens, seed=requests.seed)
+    for run in trace:
         runs.append(run)
         total += len(run)
         if total > MOST_REQUESTS:
@@ -108,6 +112,7 @@ def read(path: str, traffic: TrafficFlags, model: ModelSpec) -> tuple[Recorded, 
                 f"{path}: more than {MOST_REQUESTS:,} requests are too many to play every strategy on",
                 hints=["llmplan simulate runs one fleet on a trace of any length", "plan on a day or an hour of it"],
             )
+    warn_of_bad_rows(trace.tally)
     name = "stdin" if path == "-" else Path(path).name
     recorded = Recorded.of(name, runs)
     if len(recorded) < 2 or recorded.duration_s <= 0:

@@ -13,6 +13,7 @@ from llmplan.cli._flags import takes_flags
 from llmplan.cli._options import ModelArgument, ModelCatalogFlags, OutputFlags
 from llmplan.cli._over_time import RequestFlags, plan_over_time
 from llmplan.cli._question_flags import HardwareFlags, LimitFlags, PromiseFlags, TrafficFlags
+from llmplan.cli._traffic_flags import TraceFlags
 from llmplan.errors import LlmplanError, NoFeasiblePlanError, UsageError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def recommend(
     *,
     traffic: TrafficFlags,
     requests: RequestFlags,
+    reading: TraceFlags,
     promise: PromiseFlags,
     limits: LimitFlags,
     hardware: HardwareFlags,
@@ -50,7 +52,7 @@ def recommend(
         refuse_target(save_to, force=force)
     known = open_catalog(catalog)
     if requests.any:
-        plan = plan_over_time(model, requests, traffic, promise, limits, hardware, known)
+        plan = plan_over_time(model, requests, reading, traffic, promise, limits, hardware, known)
     else:
         plan = plan_steady(model, traffic, promise, limits, hardware, known)
     unsaved = saved(plan, save_to, force=force) if save_to is not None else None
