@@ -11,7 +11,7 @@ from llmplan.planner.context import Context
 from llmplan.planner.evaluate import rented
 from llmplan.planner.over_time.hourly import one_flexible
 from llmplan.planner.over_time.per_second import Workshop, preferred
-from llmplan.planner.over_time.stage import Actor, Stage, keeps
+from llmplan.planner.over_time.stage import Actor, Stage
 from llmplan.simulate.fleet import FleetSpec
 from llmplan.simulate.traffic.recorded import Recorded
 from llmplan.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, format_usd
@@ -71,8 +71,7 @@ def most_of(actor: Actor, trace: Recorded, stage: Stage) -> float:
 
     def good(factor: float) -> bool:
         spec = FleetSpec(replicas=1, router=actor.router(hour))
-        found = actor.play(spec, hour.scaled(factor), stage, f"one replica at {factor:.3g} times the traffic")[1]
-        return keeps(found, stage.slo)
+        return actor.keeps(spec, hour.scaled(factor), stage, f"one replica at {factor:.3g} times the traffic")
 
     return bisected(good, most=min(MOST_SCALED, 4 * MOST_REQUESTS / max(1, len(hour))))
 
