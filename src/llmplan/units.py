@@ -23,6 +23,7 @@ FP32_BYTES: Final = 4
 SECONDS_PER_MINUTE: Final = 60.0
 SECONDS_PER_HOUR: Final = 3600.0
 HOURS_PER_DAY: Final = 24.0
+SECONDS_PER_DAY: Final = HOURS_PER_DAY * SECONDS_PER_HOUR
 HOURS_PER_MONTH: Final = 730.0
 """365 x 24 / 12: the month in which every price here is quoted."""
 SECONDS_PER_MONTH: Final = HOURS_PER_MONTH * SECONDS_PER_HOUR

@@ -23,6 +23,7 @@ from llmplan.cli import (
     predict,
     prices,
     recommend,
+    simulate,
     workload,
 )
 from llmplan.errors import LlmplanError, UsageError, nearest
@@ -37,9 +38,10 @@ REGISTER: tuple[Callable[[typer.Typer], None], ...] = (
     predict.register,
     recommend.register,
     cost.register,
+    simulate.register,
+    workload.register,
     finetune.register,
     emit_config.register,
-    workload.register,
     calibrate.register,
     catalog.register,
     prices.register,

@@ -112,7 +112,7 @@ def typed(context: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-def refuse_question_flags(context: typer.Context, *groups: object) -> None:
+def refuse_question_flags(context: typer.Context, *groups: object, hints: tuple[str, ...] = ASK_ANEW) -> None:
     """A stored plan has its question inside: flags that would change it are refused, not ignored."""
     import dataclasses
 
@@ -125,7 +125,7 @@ def refuse_question_flags(context: typer.Context, *groups: object) -> None:
     if said:
         raise UsageError(
             f"the plan already holds its question; {', '.join(said)} cannot change it",
-            hints=ASK_ANEW,
+            hints=hints,
         )
 
 

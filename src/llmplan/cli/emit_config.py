@@ -52,7 +52,7 @@ def emit_config(
     from llmplan.planfile import read_plan
 
     emit.find_target(target)
-    chosen = _strategy(strategy)
+    chosen = strategy_id(strategy)
     plan = read_plan(plan_path, allow_edited=force)
     files = emit.emit(plan, strategy=chosen, target=target)
     for note in emit.notes(plan, strategy=chosen, target=target):
@@ -68,7 +68,8 @@ def emit_config(
         typer.echo("\n".join(f"# --- {file.path} ---\n{_launch_files.render(file)}" for file in files), nl=False)
 
 
-def _strategy(name: str | None) -> StrategyId | None:
+def strategy_id(name: str | None) -> StrategyId | None:
+    """The strategy that is named, dashes or not."""
     from llmplan.errors import UnknownIdError
     from llmplan.plan.deployment import STRATEGY_IDS
 

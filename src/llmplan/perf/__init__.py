@@ -6,13 +6,17 @@ from llmplan.perf.disaggregation import estimate_disaggregated
 from llmplan.perf.estimate import estimate
 from llmplan.perf.explain import explain_step
 from llmplan.perf.rates import computes_natively
+from llmplan.perf.step_times import PacedTimes, StepTimes, modelled_times
 
 __all__ = [
     "Capacity",
+    "PacedTimes",
+    "StepTimes",
     "capacity",
     "computes_natively",
     "estimate",
     "estimate_disaggregated",
     "explain_step",
+    "modelled_times",
     "select_calibration",
 ]

@@ -53,6 +53,14 @@ class SpeculativeModel(StepModel):
         """All drafting passes of one step [s]."""
         return self._passes * self._drafts.decode_s(batch, context) if self._drafts else 0.0
 
+    def context_kinks(self, batch: float) -> list[float]:
+        """Of the model and of what drafts for it."""
+        return super().context_kinks(batch) + (self._drafts.context_kinks(batch) if self._drafts else [])
+
+    def drafts_of_prompts_s(self, batch: float, context: float, tokens: float) -> float:
+        """What drafts reads the prompts as well [s]."""
+        return self._drafts.pace(batch, context, tokens).extra_s if self._drafts else 0.0
+
     def decode_s(self, batch: float, context: float) -> float:
         """A step without prompts: the drafting passes, then one that verifies [s]."""
         return super().decode_s(batch, context) + self.drafts_s(batch, context)

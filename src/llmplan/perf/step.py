@@ -7,6 +7,7 @@ costs a handful of multiplications, so that a planner can ask thousands of times
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from llmplan.perf.calibration import Coefficients
 from llmplan.perf.links import link_between
@@ -143,6 +144,16 @@ class StepModel:
         return self._groups
 
     @property
+    def stages(self) -> int:
+        """Pipeline stages, which a token passes one after the other."""
+        return self._stages
+
+    @property
+    def width(self) -> float:
+        """Tokens that a running sequence has in a step: its last one and what is drafted."""
+        return self._width
+
+    @property
     def request_s(self) -> float:
         """Fixed time between a request and its first step [s]."""
         return self._request_s
@@ -219,19 +230,36 @@ class StepModel:
 
     def terms(self, batch: float, context: float) -> StepTerms:
         """The decode step taken apart, summed over the pipeline's stages."""
-        return StepTerms(*(value * self._stages for value in self._terms(batch, context, 0.0, 0.0, 0.0)))
+        return StepTerms(*(value * self._stages for value in self._terms(batch, context, 0.0, (), 0.0)))
+
+    def pairs(self, start: float, end: float) -> tuple[float, ...]:
+        """(token, earlier token) pairs of a prompt's tokens from `start` to `end`, for each kind of attention [-]."""
+        return tuple(visible_pairs(end, kind[0]) - visible_pairs(start, kind[0]) for kind in self._attention)
+
+    def matrices_s(self, tokens: float, sampled: float) -> float:
+        """One pass of one stage over `tokens`, of which `sampled` get an output, without any attention [s]."""
+        return sum(self._terms(0.0, 0.0, tokens, (), sampled))
+
+    def beside_prompts_s(self, gpu_s: float) -> float:
+        """A pass that takes the GPU `gpu_s` when its host starts kernels one by one, as it does with prompts [s]."""
+        return overlapped_s(gpu_s, self._prefill_host_s, HOST_OVERLAP)
 
     def _stage_s(self, batch: float, context: float, chunk: float, prompt: float, cached: float) -> float:
-        """One pass of one stage [s]; with prompts, the host starts kernels one by one while the GPU works."""
-        gpu_s = sum(self._terms(batch, context, chunk, prompt, cached))
-        return overlapped_s(gpu_s, self._prefill_host_s, HOST_OVERLAP) if chunk > 0.0 else gpu_s
+        """One pass of one stage [s]: `batch` decodes and `chunk` tokens of a prompt of `prompt` tokens, of which
+        `cached` need no work."""
+        if chunk <= 0.0:
+            return sum(self._terms(batch, context, 0.0, (), 0.0))
+        share = chunk / (prompt - cached)
+        pairs = [share * each for each in self.pairs(cached, prompt)]
+        return self.beside_prompts_s(sum(self._terms(batch, context, chunk, pairs, 1.0)))
 
-    def _terms(self, batch: float, context: float, chunk: float, prompt: float, cached: float) -> tuple[float, ...]:
-        """One pass of one stage, by cause, in the order of `StepTerms`: this stage's share of `batch` decodes and
-        `chunk` tokens of a prompt of `prompt` tokens, of which `cached` need no work."""
+    def _terms(
+        self, batch: float, context: float, chunk: float, pairs: Sequence[float], fresh: float
+    ) -> tuple[float, ...]:
+        """One pass of one stage, by cause, in the order of `StepTerms`: this stage's share of `batch` decodes, and
+        `chunk` tokens of `fresh` prompts that attend to `pairs` of tokens in each kind of attention."""
         power = self._power
-        decodes = max(min(batch, 1.0), batch / (self._groups * self._stages))
-        fresh = 1.0 if chunk > 0.0 else 0.0
+        decodes = self.decodes_per_pass(batch)
         tokens, sampled = decodes * self._width + chunk, decodes * self._width + fresh
         dense = overlapped_s(self._dense_read_s, self._dense_flop_s * tokens, power)
         expert_read = expert_total = 0.0
@@ -241,15 +269,7 @@ class StepModel:
             read = read_s * touched
             expert_read += read
             expert_total += overlapped_s(read, flop_s * routed + tile_s * touched, power)
-        kv_read = attention = 0.0
-        for window, kv_s, decode_flop_s, prefill_flop_s in self._attention:
-            seen = decodes * (context if context < window else window)
-            flop_s = decode_flop_s * seen * self._width
-            if chunk > 0.0:
-                pairs = visible_pairs(prompt, window) - visible_pairs(cached, window)
-                flop_s += prefill_flop_s * chunk * pairs / (prompt - cached)
-            kv_read += kv_s * seen
-            attention += overlapped_s(kv_s * seen, flop_s, power)
+        kv_read, attention = self.attention_s(decodes, context, pairs)
         adapters_s = self._adapter_read_s * min(self._adapters, decodes + fresh) + self._adapter_token_s * tokens
         return (
             self._dense_read_s + adapters_s,
@@ -268,6 +288,39 @@ class StepModel:
             self._fixed_s,
             self._sequence_s * sampled,
         )
+
+    def decodes_per_pass(self, batch: float) -> float:
+        """What one stage of one group has of `batch` decodes at a time."""
+        return max(min(batch, 1.0), batch / (self._groups * self._stages))
+
+    def context_kinks(self, batch: float) -> list[float]:
+        """Tokens of context of all of `batch` sequences together at which the slope of `decode_s` changes."""
+        kinks = [batch * kind[0] for kind in self._attention if math.isfinite(kind[0])]
+        limit = self._placement.spilled_tokens_from
+        return kinks if limit is None else [*kinks, limit]
+
+    def cache_elsewhere_s(self, batch: float, context: float) -> float:
+        """Reading what is cached in host memory, in one pass of one stage [s]."""
+        if self._host.is_idle:
+            return self._spilled_s(batch * context)
+        seen_bytes = self._host_kv_bytes * self.decodes_per_pass(batch) * context
+        return seen_bytes / self._placement.host_read_bytes_per_s + self._spilled_s(batch * context)
+
+    def drafts_of_prompts_s(self, batch: float, context: float, tokens: float) -> float:
+        """What drafting adds to a step for the prompt tokens in it [s]; nothing where nothing is drafted."""
+        return 0.0
+
+    def attention_s(self, decodes: float, context: float, pairs: Sequence[float]) -> tuple[float, float]:
+        """Reading the cache of `decodes` tokens, and all of attention, with `pairs` of prompts beside them [s]."""
+        kv_read = attention = 0.0
+        for place, (window, kv_s, decode_flop_s, prefill_flop_s) in enumerate(self._attention):
+            seen = decodes * (context if context < window else window)
+            flop_s = decode_flop_s * seen * self._width
+            if pairs:
+                flop_s += prefill_flop_s * pairs[place]
+            kv_read += kv_s * seen
+            attention += overlapped_s(kv_s * seen, flop_s, self._power)
+        return kv_read, attention
 
     def _host_s(self, tokens: float, context_tokens: float) -> float:
         if self._host.is_idle:

@@ -18,6 +18,7 @@ from llmplan.plan.deployment import STRATEGY_IDS, StrategyId
 from llmplan.plan.outcome import Option, Outcome, Quote, Rejection
 from llmplan.plan.plain import Plain, check_bounds, expect, fail
 from llmplan.plan.plan import Figure, Plan
+from llmplan.plan.replay import OverTime
 from llmplan.spec.engine import EngineSpec
 from llmplan.spec.formats import KvFormat, WeightFormat
 from llmplan.spec.gpu import GpuSpec
@@ -46,6 +47,8 @@ _PLAN_KEYS = (
     "schema", "question", "strategies", "recommended", "reasons", "warnings", "alternatives", "price_date", "made_with",
     "figures", "entities",
 )  # fmt: skip
+_PLAN_MAY_HAVE = ("over_time",)
+"""keys that plans of the same schema were once written without"""
 
 
 def to_document(plan: Plan) -> dict[str, Plain]:
@@ -59,6 +62,7 @@ def to_document(plan: Plan) -> dict[str, Plain]:
         "recommended": plan.recommended,
         "reasons": list(plan.reasons),
         "warnings": list(plan.warnings),
+        "over_time": encode(plan.over_time, OverTime, "over_time"),
         "alternatives": [_row(encoder, option.deployment.strategy, option) for option in plan.alternatives],
         "price_date": plan.price_date.isoformat(),
         "made_with": plan.made_with,
@@ -71,7 +75,7 @@ def from_document(document: Plain) -> Plan:
     """The plan that `to_document` described; a `DataError` names the key that is wrong or missing."""
     check_bounds(document)
     check_schema(document)
-    _demand_keys(document, _PLAN_KEYS, "")
+    _demand_keys(document, _PLAN_KEYS, "", _PLAN_MAY_HAVE)
     decoder = Decoder(ENTITIES, expect(document["entities"], dict, "entities"))
     decode = decoder.decode
     rows = [_outcome(decoder, row, f"strategies[{i}]") for i, row in enumerate(_list(document, "strategies"))]
@@ -83,6 +87,7 @@ def from_document(document: Plain) -> Plan:
             recommended=decode(document["recommended"], StrategyId | None, "recommended"),
             reasons=decode(document["reasons"], tuple[str, ...], "reasons"),
             warnings=decode(document["warnings"], tuple[str, ...], "warnings"),
+            over_time=decode(document.get("over_time"), OverTime | None, "over_time"),
             alternatives=tuple(option for _, option in others if isinstance(option, Option)),
             figures=decode(document["figures"], tuple[Figure, ...], "figures"),
             price_date=decode(document["price_date"], date, "price_date"),
@@ -168,12 +173,12 @@ def _list(document: Mapping[str, Any], name: str) -> list[Plain]:
     return items
 
 
-def _demand_keys(content: Plain, keys: tuple[str, ...], path: str) -> None:
+def _demand_keys(content: Plain, keys: tuple[str, ...], path: str, may_have: tuple[str, ...] = ()) -> None:
     found = expect(content, dict, path or "document").keys()
     prefix = f"{path}." if path else ""
     for key in keys:
         if key not in found:
             raise fail(f"{prefix}{key}", "is missing")
-    unknown = sorted(str(key) for key in found - set(keys))
+    unknown = sorted(str(key) for key in found - {*keys, *may_have})
     if unknown:
         raise fail(path, f"unknown key {unknown[0]!r}")

@@ -8,6 +8,7 @@ from datetime import date
 
 from llmplan.plan.deployment import STRATEGY_IDS, StrategyId
 from llmplan.plan.outcome import Option, Outcome, Rejection
+from llmplan.plan.replay import OverTime
 from llmplan.spec.provenance import Provenance
 from llmplan.spec.workload import Question
 
@@ -33,6 +34,8 @@ class Plan:
     warnings: tuple[str, ...] = ()
     alternatives: tuple[Option, ...] = ()
     figures: tuple[Figure, ...] = field(default=(), repr=False)
+    over_time: OverTime | None = None
+    """how the rows did on recorded requests, where there were some"""
     price_date: date
     made_with: str
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerlessUsage:
     """Seconds are summed over replicas and a month of 730 hours. `billed` covers busy, idle-window and start time
-    as the platform's own rules say; `cold_request_share` is the fraction of requests that wait for a start."""
+    as the platform's own rules say; `cold_request_share` is the fraction of requests that wait for a start.
+    `rounding` is what rounding up and least times add, where every start is known; None leaves it to be estimated."""
 
     mean_running_replicas: float
     peak_replicas: int
@@ -19,3 +20,4 @@ class ServerlessUsage:
     cold_start_s: float
     cold_request_share: float
     starts_per_month: float
+    rounding_replica_s_per_month: float | None = None

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from llmplan import checks, memory, pricing
 from llmplan.plan.deployment import Deployment, Replica
-from llmplan.plan.outcome import CheckResult, MemoryBudget, Option, Outcome, Rejection
+from llmplan.plan.outcome import CheckResult, MemoryBudget, Option, Outcome, Quote, Rejection
 from llmplan.planner.ceiling import within_budget
 from llmplan.planner.context import Context
 from llmplan.planner.demand import with_rate
@@ -16,6 +16,7 @@ from llmplan.planner.quality import FULL_CACHE_BYTES, quality_of
 from llmplan.planner.serverless import Worker, evaluate_per_second
 from llmplan.planner.size import Sized, size
 from llmplan.planner.terms import terms_for
+from llmplan.spec.workload import Workload
 
 Physics: TypeAlias = tuple[tuple[CheckResult, ...], MemoryBudget, Sized]
 
@@ -105,8 +106,7 @@ def by_the_machine(
     fleet = replace(deployment, replicas=sized.replicas, purchase=purchase)
     if workload.requests_per_s is None:
         workload = with_rate(workload, sized.per_replica_requests_per_s * sized.active)
-    host_bytes = budget.host_bytes + memory.HOST_RESERVE_BYTES if replica.offload is not None else 0
-    quote = pricing.quote(fleet, workload, context.limits, context.prices, host_bytes=host_bytes)
+    quote = rented(fleet, budget, workload, context)
     if isinstance(quote, Rejection):
         return replace(quote, strategy=deployment.strategy, deployment=fleet)
     option = Option(
@@ -120,6 +120,13 @@ def by_the_machine(
         notes=fleet_notes(replica, sized),
     )
     return within_budget(option, context)
+
+
+def rented(fleet: Deployment, budget: MemoryBudget, workload: Workload, context: Context) -> Quote | Rejection:
+    """A month of a sized fleet that runs all the time, with the host memory that its replicas need."""
+    offloads = fleet.replica is not None and fleet.replica.offload is not None
+    host_bytes = budget.host_bytes + memory.HOST_RESERVE_BYTES if offloads else 0
+    return pricing.quote(fleet, workload, context.limits, context.prices, host_bytes=host_bytes)
 
 
 def fleet_notes(replica: Replica, sized: Sized) -> tuple[str, ...]:

@@ -17,20 +17,12 @@ from llmplan.planner.order import ALWAYS_ON, firmness
 from llmplan.planner.promises import Promise, promises_of, relax
 from llmplan.planner.quality import quality_of
 from llmplan.planner.size import Sized, misses_slo, slo_misses
-from llmplan.simulate import cold_start, scale_to_zero_usage
+from llmplan.simulate import scale_to_zero_usage, start_of
+from llmplan.simulate.fleet.billing import idle_window_s
 from llmplan.spec.price import ServerlessOffer
 from llmplan.spec.workload import Slo, Workload
-from llmplan.units import GB, HOURS_PER_DAY, MIB, SECONDS_PER_HOUR, format_seconds
+from llmplan.units import HOURS_PER_DAY, SECONDS_PER_HOUR, format_seconds
 
-CHOSEN_IDLE_WINDOW_S = 60.0
-"""Idle window that we set where the platform lets the user choose one, or states none."""
-PROVISION_S = 5.0
-"""Container with a GPU driver ready, as Cloud Run documents it (2026); other platforms state nothing."""
-LOADER_BYTES_PER_S = 0.313 * GB
-"""One GPU's default safetensors loader: 15 GB in 47.99 s from a 1,000 MiB/s network disk and in 47 s from one four
-times as fast (Run:ai Model Streamer benchmarks, 2024-10)."""
-VOLUME_BYTES_PER_S = 1000.0 * MIB
-"""The network disk of those benchmarks, which all GPUs of a worker share: where a platform keeps the weights."""
 COLD_SHARE_AT_P95 = 0.05
 """A promise at the 95th percentile leaves 5 of 100 requests out: as many may meet a cold worker."""
 
@@ -72,15 +64,8 @@ def evaluate_per_second(deployment: Deployment, worker: Worker, context: Context
 
 def start_seconds(worker: Worker) -> float | None:
     """Cold start of one worker [s]; None where a figure is missing. A new worker finds no weights on a local disk."""
-    storage, engine_s = worker.replica.host.storage_bytes_per_s, worker.replica.engine.start_fixed_s
-    if storage is None or engine_s is None:
-        return None
-    return cold_start(
-        weight_bytes=worker.budget.checkpoint_bytes,
-        storage_bytes_per_s=min(storage, VOLUME_BYTES_PER_S, LOADER_BYTES_PER_S * worker.replica.parallel.gpus),
-        engine_start_s=engine_s,
-        provision_s=PROVISION_S,
-    ).total_s
+    start = start_of(worker.replica, worker.budget.checkpoint_bytes)
+    return None if start is None else start.total_s
 
 
 def _on_each_platform(deployment: Deployment, worker: Worker, start_s: float, context: Context) -> Iterator[Outcome]:
@@ -130,11 +115,6 @@ def usage_of(
         keep_warm=keep_warm,
         bills_start=offer.bills_start,
     )
-
-
-def idle_window_s(offer: ServerlessOffer) -> float:
-    """The platform's window, or the one that we set [s]."""
-    return CHOSEN_IDLE_WINDOW_S if offer.idle_window_s is None else offer.idle_window_s
 
 
 def _priced(

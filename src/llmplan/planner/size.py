@@ -84,11 +84,7 @@ def _for_concurrency(
 def _within_hardware(
     deployment: Deployment, replica: Replica, memory: MemoryBudget, context: Context, active: int, *, needed: str
 ) -> Sized | Rejection:
-    ceiling = deployment.max_replicas
-    if context.limits.max_gpus is not None:
-        by_count = context.limits.max_gpus // replica.parallel.gpus
-        ceiling = by_count if ceiling is None else min(ceiling, by_count)
-    ceiling = MAX_REPLICAS if ceiling is None else ceiling
+    ceiling = most_replicas(deployment, replica, context)
     if active > ceiling:
         return Rejection(
             strategy=deployment.strategy,
@@ -107,6 +103,16 @@ def _within_hardware(
     return Sized(
         active=active, spare=spare, estimate=estimate, per_replica_requests_per_s=rate, slo_requests_per_s=rate
     )
+
+
+def most_replicas(deployment: Deployment, replica: Replica, context: Context) -> int:
+    """Replicas that the hardware at hand and the limits leave room for."""
+    limits = [MAX_REPLICAS]
+    if deployment.max_replicas is not None:
+        limits.append(deployment.max_replicas)
+    if context.limits.max_gpus is not None:
+        limits.append(context.limits.max_gpus // replica.parallel.gpus)
+    return min(limits)
 
 
 def _speed(replica: Replica, memory: MemoryBudget, context: Context, replicas: int) -> Estimate:

@@ -53,8 +53,8 @@ def serverless_lines(offer: ServerlessOffer, worker: Worker, usage: ServerlessUs
     -----
     GPU = seconds x GPUs x rate for busy, idle-window and (if billed) start seconds; each start and stop also rounds
     up to the platform's granularity, half of it on average, and where a start is billed for a least time, all starts
-    together are billed for at least that. vCPU and memory run for the same seconds. A rate that
-    no source states is a line without an amount.
+    together are billed for at least that; a usage that says how much that adds is taken at its word. vCPU and memory
+    run for the same seconds. A rate that no source states is a line without an amount.
 
     References
     ----------
@@ -176,9 +176,10 @@ def platforms(gpu_id: str, limits: Limits, prices: PriceBook) -> tuple[Serverles
 def _billed_seconds(offer: ServerlessOffer, usage: ServerlessUsage) -> dict[str, float]:
     """Replica-seconds per month by what they were spent on."""
     starting = usage.starting_replica_s_per_month if offer.bills_start else 0.0
-    rounding = usage.starts_per_month * (offer.granularity_s or 0.0) / 2
+    known = usage.rounding_replica_s_per_month
+    rounding = usage.starts_per_month * (offer.granularity_s or 0.0) / 2 if known is None else known
     ran = usage.busy_replica_s_per_month + usage.idle_replica_s_per_month + starting
-    shortfall = usage.starts_per_month * (offer.min_billed_s or 0.0) - ran
+    shortfall = usage.starts_per_month * (offer.min_billed_s or 0.0) - ran if known is None else 0.0
     return {
         "serving": usage.busy_replica_s_per_month,
         "waiting in the idle window": usage.idle_replica_s_per_month,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from llmplan.plan.outcome import Option, Rejection
 from llmplan.plan.plan import Plan
-from llmplan.report import explain, rows, views
+from llmplan.report import explain, over_time, rows, views
 from llmplan.report.blocks import Block, Document, Facts, Items, Paragraph
 from llmplan.report.numbers import LOWER_BOUND, percent, plural, rate
 from llmplan.spec.inventory import Inventory
@@ -28,6 +28,7 @@ def _blocks(plan: Plan, explained: bool) -> Iterator[Block]:
     yield Paragraph(text=f"{plan.question.model_id}: five ways to serve it", heading=1)
     yield Facts(pairs=tuple(asked(plan.question)))
     yield rows.five(plan)
+    yield from over_time.blocks(plan)
     yield from verdict(plan)
     yield from why_not(plan)
     yield from notes(plan)
