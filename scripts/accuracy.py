@@ -25,6 +25,9 @@ from memory_accuracy.page import section as memory_section
 from speed_accuracy.page import section as speed_section
 from speed_accuracy.rows import read_table
 from speed_accuracy.score import as_shipped, by_turns, left_out
+from traffic_accuracy.page import replays
+from traffic_accuracy.page import section as traffic_section
+from traffic_accuracy.replay import LENGTHS
 
 from llmplan.catalogs import packaged_profiles
 from llmplan.catalogs.calibrations import load_calibrations
@@ -51,7 +54,7 @@ def speed(folder: Path, calibrations: Sequence[Calibration]) -> list[str]:
 
 def beside(folder: Path, cases: Sequence[Case], calibrations: Sequence[Calibration]) -> list[str]:
     """What else speeds are held against: ratios of formats, work on the host, a machine's own measurements."""
-    lines: list[str] = []
+    lines = traffic_section(replays(folder, calibrations)) if (folder / LENGTHS).is_file() else []
     if (folder / "quant_speed.csv").is_file():
         lines += ["## Number formats", "", *format_accuracy.lines(folder), ""]
     if (folder / "offload.csv").is_file():

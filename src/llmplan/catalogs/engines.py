@@ -75,6 +75,8 @@ class EngineFile(EntityFile):
     max_lora_ranks: list[int] = Field(default_factory=list)
     windowed_architectures: list[Text] = Field(default_factory=list)
     legacy_host: bool = False
+    prompts_first: bool = False
+    reserves_output: bool = False
     calibrated_as: Text | None = None
     min_compute_capability: Text
     compute_capabilities: list[Text] = Field(default_factory=list)
@@ -159,6 +161,8 @@ def to_engine(data: dict[str, Any], path: Path) -> EngineSpec:
         max_lora_ranks=tuple(file.max_lora_ranks),
         windowed_architectures=tuple(file.windowed_architectures),
         legacy_host=file.legacy_host,
+        prompts_first=file.prompts_first,
+        reserves_output=file.reserves_output,
         calibrated_as=file.calibrated_as,
         start_fixed_s=figures.get("start_fixed_s"),
         provenance={**figures.provenance, **file.entry_provenance()},

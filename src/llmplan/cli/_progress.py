@@ -70,6 +70,34 @@ def watched(
             bar.stop()
 
 
+@contextmanager
+def watching() -> Iterator[Callable[[str, int, int], None]]:
+    """Somebody to tell what is being tried, and how much of it is done: a bar on stderr if that is a terminal and a
+    second has gone by."""
+    started_s = drawn_s = time.monotonic()
+    bar: Bar | None = None
+    task: Any = None
+
+    def tell(what: str, done: int, total: int) -> None:
+        nonlocal bar, task, drawn_s
+        now_s = time.monotonic()
+        if not sys.stderr.isatty() or now_s - started_s < QUIET_S or now_s - drawn_s < BETWEEN_S:
+            return
+        drawn_s = now_s
+        if bar is None:
+            bar = _bar()
+            task = bar.add_task("", total=None)
+            bar.start()
+        bar.update(task, description=what, completed=done, total=max(1, total))
+        bar.refresh()
+
+    try:
+        yield tell
+    finally:
+        if bar is not None:
+            bar.stop()
+
+
 def _bar() -> Bar:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn

@@ -108,6 +108,10 @@ class EngineSpec:
     """model classes whose window layers get a smaller pool than full ones; all others keep the whole context"""
     legacy_host: bool = False
     """a scheduler in the way of the GPU, which spends more fixed time on every step (vLLM before 0.8)"""
+    prompts_first: bool = False
+    """prompts are computed before running sequences go on, in steps of their own (SGLang without mixed chunks)"""
+    reserves_output: bool = False
+    """a request is admitted only with room for all of its answer (TensorRT-LLM's GUARANTEED_NO_EVICT)"""
     calibrated_as: str | None = None
     """whose calibrations apply, where other versions have kernels of another making; None: the engine's own"""
     vocab_padding: int = 1

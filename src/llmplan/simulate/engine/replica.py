@@ -7,13 +7,13 @@ not with their tokens.
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 
 from llmplan.perf.step_times import Line, StepTimes
 from llmplan.simulate.engine.fair_queue import FairQueue
+from llmplan.simulate.engine.front_end import FrontEnd
 from llmplan.simulate.engine.job import Job
 from llmplan.simulate.engine.jump import ticks_before, ticks_s
 from llmplan.simulate.engine.kv_pool import KvPool
@@ -29,7 +29,7 @@ class ReplicaRun:
     """
 
     __slots__ = (
-        "_batch", "_budget", "_context", "_ends", "_inbox", "_order", "_pool", "_prefilling", "_prefix_block_tokens",
+        "_batch", "_budget", "_context", "_ends", "_front", "_order", "_pool", "_prefilling", "_prefix_block_tokens",
         "_rules", "_times", "_waiting", "batch_s", "busy_s", "log", "longest_jump", "next_job", "now_s", "tick",
     )  # fmt: skip
 
@@ -48,7 +48,7 @@ class ReplicaRun:
         self._budget = times.budget_tokens * times.groups
         self._prefix_block_tokens = prefix_block_tokens
         self._pool = KvPool(rules, prefix_block_tokens)
-        self._inbox: deque[Job] = deque()
+        self._front = FrontEnd(times.request_s, times.groups)
         self._waiting: deque[Job] | FairQueue = FairQueue(self._tenant_of) if rules.fair_share else deque()
         self._prefilling: deque[Job] = deque()
         self._ends: list[tuple[int, int, Job]] = []
@@ -66,7 +66,7 @@ class ReplicaRun:
     @property
     def waiting(self) -> int:
         """Requests that are not in a slot yet."""
-        return len(self._inbox) + len(self._waiting)
+        return len(self._front) + len(self._waiting)
 
     @property
     def running(self) -> int:
@@ -76,14 +76,14 @@ class ReplicaRun:
     @property
     def in_flight(self) -> int:
         """Requests that have come and not gone."""
-        return len(self._inbox) + len(self._waiting) + len(self._prefilling) + self._batch
+        return len(self._front) + len(self._waiting) + len(self._prefilling) + self._batch
 
     @property
     def horizon_s(self) -> float:
         """A time before which no request ends here, unless others are sent."""
         if self._prefilling or self._waiting:
             return self.now_s
-        coming_s = self._inbox[0].ready_s if self._inbox else math.inf
+        coming_s = self._front.next_s
         if not self._batch:
             return coming_s
         line = self._line()
@@ -113,32 +113,30 @@ class ReplicaRun:
         if not self._rules.admits(job.prompt, job.output - job.generated):
             self.log.refused += 1
             return False
-        job.ready_s = (job.arrival_s if at_s is None else at_s) + self._times.request_s
-        self._inbox.append(job)
+        self._front.add(job, job.arrival_s if at_s is None else at_s)
         return True
 
     def advance(self, until_s: float) -> None:
         """Run all steps that start before a time; the last of them may end after it."""
-        inbox, waiting = self._inbox, self._waiting
+        front, waiting = self._front, self._waiting
         while self.now_s < until_s:
-            while inbox and inbox[0].ready_s <= self.now_s:
-                waiting.append(inbox.popleft())
+            if front.next_s <= self.now_s:
+                front.pass_on(self.now_s, waiting)
             if waiting:
                 self._admit()
             if self._prefilling:
                 self._mixed_step()
             elif self._batch:
                 self._decode_run(until_s)
-            elif inbox and inbox[0].ready_s < until_s:
-                self.now_s = inbox[0].ready_s
+            elif front.next_s < until_s:
+                self.now_s = front.next_s
             else:
                 return
 
     def take_waiting(self) -> list[Job]:
         """Requests without a slot, in order: they go elsewhere."""
-        taken = [*self._waiting, *self._inbox]
+        taken = [*self._waiting, *self._front.take()]
         self._waiting.clear()
-        self._inbox.clear()
         return taken
 
     def stop(self) -> list[Job]:
@@ -163,8 +161,10 @@ class ReplicaRun:
     def _admit(self) -> None:
         """Waiting requests take slots in order, while sequences, tokens of this step and blocks last."""
         rules, waiting, prefilling, log = self._rules, self._waiting, self._prefilling, self.log
-        left = self._budget - int(self._batch * self._times.width)
-        left -= sum(job.prompt - job.computed for job in prefilling)
+        left = self._budget - (0 if rules.prompts_first else int(self._batch * self._times.width))
+        each = max(1, left // self._times.groups)
+        for job in prefilling:
+            left -= min(job.prompt - job.computed, each)
         while waiting and (left > 0 or not prefilling) and len(prefilling) + self._batch < rules.max_num_seqs:
             job = waiting[0]
             if not self._pool.reserve(job, self.tick):
@@ -178,15 +178,18 @@ class ReplicaRun:
             fresh = job.prompt - job.computed
             log.cached_tokens += job.computed
             log.computed_tokens += fresh
-            left -= fresh
+            left -= min(fresh, each)
 
     def _mixed_step(self) -> None:
-        """One step with as much of the prompts, in order, as its token budget holds beside the running sequences."""
-        self._make_room()
+        """One step with as much of the prompts, in order, as its token budget holds beside the running sequences; these
+        stand still where prompts go first."""
+        alone = self._rules.prompts_first
+        if not alone:
+            self._make_room()
         if not self._prefilling:
             return
         times, log = self._times, self.log
-        batch = self._batch
+        batch = 0 if alone else self._batch
         left = max(1, self._budget - int(batch * times.width))
         each = max(1, left // times.groups)
         chunks, done = [], 0
@@ -198,8 +201,8 @@ class ReplicaRun:
             done += job.computed == job.prompt
             if left <= 0:
                 break
-        period_s, lag_s = times.mixed(batch, self._context, chunks)
-        self._pass(1, period_s)
+        period_s, lag_s = times.mixed(batch, self._context if batch else 0, chunks)
+        self._pass(0 if alone else 1, period_s)
         if batch:
             self._finish()
         if done:
@@ -232,8 +235,8 @@ class ReplicaRun:
         first_s = line.at_zero_s + line.per_token_s * context
         growth_s = line.per_token_s * batch
         horizon_s = until_s
-        if self._inbox and self._inbox[0].ready_s < horizon_s and not self._is_full():
-            horizon_s = self._inbox[0].ready_s
+        if self._front.next_s < horizon_s and not self._is_full():
+            horizon_s = self._front.next_s
         ticks = ticks_before(horizon_s - self.now_s, first_s, growth_s, ticks)
         if context + batch * (ticks - 1) >= line.until_tokens:
             ticks = max(1, int(-(-(line.until_tokens - context) // batch)))

@@ -19,8 +19,8 @@ class Rules:
 
     `tables`: block tables that grow with every token, one for each group of layers that keeps them all. `flat`:
     groups of layers that hold at most a window or a state. `reserves_output`: a request is admitted only with blocks
-    for all of its answer, so that none is ever preempted. `fair_share`: tenants take turns in the queue (`FairQueue`),
-    else first come first served.
+    for all of its answer, so that none is ever preempted. `prompts_first`: a step carries prompts or running sequences,
+    and prompts go first. `fair_share`: tenants take turns in the queue (`FairQueue`), else first come first served.
     """
 
     max_num_seqs: int
@@ -30,6 +30,7 @@ class Rules:
     flat: tuple[CacheGroup, ...] = ()
     in_flight_tokens: int = 0
     reserves_output: bool = False
+    prompts_first: bool = False
     prefix_caching: bool = False
     fair_share: bool = False
     longest_tokens: int = 1 << 60
@@ -71,9 +72,19 @@ def rules_of(replica: Replica, memory: MemoryBudget) -> Rules:
         tables=math.ceil(tables),
         flat=flat,
         in_flight_tokens=room.in_flight_tokens,
+        reserves_output=replica.engine.reserves_output,
+        prompts_first=_prompts_first(replica),
         prefix_caching=replica.settings.prefix_caching and replica.engine.kv_pool_rule != "explicit_context",
         longest_tokens=replica.settings.max_model_len,
     )
+
+
+def _prompts_first(replica: Replica) -> bool:
+    """Also where whole prompts are computed because the engine does not cut them by default (vLLM's first engine)."""
+    engine, gpu, settings = replica.engine, replica.gpu, replica.settings
+    default = engine.scheduler_default(gpu.memory_bytes, gpu.architecture, replica.parallel.tp)
+    whole = default.whole_prompts_tokens >= settings.max_model_len
+    return engine.prompts_first or (whole and settings.max_num_batched_tokens >= settings.max_model_len)
 
 
 def _host_tokens(replica: Replica, memory: MemoryBudget) -> float:

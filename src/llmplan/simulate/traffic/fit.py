@@ -34,11 +34,24 @@ def fitted(measured: TrafficStatistics, *, workload_id: str, name: str, rounded_
 
     `rounded_stamps`: the trace's times are rounded, so that gaps and counts of seconds say nothing about it.
     """
+    plain = steady_figures(measured, workload_id=workload_id, name=name, rounded_stamps=rounded_stamps)
+    weights = sorted(measured.tenants, key=lambda each: each.tenant)
+    shape = TrafficShape(
+        input_tokens=measured.input_tokens.histogram,
+        output_tokens=measured.output_tokens.histogram,
+        tenant_weights=tuple(each.request_share for each in weights) if plain.tenants > 1 else (),
+    )
+    return replace(plain, traffic=replace(shape, arrivals=fitted_arrivals(plain, measured, rounded_stamps)))
+
+
+def steady_figures(
+    measured: TrafficStatistics, *, workload_id: str, name: str, rounded_stamps: bool = False
+) -> Workload:
+    """The workload whose steady figures are those measured, and of whose traffic through time no more is known."""
     minutes, hours = measured.bins.get(SECONDS_PER_MINUTE), measured.bins.get(SECONDS_PER_HOUR)
     busiest = hours if hours is not None and hours.bins > 1 else minutes
     prefixes = measured.prefixes
-    tenants = len(measured.tenants) if 1 < len(measured.tenants) <= MOST_TENANTS else 1
-    plain = Workload(
+    return Workload(
         id=workload_id,
         name=name,
         requests_per_s=measured.requests_per_s,
@@ -49,15 +62,8 @@ def fitted(measured: TrafficStatistics, *, workload_id: str, name: str, rounded_
         idle_share=None if minutes is None else minutes.idle_share,
         prefix_share=0.0 if prefixes is None else prefixes.hit_share,
         prefixes=None if prefixes is None else 0,
-        tenants=tenants,
+        tenants=len(measured.tenants) if 1 < len(measured.tenants) <= MOST_TENANTS else 1,
     )
-    weights = sorted(measured.tenants, key=lambda each: each.tenant)
-    shape = TrafficShape(
-        input_tokens=measured.input_tokens.histogram,
-        output_tokens=measured.output_tokens.histogram,
-        tenant_weights=tuple(each.request_share for each in weights) if tenants > 1 else (),
-    )
-    return replace(plain, traffic=replace(shape, arrivals=fitted_arrivals(plain, measured, rounded_stamps)))
 
 
 def fitted_arrivals(plain: Workload, measured: TrafficStatistics, rounded_stamps: bool = False) -> Arrivals:
