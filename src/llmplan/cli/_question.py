@@ -143,6 +143,8 @@ def overlaid(base: Workload, flags: TrafficFlags) -> Workload:
         "lora_rank": flags.lora_rank,
     }
     changes = {name: value for name, value in changes.items() if value is not None}
+    if base.traffic is not None:
+        changes["traffic"] = base.traffic.without(changes)
     if rate is not None or flags.concurrency is not None:
         changes |= {"requests_per_s": rate, "concurrency": flags.concurrency}
     workload = replace(base, **changes)

@@ -181,7 +181,7 @@ def generate(
         Path | None,
         typer.Option(
             "--output", "-o", metavar="FILE",
-            help="Where to (default: stdout): CSV, or JSON lines in .jsonl, which tell shared prefixes; .gz packs.",
+            help="Where to (default: stdout): CSV, or JSON lines in .jsonl, which tell shared prefixes too; .gz packs.",
         ),
     ] = None,
     force: ForceOption = False,
@@ -237,14 +237,10 @@ def resized(workload: Workload, isl: int | None, osl: int | None) -> Workload:
     """The workload with other lengths, which then are the same for every request."""
     from llmplan.spec.workload import Lengths
 
-    shape = workload.traffic
-    if isl is not None:
-        workload = replace(workload, input_tokens=Lengths.fixed(float(isl)))
-        shape = None if shape is None else replace(shape, input_tokens=None, sessions=None, prefix=None)
-    if osl is not None:
-        workload = replace(workload, output_tokens=Lengths.fixed(float(osl)))
-        shape = None if shape is None else replace(shape, output_tokens=None)
-    return replace(workload, traffic=shape)
+    stated = {"input_tokens": isl, "output_tokens": osl}
+    lengths = {name: Lengths.fixed(float(tokens)) for name, tokens in stated.items() if tokens is not None}
+    shape = workload.traffic.without(lengths) if workload.traffic is not None else None
+    return replace(workload, **lengths, traffic=shape)  # type: ignore[arg-type]
 
 
 def write(made: Iterable[Requests], path: Path | None) -> tuple[int, float]:
