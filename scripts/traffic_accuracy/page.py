@@ -24,6 +24,14 @@ HOW = (
     "so, otherwise drawn from ShareGPT's first turns in proportion to the row's means. Means or medians over all "
     "requests of the run, as the row states; *steady state* is what `predict` says of the same rows. Both use the "
     "shipped calibrations, which were fitted with the steady state; no coefficient was fitted with the simulator.",
+    "`trt-0.14-online` states means only. Its answers of 16 and 256 tokens are taken as cut off there and its prompts "
+    "as equally long; its pair 202 / 214 as ShareGPT, because those runs end long after an answer of the mean length "
+    "would. This was settled after other readings had been tried: with every length of that source fixed the TPOT "
+    "median is slightly above the steady state's, with its longer prompts spread as well the TTFT median is.",
+    "On other sources the simulator is often worse. Where clients send equally long requests in a closed loop it keeps "
+    "them together for longer than they were. Where SGLang serves many clients, the fitted time of a step with prompts "
+    "suits steps that carry many of them, as the steady state assumes, and few do here. Where rows state a median, the "
+    "steady state's mean was fitted to it, and the simulated median is lower.",
     "Cells are median / mean of |predicted / measured - 1| in percent. Rows whose rate outruns the replica have no "
     "steady TTFT and are left out of both columns, but not of *near saturation*: 70 % or more of the predicted "
     "capacity, or more prompts at once than one step holds.",

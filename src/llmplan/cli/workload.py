@@ -181,7 +181,7 @@ def generate(
         Path | None,
         typer.Option(
             "--output", "-o", metavar="FILE",
-            help="Where to (default: stdout): CSV, or JSON lines in .jsonl, which tell shared prefixes; .gz packs.",
+            help="Where to (default: stdout): CSV, or JSON lines in .jsonl, which tell shared prefixes too; .gz packs.",
         ),
     ] = None,
     force: ForceOption = False,
