@@ -143,6 +143,7 @@ def test_impatient_ones_need_a_worker_that_is_warm(question: Question, catalog: 
     assert not any(each.keeps for each in cold)
 
 
+@pytest.mark.slow
 def test_costs_change_their_order_where_they_are_said_to_cross(question: Question, catalog: Catalog) -> None:
     """At half of the crossing rate seconds are cheaper than a machine, at twice that they are not."""
     trace = steady(0.02, seconds=86_400.0)

@@ -143,7 +143,9 @@ def walk_in_periods(
 
 
 @pytest.mark.parametrize("start_s", [0.0, 30.0, 76.0])
-@pytest.mark.parametrize(("period_s", "silence_s"), [(66.7, 600.0), (600.0, 5400.0), (3600.0, 10800.0)])
+@pytest.mark.parametrize(
+    ("period_s", "silence_s"), [(66.7, 600.0), (600.0, 5400.0), pytest.param(3600.0, 10800.0, marks=pytest.mark.slow)]
+)
 def test_periods_of_traffic_equal_the_walk(period_s: float, silence_s: float, start_s: float) -> None:
     rate_per_s, service_s, window_s = 0.3, 5.0, 60.0
     walked = walk_in_periods(rate_per_s, service_s, window_s, start_s, period_s, silence_s, 40_000)

@@ -138,7 +138,8 @@ def test_stated_peaks_and_office_hours(peak: float, hours: float) -> None:
     assert by_hour.max() / by_hour.mean() == pytest.approx(expected, rel=0.06)
     assert by_hour.mean() == pytest.approx(10.0 * 3600, rel=0.02)
     if hours < 24:
-        assert (by_hour == 0).mean() >= 1 - hours / 24 - 0.01
+        # they may begin and end within an hour
+        assert (by_hour == 0).mean() >= 1 - hours / 24 - 1 / 24 - 0.01
 
 
 def test_a_rate_series_repeats_and_keeps_the_mean() -> None:
