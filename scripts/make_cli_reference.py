@@ -17,7 +17,9 @@ from llmplan.cli import main
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "cli.md"
 COMMANDS = (
-    (), ("hardware",), ("memory",), ("predict",), ("recommend",), ("cost",), ("finetune",), ("emit-config",),
+    (), ("hardware",), ("memory",), ("predict",), ("recommend",), ("cost",), ("simulate",),
+    ("finetune",), ("emit-config",),
+    ("workload",), ("workload", "describe"), ("workload", "generate"),
     ("calibrate",), ("catalog",), ("catalog", "list"), ("catalog", "show"), ("catalog", "check"), ("prices",),
     ("prices", "list"), ("prices", "update"), ("doctor",),
 )  # fmt: skip

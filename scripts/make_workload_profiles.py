@@ -2,7 +2,9 @@
 
     python scripts/make_workload_profiles.py
 
-Only summaries leave the traces: rate, burstiness, idle share, and mean, p50, p90 and p99 of the lengths.
+Only summaries leave the traces: rate, burstiness, idle share, and mean, p50, p90 and p99 of the lengths; under
+`traffic`, what a generator needs to make traffic like them: fitted arrivals or the hours of the trace, histograms of
+lengths, and what prompts have in common.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from typing import Any
 
 import numpy as np
 from profile_yaml import COLLECTED, DATA, ROOT, number, write_profile
+from traffic_parts import conversations, fitted_traffic, histogram_of, profile, published_histogram
 
 TRACES = DATA / "traces"
 
@@ -77,6 +80,21 @@ def azure(name: str) -> dict[str, Any]:
     )
 
 
+def azure_traffic(name: str) -> dict[str, Any]:
+    note = "fitted to gaps, idle minutes, busiest minute, and dispersion of counts in 10 s and 60 s"
+    return fitted_traffic(TRACES / f"AzureLLMInferenceTrace_{name}.csv.gz", note)
+
+
+def mooncake_traffic(figures: dict[str, Any]) -> dict[str, Any]:
+    path = TRACES / "mooncake_conversation_trace.jsonl.gz"
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        answers = [json.loads(line)["output_length"] for line in file]
+    note = "timestamps are rounded to 3 s and counts of minutes hardly vary: Poisson assumed"
+    arrivals = {"gap_cv": 1, "kind": "assumed", "note": note}
+    shared = conversations(path, 512, figures["prefix_share"]["value"], figures["input_tokens"])
+    return {"arrivals": arrivals, "output_tokens": histogram_of(answers), **shared}
+
+
 def mooncake() -> dict[str, Any]:
     with gzip.open(TRACES / "mooncake_conversation_trace.jsonl.gz", "rt", encoding="utf-8") as file:
         rows = [json.loads(line) for line in file]
@@ -101,10 +119,24 @@ def mooncake() -> dict[str, Any]:
     }
 
 
+def servegen_table(size: str, kind: str) -> list[dict[str, str]]:
+    with (TRACES / f"servegen/language_m-{size}_{kind}.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def servegen_traffic(size: str) -> dict[str, Any]:
+    rates = np.array([float(row["requests_per_second"]) for row in servegen_table(size, "rate_10min")])
+    hours = rates[: len(rates) // 6 * 6].reshape(-1, 6).mean(axis=1)
+    return {
+        "arrivals": profile(3600, hours, "requests/s of each hour of the trace; Poisson within the hour assumed"),
+        "input_tokens": published_histogram(servegen_table(size, "input_tokens_hist")),
+        "output_tokens": published_histogram(servegen_table(size, "output_tokens_hist")),
+    }
+
+
 def servegen(size: str) -> dict[str, Any]:
     def table(kind: str) -> list[dict[str, str]]:
-        with (TRACES / f"servegen/language_m-{size}_{kind}.csv").open(newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
+        return servegen_table(size, kind)
 
     rates = np.array([float(row["requests_per_second"]) for row in table("rate_10min")])
     hours = rates[: len(rates) // 6 * 6].reshape(-1, 6).mean(axis=1)
@@ -129,13 +161,33 @@ def sharegpt() -> dict[str, Any]:
     )
 
 
-def burstgpt() -> dict[str, Any]:
+def sharegpt_traffic(**borrowed: str) -> dict[str, Any]:
+    with (TRACES / "sharegpt_first_turn_lengths_30k.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    sides = ("input_tokens", "output_tokens")
+    return {side: histogram_of(max(1, int(float(row[side]))) for row in rows) | borrowed for side in sides}
+
+
+def burstgpt_hours() -> list[float]:
     with (TRACES / "burstgpt_1_hourly_derived.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     requests = {
         int(float(row["time_bin"])) // 3600: float(row["avg_turns"]) * float(row["session_count"]) for row in rows
     }
-    hours = [requests.get(hour, 0.0) for hour in range(max(requests) + 1)]
+    return [requests.get(hour, 0.0) for hour in range(max(requests) + 1)]
+
+
+def burstgpt_traffic() -> dict[str, Any]:
+    note = "requests of each hour of the trace; Poisson within the hour assumed"
+    lengths_of = "the trace's counts carry no lengths; ChatGPT first turns stand in"
+    return {
+        "arrivals": profile(3600, burstgpt_hours(), note),
+        **sharegpt_traffic(kind="assumed", source="sharegpt", note=lengths_of),
+    }
+
+
+def burstgpt() -> dict[str, Any]:
+    hours = burstgpt_hours()
     borrowed = {
         "kind": "assumed",
         "source": "sharegpt",
@@ -159,16 +211,18 @@ SOURCES = {
 }  # fmt: skip
 
 
-def write(entity_id: str, name: str, aliases: list[str], source: str, figures: dict[str, Any]) -> None:
-    cited = {source} | {
-        figure["source"] for figure in figures.values() if isinstance(figure, dict) and "source" in figure
-    }
+def write(
+    entity_id: str, name: str, aliases: list[str], source: str, figures: dict[str, Any], traffic: dict[str, Any]
+) -> None:
+    stated = [*figures.values(), *traffic.values()]
+    cited = {source} | {each["source"] for each in stated if isinstance(each, dict) and "source" in each}
     data = {
         "id": entity_id,
         "name": name,
         "aliases": aliases,
         "defaults": {"source": source, "as_of": COLLECTED, "kind": "derived"},
         "figures": figures,
+        "traffic": traffic,
         "sources": {
             key: {"title": title, "url": url, "retrieved": COLLECTED}
             for key, (title, url) in SOURCES.items()
@@ -182,14 +236,29 @@ def main() -> int:
     if not TRACES.is_dir():
         print(f"{TRACES} is not there: set LLMPLAN_DATA", file=sys.stderr)
         return 1
-    write("azure-code", "Code completion, bursts within the minute (Azure 2023)", ["code"], "azure", azure("code"))
-    write("azure-conversation", "Conversation (Azure 2023)", ["conversation", "azure-conv"], "azure", azure("conv"))
+    write(
+        "azure-code",
+        "Code completion, bursts within the minute (Azure 2023)",
+        ["code"],
+        "azure",
+        azure("code"),
+        azure_traffic("code"),
+    )
+    write(
+        "azure-conversation",
+        "Conversation (Azure 2023)",
+        ["conversation", "azure-conv"],
+        "azure",
+        azure("conv"),
+        azure_traffic("conv"),
+    )
     write(
         "mooncake-conversation",
         "Long conversations with shared prefixes (Mooncake)",
         ["mooncake"],
         "mooncake",
         mooncake(),
+        mooncake_traffic(mooncake()),
     )
     write(
         "burstgpt-hourly",
@@ -197,16 +266,18 @@ def main() -> int:
         ["burstgpt", "bursty"],
         "burstgpt",
         burstgpt(),
+        burstgpt_traffic(),
     )
     for size, word in (("large", "large"), ("mid", "mid-sized"), ("small", "small")):
         name = f"Steady cloud traffic of a {word} model (ServeGen)"
-        write(f"servegen-{size}", name, [f"m-{size}"], "servegen", servegen(size))
+        write(f"servegen-{size}", name, [f"m-{size}"], "servegen", servegen(size), servegen_traffic(size))
     write(
         "sharegpt-chat",
         "Chat without shared context; state your own rate (ShareGPT)",
         ["chat", "sharegpt"],
         "sharegpt",
         sharegpt(),
+        sharegpt_traffic(),
     )
     return 0
 

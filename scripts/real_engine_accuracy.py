@@ -40,9 +40,12 @@ def markdown_lines() -> list[str]:
         predict.coefficient_line(of),
         "",
         "*Measured / simulated / error*; *apart* is how far TPOT, throughput or TTFT of the same load were apart when "
-        "it was put a second time.",
+        "it was put a second time. Throughput of the Poisson loads is that of their arrivals: for the others it is a "
+        "prediction.",
         "",
         *predict.table(rows, calibration),
+        "",
+        *predict.preemption_lines(recording, rows),
         "",
         *bars(rows, calibration),
         "",

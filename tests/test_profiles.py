@@ -64,6 +64,9 @@ def numbers(entity: Any) -> Iterator[str]:
             side = field.name.removesuffix("_tokens")
             yield field.name
             yield from (f"{side}_{p}_tokens" for p in ("p50", "p90", "p99") if getattr(value, p) is not None)
+        elif field.name == "traffic":
+            parts = {part.name: getattr(value, part.name) for part in dataclasses.fields(value)}
+            yield from (f"traffic.{name}" for name, part in parts.items() if part not in (None, ()))
         else:
             assert isinstance(value, str | None) or field.name in NOT_FIGURES or _is_text(value), field.name
 

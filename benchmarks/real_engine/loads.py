@@ -16,14 +16,21 @@ class Drawn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lengths:
+    """Ranges of lengths, ends included, each drawn from evenly."""
+
+    input_tokens: tuple[int, int]
+    output_tokens: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
     """A load. Exactly one of `clients` (closed loop: each sends its next request when its last one is done),
-    `requests_per_s` (Poisson) and `all_at_once`. Lengths are drawn evenly from their ranges, ends included."""
+    `requests_per_s` (Poisson) and `all_at_once`."""
 
     name: str
     requests: int
-    input_tokens: tuple[int, int]
-    output_tokens: tuple[int, int]
+    lengths: Lengths
     seed: int
     clients: int | None = None
     requests_per_s: float | None = None
@@ -40,6 +47,7 @@ class Load:
         drawn = []
         for _ in range(self.requests):
             due_s += dice.expovariate(self.requests_per_s) if self.requests_per_s is not None else 0.0
-            lengths = dice.randint(*self.input_tokens), dice.randint(*self.output_tokens)
-            drawn.append(Drawn(due_s=due_s, input_tokens=lengths[0], output_tokens=lengths[1]))
+            input_tokens = dice.randint(*self.lengths.input_tokens)
+            output_tokens = dice.randint(*self.lengths.output_tokens)
+            drawn.append(Drawn(due_s=due_s, input_tokens=input_tokens, output_tokens=output_tokens))
         return drawn

@@ -108,6 +108,16 @@ def coefficient_line(of: Coefficients) -> str:
     )
 
 
+def figure(value: float) -> str:
+    """One decimal below a hundred, none above."""
+    return f"{value:,.0f}" if value >= 100.0 else f"{value:.1f}"
+
+
+def cell(row: Row, measure: Measure) -> str:
+    """Measured / simulated / error."""
+    return f"{figure(row.value(measure))} / {figure(measure(row.simulated))} / {row.error(measure):+.1%}"
+
+
 def table(rows: list[Row], calibration: str) -> list[str]:
     """Measured, simulated and error of each load, then the medians over those not calibrated on."""
     shown = ("TPOT mean, ms", "output tokens/s", "TTFT mean, ms", "TTFT p50, ms", "TTFT p95, ms")
@@ -117,16 +127,22 @@ def table(rows: list[Row], calibration: str) -> list[str]:
     ]
     for row in rows:
         name = f"{row.load} (calibration)" if row.load == calibration else row.load
-        cells = [
-            f"{row.value(MEASURES[key]):.4g} / {MEASURES[key](row.simulated):.4g} / {row.error(MEASURES[key]):+.1%}"
-            for key in shown
-        ]
+        cells = [cell(row, MEASURES[key]) for key in shown]
         apart = max(row.noise(MEASURES[key]) for key in BARS)
         lines.append(f"| {name} | {' | '.join(cells)} | {apart:.1%} |")
     unseen = others(rows, calibration)
     medians = [f"**{median_error(unseen, key):.1%}**" for key in shown]
     lines.append(f"| median of {len(unseen)}, absolute | {' | '.join(medians)} | |")
     return [line.replace("%", " %") for line in lines]
+
+
+def preemption_lines(recording: Recording, rows: list[Row]) -> list[str]:
+    """How often requests gave up their blocks, where the engine's counter was read."""
+    return [
+        f"Preemptions in {row.load}: {', '.join(map(str, counted))} measured, {row.simulated.preemptions} simulated."
+        for row in rows
+        if (counted := recording.about["loads"][row.load].get("preemptions"))
+    ]
 
 
 def by_calibration(recording: Recording) -> list[str]:
@@ -149,7 +165,8 @@ def main() -> None:
     calibration = chosen.calibrate_on or recording.about["calibration"]
     of = calibrated(recording, calibration)
     print(coefficient_line(of), "", "measured / simulated / error", "", sep="\n")
-    print(*table(predicted(recording, of), calibration), "", *by_calibration(recording), sep="\n")
+    rows = predicted(recording, of)
+    print(*table(rows, calibration), "", *preemption_lines(recording, rows), "", *by_calibration(recording), sep="\n")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from settings import LOADS
+from settings import LOADS, TIGHT
 
 HERE = Path(__file__).parent
 COLUMNS = ("arrival_s", "input_tokens", "output_tokens", "ttft_s", "e2e_s")
@@ -35,7 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Record the requests of every load.")
     parser.add_argument("name")
     parser.add_argument("--run", required=True)
-    parser.add_argument("--loads", nargs="+", choices=sorted(LOADS), default=list(LOADS))
+    parser.add_argument("--loads", nargs="+", choices=sorted(LOADS), default=[load for load in LOADS if load != TIGHT])
     chosen = parser.parse_args()
     path = HERE / "measured" / f"{chosen.name}.csv"
     for load in chosen.loads:

@@ -73,8 +73,11 @@ def read(name: str) -> Recording:
             load=load,
             run=run,
             clients=about["loads"][load].get("clients"),
-            **{name: np.array([float(row[name]) for row in found]) for name in ("arrival_s", "ttft_s", "e2e_s")},
-            **{name: np.array([int(row[name]) for row in found]) for name in ("input_tokens", "output_tokens")},
+            arrival_s=np.array([float(row["arrival_s"]) for row in found]),
+            input_tokens=np.array([int(row["input_tokens"]) for row in found]),
+            output_tokens=np.array([int(row["output_tokens"]) for row in found]),
+            ttft_s=np.array([float(row["ttft_s"]) for row in found]),
+            e2e_s=np.array([float(row["e2e_s"]) for row in found]),
         )
         for (load, run), found in rows.items()
     )

@@ -17,7 +17,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from settings import ARGUMENTS, ENVIRONMENT, PORT, SERVED_NAME
+from settings import ARGUMENTS, ENVIRONMENT, PORT, SERVED_NAME, TIGHT_KV_BLOCKS
 
 START_LIMIT_S = 600
 
@@ -63,11 +63,11 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("--engine-core", default="0")
     parser.add_argument("--other-core", default="1")
-    parser.add_argument("--kv-blocks", type=int, help="a smaller pool than settings.py gives")
+    parser.add_argument("--tight", action="store_true", help="a pool that is too small, for the load that preempts")
     chosen = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     environment = os.environ | ENVIRONMENT | {"VLLM_CPU_OMP_THREADS_BIND": chosen.engine_core}
-    pool = [] if chosen.kv_blocks is None else ["--num-gpu-blocks-override", str(chosen.kv_blocks)]
+    pool = ["--num-gpu-blocks-override", str(TIGHT_KV_BLOCKS)] if chosen.tight else []
     process = subprocess.Popen([*command(chosen.model), *pool], env=environment)
     try:
         wait_until_ready(process)

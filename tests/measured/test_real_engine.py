@@ -52,18 +52,29 @@ def made_up(coefficients: Any) -> tuple[Any, Any]:
 
 
 @pytest.mark.parametrize(
-    ("measure", "bound"), [("TPOT mean, ms", 0.15), ("output tokens/s", 0.15), ("TTFT mean, ms", 0.30)]
-)
-def test_loads_that_calibration_has_not_seen_are_near(measure: str, bound: float, rows: list[Any]) -> None:
+    ("measure", "bound"),
+    [("TPOT mean, ms", 0.15), ("TPOT p50, ms", 0.15), ("output tokens/s", 0.15), ("TTFT mean, ms", 0.3),
+     ("TTFT p50, ms", 0.3), ("TTFT p95, ms", 0.3)],
+)  # fmt: skip
+def test_every_load_that_calibration_has_not_seen_is_near(measure: str, bound: float, rows: list[Any]) -> None:
     errors = [abs(row.error(script("predict").MEASURES[measure])) for row in rows]
     assert len(errors) >= 3
-    assert statistics.median(errors) < bound
+    assert max(errors) < bound
+
+
+def test_requests_are_preempted_as_often_as_by_the_engine(recording: Any, rows: list[Any]) -> None:
+    counted = {row.load: recording.about["loads"][row.load].get("preemptions", [0]) for row in rows}
+    assert max(map(max, counted.values())) > 0
+    for row in rows:
+        assert row.simulated.preemptions == pytest.approx(statistics.fmean(counted[row.load]), abs=2), row.load
 
 
 def test_the_fit_finds_the_step_times_that_made_a_load() -> None:
     served, _ = made_up(script("steps").Coefficients(*KNOWN))
     found = script("fit").fit(served, RULES, 256)
-    assert astuple(found) == pytest.approx(KNOWN, rel=0.05)
+    *of_steps, request_s = astuple(found)
+    assert of_steps == pytest.approx(KNOWN[:-1], rel=0.1)
+    assert request_s == pytest.approx(KNOWN[-1], abs=0.003)
 
 
 def test_each_time_is_the_sum_of_the_terms_that_the_steps_held() -> None:

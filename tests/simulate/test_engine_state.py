@@ -67,10 +67,12 @@ def test_who_waits_can_go_elsewhere() -> None:
 
 
 def test_the_wait_for_a_slot_is_told() -> None:
-    """Two slots: the third request takes its slot when the first is done. All three pass the front end together."""
-    traffic = Requests(arrival_s=np.zeros(3), input_tokens=np.full(3, 10), output_tokens=np.array([10, 20, 10]))
+    """Two slots: the third request takes its slot when the first is done. The front end takes 0.05 s for each."""
+    traffic = Requests(
+        arrival_s=np.array([0.0, 0.1, 0.2]), input_tokens=np.full(3, 10), output_tokens=np.array([10, 20, 10])
+    )
     _, log = played(traffic, PlainTimes(step_s=0.1, request_s=0.05), rules(max_num_seqs=2))
-    assert log.column("slot_s").tolist() == pytest.approx([0.15, 0.15, 0.15 + 1.0])
+    assert log.column("slot_s").tolist() == pytest.approx([0.05, 0.15, 0.05 + 1.0])
 
 
 def test_a_closed_loop_keeps_its_users_busy() -> None:

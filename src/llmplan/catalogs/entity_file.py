@@ -32,6 +32,8 @@ from llmplan.spec.provenance import FigureKind, Provenance, Source
 
 Number: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
 Text: TypeAlias = Annotated[str, Field(min_length=1, max_length=2000)]
+STATED = Provenance(source=Source(id="user", title="stated by the user"), as_of=None, kind="assumed")
+"""of a user's own figures"""
 _ID = re.compile(r"[a-z0-9][a-z0-9.@_-]*")
 
 
@@ -193,7 +195,7 @@ class EntityFile(SourcedFile):
         figure = self.figures[name]
         own = figure if isinstance(figure, Figure) else Figure(value=figure)
         if own.source is None and self.defaults.source is None and self.USER_MAY_BE_SOURCE:
-            return Provenance(source=Source(id="user", title="stated by the user"), as_of=None, kind="assumed")
+            return STATED
         return self.cite(("figures", name), own.source, own.as_of, own.kind, own.note)
 
     def cite(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,10 +11,12 @@ from typing import Any, ClassVar
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from llmplan.catalogs.entity_file import EntityFile, Figures, Number, Strict, Text, complain
+from llmplan.catalogs.entity_file import STATED, EntityFile, Figures, Number, Strict, Text, complain
 from llmplan.catalogs.library import Library
-from llmplan.catalogs.yaml_file import read_yaml, validate
+from llmplan.catalogs.traffic_entry import Cited, TrafficEntry
+from llmplan.catalogs.yaml_file import Key, read_yaml, validate
 from llmplan.errors import DataError
+from llmplan.spec.provenance import Provenance
 from llmplan.spec.workload import Lengths, Slo, Workload
 from llmplan.units import MS_PER_S
 
@@ -38,6 +41,43 @@ class WorkloadFile(EntityFile):
     KNOWN_FIGURES: ClassVar[tuple[str, ...]] = (*_PLAIN, *_LENGTHS, *_SHARES, *_COUNTS)
 
     name: Text
+    traffic: TrafficEntry | None = None
+
+    def cited(self) -> Iterator[tuple[tuple[Key, ...], str]]:
+        """Also the sources of the parts of `traffic`."""
+        yield from super().cited()
+        for at, part in self._parts():
+            if part.source is not None:
+                yield (*at, "source"), part.source
+
+    def dated(self) -> Iterator[tuple[tuple[Key, ...], date]]:
+        """Also their dates."""
+        yield from super().dated()
+        for at, part in self._parts():
+            if part.as_of is not None:
+                yield (*at, "as_of"), part.as_of
+
+    def _parts(self) -> Iterator[tuple[tuple[Key, ...], Cited]]:
+        return iter(()) if self.traffic is None else self.traffic.parts()
+
+    def traffic_provenance(self) -> dict[str, Provenance]:
+        """Where each part of `traffic` comes from, as `traffic.PART`."""
+        found = {}
+        for at, part in self._parts():
+            if part.source is None and self.defaults.source is None and self.USER_MAY_BE_SOURCE:
+                found[".".join(map(str, at))] = STATED
+            else:
+                found[".".join(map(str, at))] = self.cite(at, part.source, part.as_of, part.kind, part.note)
+        return found
+
+    @model_validator(mode="after")
+    def _traffic_makes_sense(self) -> WorkloadFile:
+        self.traffic_provenance()
+        if self.traffic is not None:
+            weights = self.traffic.shape().tenant_weights
+            if weights and len(weights) != (self.resolve().count("tenants") if "tenants" in self.figures else 1):
+                raise complain(("traffic", "tenants"), f"{len(weights)} weights need `tenants: {len(weights)}`")
+        return self
 
     @model_validator(mode="after")
     def _figures_make_sense(self) -> WorkloadFile:
@@ -160,7 +200,8 @@ def _workload(file: WorkloadFile) -> Workload:
         name=file.name,
         input_tokens=_lengths(figures, "input"),
         output_tokens=_lengths(figures, "output"),
-        provenance=figures.provenance,
+        traffic=None if file.traffic is None else file.traffic.shape(),
+        provenance={**figures.provenance, **file.traffic_provenance()},
         **stated,
     )
 

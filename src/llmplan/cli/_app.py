@@ -24,6 +24,7 @@ from llmplan.cli import (
     prices,
     recommend,
     simulate,
+    workload,
 )
 from llmplan.errors import LlmplanError, UsageError, nearest
 
@@ -38,6 +39,7 @@ REGISTER: tuple[Callable[[typer.Typer], None], ...] = (
     recommend.register,
     cost.register,
     simulate.register,
+    workload.register,
     finetune.register,
     emit_config.register,
     calibrate.register,

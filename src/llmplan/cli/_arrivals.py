@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from llmplan.units import format_seconds
 
 if TYPE_CHECKING:
     from llmplan.cli._fleet_flags import ArrivalFlags
+    from llmplan.cli._traffic_flags import TraceFlags
     from llmplan.plan.load import Load
     from llmplan.simulate.fleet import Users
     from llmplan.spec.catalog import Catalog
@@ -32,18 +33,23 @@ EXAMPLES = ("--trace FILE", "--workload servegen-mid --duration 1h", "--concurre
 class Arrivals:
     """Requests in runs, and what is known of them beforehand: text, how many, for how long [s]."""
 
-    traffic: Iterable[Requests]
+    traffic: Callable[[], Iterable[Requests]]
+    """each call gives the same requests from the beginning"""
     text: str
     shape: Load
     users: Users | None = None
     requests: int | None = None
     span_s: float | None = None
+    finish: Callable[[], None] = lambda: None
+    """says what there is to say when the requests have been read"""
 
 
-def arrivals_of(flags: ArrivalFlags, model: ModelSpec, catalog: Catalog, own: Workload | None) -> Arrivals:
+def arrivals_of(
+    flags: ArrivalFlags, reading: TraceFlags, model: ModelSpec, catalog: Catalog, own: Workload | None
+) -> Arrivals:
     """The traffic that the flags state; `own` is a plan's, where they state none."""
     if flags.trace is not None:
-        return _recorded(flags)
+        return _recorded(flags, reading)
     workload = _workload(flags, model, catalog, own)
     concurrency = flags.concurrency if flags.concurrency is not None else workload.concurrency
     if concurrency is not None and flags.requests_per_second is None:
@@ -53,28 +59,43 @@ def arrivals_of(flags: ArrivalFlags, model: ModelSpec, catalog: Catalog, own: Wo
     return _generated(flags, workload)
 
 
-def _recorded(flags: ArrivalFlags) -> Arrivals:
+def _recorded(flags: ArrivalFlags, reading: TraceFlags) -> Arrivals:
     """The requests of a trace; their first run tells how long they are."""
-    from llmplan.catalogs.traces import Trace
+    from llmplan.cli._traffic_flags import open_trace, warn_of_bad_rows
 
     others = {"--workload": flags.workload, "--requests-per-second": flags.requests_per_second, "--isl": flags.isl}
     others |= {"--osl": flags.osl}
     if said := [name for name, value in others.items() if value is not None]:
         raise UsageError(f"--trace has requests of its own: {', '.join(said)} cannot change them")
-    trace = Trace(str(flags.trace))
-    runs = _cut(_scaled(iter(trace), flags.rate_scale), flags)
-    first = next(runs, None)
+    trace = open_trace(str(flags.trace), reading, seed=flags.seed)
+
+    def runs() -> Iterator[Requests]:
+        return _cut(_scaled(iter(trace), flags.rate_scale), flags)
+
+    opened = runs()
+    first = next(opened, None)
     if first is None or not len(first):
         raise DataError(f"{flags.trace}: holds no requests within what was asked for")
     limits = [f"{flags.rate_scale:g} times as fast"] if flags.rate_scale != 1.0 else []
     limits += [f"its first {format_seconds(flags.duration)}"] if flags.duration else []
     limits += [f"at most {flags.requests:,} requests"] if flags.requests else []
     text = f"trace {flags.trace}" + (f", {', '.join(limits)}" if limits else "")
-    shape, traffic = shape_of(first), chain([first], runs)
+    shape, traffic = shape_of(first), _again(first, opened, runs)
     if flags.concurrency is not None:
         users = _users(flags, flags.concurrency)
-        return Arrivals(traffic, f"{text}: lengths only, {_loop(users)}", shape, users, flags.requests)
-    return Arrivals(traffic, text, shape, None, flags.requests, flags.duration)
+        text = f"{text}: lengths only, {_loop(users)}"
+        return Arrivals(traffic, text, shape, users, flags.requests, finish=lambda: warn_of_bad_rows(trace.tally))
+    return Arrivals(
+        traffic, text, shape, None, flags.requests, flags.duration, finish=lambda: warn_of_bad_rows(trace.tally)
+    )
+
+
+def _again(
+    first: Requests, opened: Iterator[Requests], runs: Callable[[], Iterator[Requests]]
+) -> Callable[[], Iterable[Requests]]:
+    """The runs that are open already, then from the beginning each time."""
+    waiting = [chain([first], opened)]
+    return lambda: waiting.pop() if waiting else runs()
 
 
 def _workload(flags: ArrivalFlags, model: ModelSpec, catalog: Catalog, own: Workload | None) -> Workload:
@@ -107,7 +128,10 @@ def _generated(flags: ArrivalFlags, workload: Workload) -> Arrivals:
     if requests is None and span_s is None:
         span_s = DEFAULT_SPAN_S
         requests = MANY_REQUESTS if rate * flags.rate_scale * span_s > MANY_REQUESTS else None
-    traffic = generate(workload, seed=flags.seed, requests=requests, duration_s=span_s, rate_scale=flags.rate_scale)
+
+    def traffic() -> Iterable[Requests]:
+        return generate(workload, seed=flags.seed, requests=requests, duration_s=span_s, rate_scale=flags.rate_scale)
+
     text = f"{workload.name}, {rate * flags.rate_scale:.3g} requests/s on average, seed {flags.seed}"
     return Arrivals(traffic, text, _load(workload), None, requests, span_s)
 
@@ -124,8 +148,9 @@ def _closed_loop(flags: ArrivalFlags, workload: Workload, count: int) -> Arrival
     timeless = replace(workload, requests_per_s=workload.requests_per_s or 1.0, concurrency=None)
     users = _users(flags, count)
     text = f"{workload.name}: {_loop(users)}, seed {flags.seed}"
-    traffic = generate(timeless, seed=flags.seed, requests=requests)
-    return Arrivals(traffic, text, _load(workload), users, requests)
+    return Arrivals(
+        lambda: generate(timeless, seed=flags.seed, requests=requests), text, _load(workload), users, requests
+    )
 
 
 def _users(flags: ArrivalFlags, count: int) -> Users:

@@ -9,14 +9,15 @@ import typer
 
 from llmplan.cli import _parse
 from llmplan.cli._options import amount, count
+from llmplan.cli._traffic_flags import TRACE_HELP
 
-ROUTERS = ("round-robin", "least-loaded", "prefix-affine")
+ROUTERS = ("round-robin", "least-loaded", "prefix-affine", "packed")
 """those of simulate.fleet, which --help need not import"""
 AUTOSCALERS = ("knative", "keda", "serverless")
 
 
-def time(flag: str, help_text: str, *, at_least: float = 0.0) -> Any:
-    return typer.Option(flag, parser=_parse.duration(flag, at_least=at_least), metavar="TIME", help=help_text)
+def time(flag: str, help_text: str) -> Any:
+    return typer.Option(flag, parser=_parse.duration(flag), metavar="TIME", help=help_text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +31,7 @@ class FleetFlags:
         str | None,
         typer.Option(
             "--router", parser=_parse.choice("--router", ROUTERS), metavar="|".join(ROUTERS),
-            help="Which replica gets a request (default: round-robin; least-loaded with --autoscale serverless).",
+            help="Which replica gets a request (default: round-robin; packed with --autoscale serverless).",
         ),
     ] = None  # fmt: skip
     autoscale: Annotated[
@@ -63,9 +64,7 @@ class FleetFlags:
         float | None,
         time("--start-delay", "What a new replica takes until it is ready (default: provisioning, weights, engine)."),
     ] = None
-    mtbf: Annotated[float | None, time("--mtbf", "Mean time after which a replica fails, by chance.", at_least=1.0)] = (
-        None
-    )
+    mtbf: Annotated[float | None, time("--mtbf", "Mean time after which a replica fails, by chance.")] = None
     spot_notice: Annotated[
         float | None, time("--spot-notice", "Replicas that go by --mtbf are told so much earlier, as spot machines.")
     ] = None
@@ -80,7 +79,7 @@ class ArrivalFlags:
 
     trace: Annotated[
         str | None,
-        typer.Option("--trace", metavar="FILE", help="Requests of a trace: CSV or JSON lines, also .gz; - is stdin."),
+        typer.Option("--trace", metavar="FILE", help=f"The requests of a trace. {TRACE_HELP}"),
     ] = None
     workload: Annotated[
         str | None,
@@ -102,7 +101,7 @@ class ArrivalFlags:
     ] = None
     think: Annotated[float | None, time("--think", "Time between an answer and the user's next request.")] = None
     requests: Annotated[int | None, count("--requests", "Stop after so many requests.", at_most=1_000_000_000)] = None
-    duration: Annotated[float | None, time("--duration", "Stop after so much time.", at_least=1e-3)] = None
+    duration: Annotated[float | None, time("--duration", "Stop after so much time.")] = None
     rate_scale: Annotated[float, amount("--rate-scale", "Arrive so many times as fast.", above=0, at_most=1e6)] = 1.0
     seed: Annotated[int, count("--seed", "Of all chance: same seed, same answer.", at_least=0, at_most=2**31)] = 0
 

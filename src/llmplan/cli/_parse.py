@@ -67,32 +67,6 @@ def integer(flag: str, *, at_least: int = 1, at_most: int = MAX_TOKENS) -> Calla
     return parse
 
 
-_TIME_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
-_TIME = re.compile(r"^(?P<value>[0-9.]+(?:e[0-9]+)?)\s*(?P<unit>[a-z]*)$", re.IGNORECASE)
-
-
-def duration(flag: str, *, at_least: float = 0.0, at_most: float = 3.2e7) -> Callable[[object], float]:
-    """A parser of times in seconds, or with a unit: `90`, `30s`, `10m`, `1h`, `2d`, `1w`.
-
-    >>> duration("--duration")("1.5h"), duration("--duration")("90")
-    (5400.0, 90.0)
-    """
-
-    def parse(value: object) -> float:
-        found = _TIME.match(str(value).strip())
-        unit = _TIME_UNITS.get(found["unit"].lower()) if found else None
-        try:
-            parsed = math.nan if found is None or unit is None else float(found["value"]) * unit
-        except ValueError:
-            parsed = math.nan
-        if not at_least <= parsed <= at_most:
-            bounds = f"from {at_least:g} s to {at_most:,.0f} s"
-            raise UsageError(f"{flag} must be a time {bounds}, as 90, 30s, 10m, 1h or 2d, not {value!r}")
-        return parsed
-
-    return parse
-
-
 def choice(flag: str, known: Iterable[str]) -> Callable[[object], str]:
     """A parser of one of a few words, in any case.
 
@@ -108,6 +82,54 @@ def choice(flag: str, known: Iterable[str]) -> Callable[[object], str]:
         near = nearest(folded, names, count=1)
         hints = [f"did you mean {flag} {near[0]}?"] if near else []
         raise UsageError(f"{flag} must be one of {', '.join(names)}, not {value!r}", hints=hints)
+
+    return parse
+
+
+_SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_DURATION = re.compile(r"(?P<number>[0-9.eE+-]+)\s*(?P<unit>[a-z]*)")
+MAX_DURATION_S = 10 * 366 * 86400.0
+
+
+def duration(flag: str, *, above: float = 0.0) -> Callable[[object], float]:
+    """A parser of durations with a unit (seconds without one), in seconds.
+
+    >>> duration("--duration")("1.5h"), duration("--jitter")("300 ms"), duration("--jitter")("3")
+    (5400.0, 0.3, 3.0)
+    """
+
+    def parse(value: object) -> float:
+        match = _DURATION.fullmatch(str(value).strip().casefold())
+        try:
+            parsed = float(match["number"]) * _SECONDS[match["unit"] or "s"] if match else math.nan
+        except (ValueError, KeyError):
+            parsed = math.nan
+        if not (math.isfinite(parsed) and above < parsed <= MAX_DURATION_S):
+            raise UsageError(
+                f"{flag} must be a time above {above:g} s and up to ten years, not {value!r}",
+                hints=[f"write for example {flag} 90s, 30min, 1h or 7d"],
+            )
+        return parsed
+
+    return parse
+
+
+def role_and_column(flag: str, roles: Iterable[str]) -> Callable[[object], tuple[str, str]]:
+    """A parser of ROLE=NAME.
+
+    >>> role_and_column("--column", ("arrival", "input"))("input=prompt_len")
+    ('input', 'prompt_len')
+    """
+    known = tuple(roles)
+
+    def parse(value: object) -> tuple[str, str]:
+        role, equals, name = str(value).partition("=")
+        role = role.strip().casefold()
+        if role in known and equals and name.strip():
+            return role, name.strip()
+        near = nearest(role, known, count=1)
+        hints = [f"did you mean {flag} {near[0]}={name or 'NAME'}?"] if near and role not in known else []
+        raise UsageError(f"{flag} must be ROLE=NAME with {', '.join(known)} for ROLE, not {value!r}", hints=hints)
 
     return parse
 

@@ -42,7 +42,7 @@ def stoppable() -> Iterator[Callable[[], bool]]:
 
 
 def watched(
-    steps: Iterable[Step], *, describe: Callable[[Step], str], share: Callable[[Step], float | None]
+    steps: Iterable[Step], describe: Callable[[Step], str], share: Callable[[Step], float | None]
 ) -> Iterator[Step]:
     """The steps of a run, with a bar on stderr if that is a terminal. `share` says how much is done, None if nobody
     knows."""
@@ -65,6 +65,34 @@ def watched(
                 total = None if done is None else 1.0
                 bar.update(task, description=describe(step), completed=done or 0.0, total=total)
             yield step
+    finally:
+        if bar is not None:
+            bar.stop()
+
+
+@contextmanager
+def watching() -> Iterator[Callable[[str, int, int], None]]:
+    """Somebody to tell what is being tried, and how much of it is done: a bar on stderr if that is a terminal and a
+    second has gone by."""
+    started_s = drawn_s = time.monotonic()
+    bar: Bar | None = None
+    task: Any = None
+
+    def tell(what: str, done: int, total: int) -> None:
+        nonlocal bar, task, drawn_s
+        now_s = time.monotonic()
+        if not sys.stderr.isatty() or now_s - started_s < QUIET_S or now_s - drawn_s < BETWEEN_S:
+            return
+        drawn_s = now_s
+        if bar is None:
+            bar = _bar()
+            task = bar.add_task("", total=None)
+            bar.start()
+        bar.update(task, description=what, completed=done, total=max(1, total))
+        bar.refresh()
+
+    try:
+        yield tell
     finally:
         if bar is not None:
             bar.stop()

@@ -28,23 +28,26 @@ def question(
     limits: LimitFlags,
     hardware: HardwareFlags,
     catalog: Catalog,
+    *,
+    workload: Workload | None = None,
 ) -> tuple[Question, ModelSpec]:
-    """The question and its model, which may come from a config on disk."""
+    """The question and its model, which may come from a config on disk; `workload` is what a trace says."""
     from llmplan.spec.workload import Question
 
     found = find_model(model, catalog, limits.weights or ())
     asked = Question(
         model_id=found.id,
-        workload=workload_of(traffic, found, catalog),
+        workload=workload_of(traffic, found, catalog, workload),
         slo=slo_of(promise, traffic.workload),
         limits=limits_of(limits, hardware, catalog),
     )
     return asked, found
 
 
-def workload_of(flags: TrafficFlags, model: ModelSpec, catalog: Catalog) -> Workload:
-    """Flags over the workload file over the defaults; refuses traffic that is not stated or beyond the model."""
-    base = base_workload(flags.workload, catalog) if flags.workload else None
+def workload_of(flags: TrafficFlags, model: ModelSpec, catalog: Catalog, measured: Workload | None = None) -> Workload:
+    """Flags over the workload file (or what was measured of a trace) over the defaults; refuses traffic that is not
+    stated or beyond the model."""
+    base = base_workload(flags.workload, catalog) if flags.workload else measured
     workload = overlaid(base, flags) if base is not None else stated(flags)
     demand_plannable(workload)
     longest = workload.input_tokens.mean + workload.output_tokens.mean
@@ -140,6 +143,8 @@ def overlaid(base: Workload, flags: TrafficFlags) -> Workload:
         "lora_rank": flags.lora_rank,
     }
     changes = {name: value for name, value in changes.items() if value is not None}
+    if base.traffic is not None:
+        changes["traffic"] = base.traffic.without(changes)
     if rate is not None or flags.concurrency is not None:
         changes |= {"requests_per_s": rate, "concurrency": flags.concurrency}
     workload = replace(base, **changes)

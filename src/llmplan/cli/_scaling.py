@@ -42,15 +42,17 @@ def scaling_of(flags: FleetFlags, subject: Subject, shape: Load, seed: int) -> S
         kind = "serverless"
     _refuse_idle_flags(flags, kind)
     faults, faults_text = _faults(flags)
-    policy, text, window_s = _policy(kind, flags, subject, shape)
+    each = flags.target_concurrency or carried(subject, shape)
+    policy, text, window_s = _policy(kind, flags, subject, each)
     needs_start = policy is not None or bool(faults_text)
     start_s, start = _start(flags, subject) if needs_start else (0.0, None)
     replicas = flags.replicas
     if replicas is None and policy is None:
         replicas = subject.deployment.replicas or 1
-    router = flags.router or ("least-loaded" if kind == "serverless" else "round-robin")
+    router = flags.router or ("packed" if kind == "serverless" else "round-robin")
     spec = FleetSpec(
         replicas=replicas, router=router, start_s=start_s, autoscaler=policy, faults=faults, seed=seed,  # type: ignore[arg-type]
+        packed_up_to=each,
     )  # fmt: skip
     return Scaling(
         spec=spec, text=text, faults_text=faults_text, start=start, idle_window_s=window_s,
@@ -65,7 +67,7 @@ def _refuse_idle_flags(flags: FleetFlags, kind: str | None) -> None:
             "--min-replicas": flags.min_replicas,
             "--max-replicas": flags.max_replicas,
             "--keep-warm": flags.keep_warm,
-            "--target-concurrency": flags.target_concurrency,
+            "--target-concurrency": flags.target_concurrency if flags.router != "packed" else None,
         }
         if said := [name for name, value in stated.items() if value is not None]:
             raise UsageError(f"{', '.join(said)} needs --autoscale", hints=["--autoscale knative|keda|serverless"])
@@ -92,9 +94,9 @@ def _faults(flags: FleetFlags) -> tuple[Faults, str]:
 
 
 def _policy(
-    kind: str | None, flags: FleetFlags, subject: Subject, shape: Load
+    kind: str | None, flags: FleetFlags, subject: Subject, each: int
 ) -> tuple[Autoscaler | None, str, float | None]:
-    """The autoscaler, what it does in words, and its idle window."""
+    """The autoscaler, what it does in words, and its idle window; `each`: requests in flight that one replica takes."""
     from llmplan.simulate.fleet import Keda, Knative, Workers
 
     if kind is None:
@@ -105,19 +107,21 @@ def _policy(
     if high < low:
         raise UsageError(f"--max-replicas {high} is less than the {low} that never go")
     bounds = f"{low} to {high} replicas"
-    target = flags.target_concurrency
-    if kind == "keda" and target is None:
-        return Keda(min_replicas=low, max_replicas=high), f"KEDA: 5 waiting requests a replica, {bounds}", None
+    if kind == "keda" and flags.target_concurrency is None:
+        keda = Keda(min_replicas=low, max_replicas=high)
+        return keda, f"KEDA: {keda.target:g} waiting requests a replica, {bounds}", None
     if kind == "keda":
-        text = f"KEDA: {target} requests in flight a replica, {bounds}"
-        return Keda(metric="in_flight", target=float(target or 1), min_replicas=low, max_replicas=high), text, None
-    each = target or carried(subject, shape)
+        text = f"KEDA: {each} requests in flight a replica, {bounds}"
+        return Keda(metric="in_flight", target=float(each), min_replicas=low, max_replicas=high), text, None
     if kind == "knative":
         text = f"Knative: {each} requests in flight a replica at 70 %, {bounds}"
         return Knative(target_concurrency=float(each), min_replicas=low, max_replicas=high), text, None
     window_s = _window_s(flags, subject)
     text = f"serverless: {each} requests a worker, idle window {format_seconds(window_s)}, {bounds}"
-    workers = Workers(target_concurrency=each, idle_window_s=window_s, min_replicas=low, max_replicas=high)
+    workers = Workers(
+        target_concurrency=each, most_concurrency=max(each, subject.replica.settings.max_num_seqs),
+        idle_window_s=window_s, min_replicas=low, max_replicas=high,
+    )  # fmt: skip
     return workers, text, window_s
 
 

@@ -13,9 +13,10 @@ from llmplan.errors import NoFeasiblePlanError, UsageError
 if TYPE_CHECKING:
     from llmplan.cli._fleet_flags import SellerFlags
     from llmplan.cli._options import ModelCatalogFlags, ReplicaFlags
+    from llmplan.cli._replica import Built
     from llmplan.cli._workbench import Workbench
     from llmplan.plan.deployment import Deployment, Replica, StrategyId
-    from llmplan.plan.outcome import MemoryBudget, Option
+    from llmplan.plan.outcome import MemoryBudget, Option, Rejection
     from llmplan.plan.plan import Plan
     from llmplan.spec.calibration import Calibration
     from llmplan.spec.catalog import Catalog
@@ -54,6 +55,8 @@ def subject_of_model(
     built = bench.build(model, flags, tokens)
     demand_startable(built, bench.checks(built.replica), bench.catalog)
     memory = bench.budget(built.replica)
+    if isinstance(memory, Rejection) and flags.max_model_len is None and tokens is None:
+        built, memory = _with_room(model, flags, bench, built)
     if isinstance(memory, Rejection):
         refuse(memory)
     prices = bench.catalog.prices
@@ -75,6 +78,26 @@ def subject_of_model(
         deployment=deployment, memory=memory, calibration=bench.calibration(built.replica), limits=limits,
         catalog=bench.catalog, slo=Slo(), assumed=built.assumed,
     )  # fmt: skip
+
+
+def _with_room(
+    model: str, flags: ReplicaFlags, bench: Workbench, whole: Built
+) -> tuple[Built, MemoryBudget | Rejection]:
+    """The longest context for one request of which there is room, where nobody asked for one."""
+    from llmplan.cli._replica import CONTEXT_STEP_TOKENS
+    from llmplan.plan.outcome import Rejection
+
+    fits, too_long = 0, whole.replica.settings.max_model_len // CONTEXT_STEP_TOKENS + 1
+    best: tuple[Built, MemoryBudget | Rejection] = whole, bench.budget(whole.replica)
+    while too_long - fits > 1:
+        middle = (fits + too_long) // 2
+        built = bench.build(model, flags, middle * CONTEXT_STEP_TOKENS)
+        memory = bench.budget(built.replica)
+        if isinstance(memory, Rejection):
+            too_long = middle
+        else:
+            fits, best = middle, (built, memory)
+    return best
 
 
 def subject_of_plan(path: Path, strategy: StrategyId | None, flags: ModelCatalogFlags, *, force: bool) -> Subject:

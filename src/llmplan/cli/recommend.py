@@ -11,11 +11,14 @@ from llmplan.cli import _console
 from llmplan.cli._catalog import open_catalog
 from llmplan.cli._flags import takes_flags
 from llmplan.cli._options import ModelArgument, ModelCatalogFlags, OutputFlags
+from llmplan.cli._over_time import RequestFlags, plan_over_time
 from llmplan.cli._question_flags import HardwareFlags, LimitFlags, PromiseFlags, TrafficFlags
+from llmplan.cli._traffic_flags import TraceFlags
 from llmplan.errors import LlmplanError, NoFeasiblePlanError, UsageError
 
 if TYPE_CHECKING:
     from llmplan.plan.plan import Plan
+    from llmplan.spec.catalog import Catalog
 
 
 def register(app: typer.Typer) -> None:
@@ -28,6 +31,8 @@ def recommend(
     model: ModelArgument,
     *,
     traffic: TrafficFlags,
+    requests: RequestFlags,
+    reading: TraceFlags,
     promise: PromiseFlags,
     limits: LimitFlags,
     hardware: HardwareFlags,
@@ -40,16 +45,16 @@ def recommend(
 ) -> int:
     """Compare five ways to serve a model: serverless, dedicated, hybrid CPU/GPU, quantized, multi-tenant.
 
+    With --trace or --over every strategy is judged on the same requests, by simulation.
     Exits 3 when none is feasible; the five reasons are then the answer.
     """
-    from llmplan import planner
-    from llmplan.cli._question import question
-
     if save_to is not None:
         refuse_target(save_to, force=force)
     known = open_catalog(catalog)
-    asked, spec = question(model, traffic, promise, limits, hardware, known)
-    plan = planner.recommend(asked, known, model=spec)
+    if requests.any:
+        plan = plan_over_time(model, requests, reading, traffic, promise, limits, hardware, known)
+    else:
+        plan = plan_steady(model, traffic, promise, limits, hardware, known)
     unsaved = saved(plan, save_to, force=force) if save_to is not None else None
     from llmplan.report import plan as view
 
@@ -61,6 +66,22 @@ def recommend(
     if save_to is not None:
         _console.say(f"wrote {save_to}{next_step(plan, save_to)}")
     return 0 if plan.recommended is not None else NoFeasiblePlanError.exit_code
+
+
+def plan_steady(
+    model: str,
+    traffic: TrafficFlags,
+    promise: PromiseFlags,
+    limits: LimitFlags,
+    hardware: HardwareFlags,
+    catalog: Catalog,
+) -> Plan:
+    """The five rows for traffic in steady terms."""
+    from llmplan import planner
+    from llmplan.cli._question import question
+
+    asked, spec = question(model, traffic, promise, limits, hardware, catalog)
+    return planner.recommend(asked, catalog, model=spec)
 
 
 def next_step(plan: Plan, path: Path) -> str:

@@ -14,6 +14,7 @@ from llmplan.cli._flags import takes_flags
 from llmplan.cli._fleet_flags import ArrivalFlags, FleetFlags, SellerFlags
 from llmplan.cli._options import ModelCatalogFlags, OutputFlags, ReplicaFlags
 from llmplan.cli._question_flags import PromiseFlags
+from llmplan.cli._traffic_flags import TraceFlags
 from llmplan.errors import UsageError
 from llmplan.units import format_seconds
 
@@ -21,11 +22,14 @@ if TYPE_CHECKING:
     from llmplan.cli._arrivals import Arrivals
     from llmplan.cli._scaling import Scaling
     from llmplan.cli._simulated import Subject
+    from llmplan.perf import StepTimes
     from llmplan.plan.simulated import Simulated, SimulatedBill, SimulatedFleet
     from llmplan.report.blocks import Document
     from llmplan.simulate.fleet import Fleet, Progress
 
 EXIT_INTERRUPTED = 130
+MOST_BANDED = 50_000
+"""requests up to which the bands are worth two more runs, if nobody says"""
 ASK_ANEW = ("give the model instead of the plan to simulate another replica",)
 
 
@@ -44,6 +48,7 @@ def simulate(
     replica: ReplicaFlags,
     fleet: FleetFlags,
     arrivals: ArrivalFlags,
+    reading: TraceFlags,
     promise: PromiseFlags,
     sellers: SellerFlags,
     strategy: Annotated[
@@ -55,6 +60,13 @@ def simulate(
     force: Annotated[
         bool, typer.Option("--force", help="Replace an existing FILE, and accept a plan whose figures have moved.")
     ] = False,
+    bands: Annotated[
+        bool | None,
+        typer.Option(
+            "--bands/--no-bands",
+            help="Also run with the fastest and slowest steps that are likely (default: up to 50,000 requests).",
+        ),
+    ] = None,
     catalog: ModelCatalogFlags,
     output: OutputFlags,
 ) -> int:
@@ -72,10 +84,13 @@ def simulate(
         planfile.check_target(timeseries, force=force)
     known = _subject(context, subject, replica, arrivals, fleet, sellers, strategy, catalog, force=force)
     known = replace(known, slo=_promised(promise, arrivals, known))
-    traffic = arrivals_of(arrivals, known.replica.model, known.catalog, known.workload)
+    traffic = arrivals_of(arrivals, reading, known.replica.model, known.catalog, known.workload)
     scaling = scaling_of(fleet, known, traffic.shape, arrivals.seed)
-    made, stopped = run(known, scaling, traffic)
+    made, stopped = run(known, scaling, traffic, _times(known))
+    traffic.finish()
     found = answer(known, scaling, traffic, made, arrivals.seed)
+    if not stopped and _wants_bands(bands, arrivals, found.run):
+        found = replace(found, run=banded(found.run, known, scaling, traffic))
     unsaved = _saved(found.run, timeseries, force=force)
     _console.answer(output.chosen, record=lambda: record(found), document=lambda: document(found, output))
     if unsaved is not None:
@@ -128,18 +143,48 @@ def _promised(promise: PromiseFlags, arrivals: ArrivalFlags, known: Subject) -> 
     )
 
 
-def run(known: Subject, scaling: Scaling, traffic: Arrivals) -> tuple[Fleet, bool]:
-    """The fleet after its run, and whether Ctrl-C stopped it before its end."""
+def _wants_bands(asked: bool | None, arrivals: ArrivalFlags, found: Simulated) -> bool:
+    """As asked for; else where that does not take long and the requests can be had again."""
+    if arrivals.trace == "-":
+        if asked:
+            raise UsageError("--bands runs the requests again, and stdin can be read once", hints=["--trace FILE"])
+        return False
+    return found.requests <= MOST_BANDED if asked is None else asked
+
+
+def _times(known: Subject) -> StepTimes:
     from llmplan import perf
+
+    return perf.modelled_times(known.replica, known.memory, known.calibration)
+
+
+def banded(middle: Simulated, known: Subject, scaling: Scaling, traffic: Arrivals) -> Simulated:
+    """The run with its bands: the same on engines at the ends of the band of step times. Without, if Ctrl-C comes."""
+    from llmplan import perf
+    from llmplan.simulate.fleet import summarize
+
+    band = known.calibration.for_model(is_moe=known.replica.model.is_moe).bands["tpot"]
+    times, ends = _times(known), []
+    for name, ratio in (("fast", band.low_ratio), ("slow", band.high_ratio)):
+        made, stopped = run(known, scaling, traffic, perf.PacedTimes(times, ratio), f"if steps are {name}: ")
+        if stopped:
+            _console.say("stopped before the bands were known")
+            return middle
+        ends.append(summarize(made, known.slo, gpus=known.replica.parallel.gpus, period_s=traffic.span_s))
+    return middle.between(*ends)
+
+
+def run(known: Subject, scaling: Scaling, traffic: Arrivals, times: StepTimes, what: str = "") -> tuple[Fleet, bool]:
+    """The fleet after its run, and whether Ctrl-C stopped it before its end."""
     from llmplan.cli._progress import stoppable, watched
     from llmplan.simulate.engine import rules_of
     from llmplan.simulate.fleet import Fleet
 
-    times = perf.modelled_times(known.replica, known.memory, known.calibration)
     fleet = Fleet(scaling.spec, times, rules_of(known.replica, known.memory))
     with stoppable() as asked_to_stop:
-        steps = fleet.run(traffic.traffic, traffic.users)
-        for _ in watched(steps, describe=_described, share=lambda step: _share(step, traffic)):
+        steps = fleet.run(traffic.traffic(), traffic.users)
+        shown = watched(steps, lambda step: what + _described(step), lambda step: _share(step, traffic))
+        for _ in shown:
             if asked_to_stop():
                 break
     return fleet, not fleet.finished

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from llmplan.plan.deployment import Replica
 from llmplan.plan.ledger import Ledger
 from llmplan.plan.outcome import Quote
 from llmplan.plan.usage import ServerlessUsage
+from llmplan.spec.band import Band
 from llmplan.spec.workload import Slo
 
 PROMISED_SHARE = 0.95
@@ -35,12 +36,29 @@ class SimulatedFleet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spread:
-    """A quantity over requests [s]: linear interpolation between order statistics."""
+    """A quantity over requests [s]: linear interpolation between order statistics. `p95_low` and `p95_high`: where
+    every step takes as short or as long as the ends of the 80 % band of its time; None where that was not tried."""
 
     mean: float
     p50: float
     p95: float
     p99: float
+    p95_low: float | None = None
+    p95_high: float | None = None
+
+    @property
+    def p95_band(self) -> Band:
+        """The 95th percentile with its band, or without one."""
+        if self.p95_low is None or self.p95_high is None:
+            return Band.exact(self.p95)
+        return Band(low=self.p95_low, mid=self.p95, high=self.p95_high)
+
+    def between(self, low: Spread | None, high: Spread | None) -> Spread:
+        """The same with the 95th percentiles of a faster and of a slower engine as its band."""
+        if low is None or high is None:
+            return self
+        p95s = (self.p95, low.p95, high.p95)
+        return replace(self, p95_low=min(p95s), p95_high=max(p95s))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +70,8 @@ class Attainment:
     tpot: float | None = None
     e2e: float | None = None
     joint: float
+    joint_low: float | None = None
+    """of an engine at the slow end of its band"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +167,18 @@ class Simulated:
     series: Series
     tenants: tuple[TenantOutcome, ...] = ()
 
+    def between(self, fast: Simulated, slow: Simulated) -> Simulated:
+        """The same run with the bands that follow from a faster and a slower engine."""
+        joint_low = min(self.attainment.joint, fast.attainment.joint, slow.attainment.joint)
+        return replace(
+            self,
+            attainment=replace(self.attainment, joint_low=joint_low),
+            ttft_s=_between(self.ttft_s, fast.ttft_s, slow.ttft_s),
+            tpot_s=_between(self.tpot_s, fast.tpot_s, slow.tpot_s),
+            e2e_s=_between(self.e2e_s, fast.e2e_s, slow.e2e_s),
+            wait_s=_between(self.wait_s, fast.wait_s, slow.wait_s),
+        )
+
     def keeps(self, slo: Slo) -> bool | None:
         """Whether 95 of 100 requests are within each promise; None without one."""
         shares = (self.attainment.ttft, self.attainment.tpot, self.attainment.e2e)
@@ -172,3 +204,7 @@ class Simulated:
             there += change
             most = max(most, there)
         return most
+
+
+def _between(middle: Spread | None, low: Spread | None, high: Spread | None) -> Spread | None:
+    return None if middle is None else middle.between(low, high)

@@ -26,6 +26,7 @@ from llmplan.spec.model import (
     RecurrentMixer,
 )
 from llmplan.spec.provenance import Provenance
+from llmplan.spec.traffic import TrafficShape
 from llmplan.spec.workload import Lengths
 
 NOTES = "notes"
@@ -223,6 +224,9 @@ def _entries(owner: str, held: Any) -> Iterator[tuple[str, Any]]:
         yield from ((f"{owner}.{key}", each) for key, each in held.items())
     elif isinstance(held, tuple):
         yield from ((f"{owner}.{position}", each) for position, each in enumerate(held))
+    elif isinstance(held, TrafficShape):
+        yield from ((f"{owner}.{part.name}", getattr(held, part.name)) for part in dataclasses.fields(held))
+        yield f"{owner}.tenants", held.tenant_weights
     elif isinstance(held, Lengths):
         yield owner, held.mean
         yield from ((f"{head}_{part}_{tail}", getattr(held, part)) for part in ("p50", "p90", "p99"))

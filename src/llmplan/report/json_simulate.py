@@ -37,7 +37,8 @@ def simulate(
         "e2e_ms": _spread(run.e2e_s),
         "wait_ms": _spread(run.wait_s),
         "promises_kept": run.keeps(asked.slo),
-        "attainment": {"ttft": reached.ttft, "tpot": reached.tpot, "e2e": reached.e2e, "joint": reached.joint},
+        "attainment": {"ttft": reached.ttft, "tpot": reached.tpot, "e2e": reached.e2e, "joint": reached.joint,
+                       "joint_low": reached.joint_low},
         "goodput_requests_per_s": run.goodput_requests_per_s,
         "requests_per_s": run.requests_per_s,
         "output_tokens_per_s": run.output_tokens_per_s,
@@ -73,8 +74,11 @@ def _fleet(asked: SimulatedFleet) -> Record:
 def _spread(value: Spread | None) -> Record | None:
     if value is None:
         return None
-    stated = {"mean": value.mean, "p50": value.p50, "p95": value.p95, "p99": value.p99}
-    return {name: seconds * MS_PER_S for name, seconds in stated.items()}
+    stated = {
+        "mean": value.mean, "p50": value.p50, "p95": value.p95, "p99": value.p99, "p95_low": value.p95_low,
+        "p95_high": value.p95_high,
+    }  # fmt: skip
+    return {name: None if seconds is None else seconds * MS_PER_S for name, seconds in stated.items()}
 
 
 def _life(life: ReplicaLife) -> Record:

@@ -82,12 +82,8 @@ def _latency(spread: Latency | None) -> str:
 def crossing(found: Crossing) -> str:
     """One sentence."""
     note = f" ({found.note})" if found.note else ""
+    most, less = rate(found.tried_requests_per_s), f"{found.below} costs less than {found.above}"
     if found.requests_per_s is None:
-        return (
-            f"{found.below} stays cheaper than {found.above} up to {rate(found.tried_requests_per_s)} requests/s, the "
-            f"most of this traffic that one carries{note}"
-        )
-    return (
-        f"{found.below} is cheaper up to {rate(found.requests_per_s)} requests/s of this traffic, {found.above} from "
-        f"there on; it carries {rate(found.tried_requests_per_s)}{note}"
-    )
+        return f"{less} at any rate that one replica carries, up to {most} requests/s{note}"
+    where = rate(found.requests_per_s)
+    return f"{less} up to {where} requests/s of this traffic, and more from there to the {most} that one carries{note}"

@@ -6,9 +6,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from llmplan.report.numbers import MISSING, format_bytes
+from llmplan.report.numbers import MISSING, format_bytes, format_seconds
 from llmplan.spec.engine import FormatSupport
 from llmplan.spec.gpu import dotted
+from llmplan.spec.traffic import Histogram, RateSeries
 from llmplan.units import GB, TERA
 
 
@@ -28,6 +29,10 @@ def readable(name: str, value: Any) -> str:
         return ", ".join(f"{key} {readable(f'{name}.{key}', each)}" for key, each in value.items())
     if isinstance(value, FormatSupport):
         return support(value)
+    if isinstance(value, RateSeries):
+        return f"{len(value.rates):,} rates of {format_seconds(value.bin_s)}"
+    if isinstance(value, Histogram):
+        return f"{len(value.shares):,} bins from {value.edges[0]:,} to {value.edges[-1] - 1:,}"
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         stated = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))
         return ", ".join(f"{key} {readable(key, each)}" for key, each in stated if each not in (None, ()))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from llmplan.plan.simulated import PROMISED_SHARE, Attainment, Simulated, SimulatedBill, SimulatedFleet, Spread
 from llmplan.report import views
 from llmplan.report.blocks import Block, Column, Document, Facts, Items, Paragraph, Row, Table, Tone
 from llmplan.report.explain import ledger_lines, quote_lines
-from llmplan.report.numbers import MISSING, cents, format_seconds, percent, plural, rate, usd
+from llmplan.report.numbers import MISSING, cents, format_seconds, percent, plural, rate, seconds, usd
 from llmplan.report.sparkline import sparkline
 from llmplan.report.tree import quote_table
 
@@ -38,7 +39,7 @@ def _what_became(asked: SimulatedFleet, run: Simulated) -> Iterator[Block]:
     text, tone = verdict(asked, run)
     yield Paragraph(text=text, tone=tone)
     yield latency_table(asked, run)
-    yield Facts(pairs=tuple(_served(run)))
+    yield Facts(pairs=tuple(_served(run, not asked.slo.is_empty)))
     yield Facts(title="Fleet", pairs=tuple(_fleet(asked, run)))
     if len(run.series) > 1:
         yield over_time(run)
@@ -74,16 +75,30 @@ def verdict(asked: SimulatedFleet, run: Simulated) -> tuple[str, Tone]:
     if kept is None:
         assert run.ttft_s is not None
         tpot = f", TPOT p95 {format_seconds(run.tpot_s.p95)}" if run.tpot_s else ""
-        text = f"TTFT p95 {format_seconds(run.ttft_s.p95)}{tpot}. Nothing was promised that could be kept or broken."
+        text = f"TTFT p95 {format_seconds(run.ttft_s.p95)}{tpot}; no promise to hold that against."
         return text, "plain"
-    share = percent(run.attainment.joint)
+    share = share_of(run.attainment.joint)
     if kept:
-        return f"Keeps its promises: {share} of requests are within all of them.", "good"
-    broken = ", ".join(f"{name} for {percent(reached)}" for name, reached in _broken(run.attainment))
+        low = run.attainment.joint_low
+        unsure = low is not None and low < PROMISED_SHARE
+        doubt = (
+            f" If steps take as long as the slow end of their band, it is {share_of(low)}." if unsure and low else ""
+        )
+        return f"Keeps its promises: {share} of requests are within all of them.{doubt}", "good"
+    broken = ", ".join(f"{name} for {share_of(reached)}" for name, reached in _broken(run.attainment))
     return (
         f"Breaks its promises: {broken} of requests instead of {percent(PROMISED_SHARE)}; within all: {share}.",
         "bad",
     )
+
+
+def share_of(share: float) -> str:
+    """A share of requests, never rounded up: 100 % are all of them.
+
+    >>> share_of(0.9999), share_of(1.0), share_of(0.5)
+    ('99.9 %', '100 %', '50.0 %')
+    """
+    return "100 %" if share >= 1.0 else f"{math.floor(share * 1000.0) / 10.0:.1f} %"
 
 
 def _broken(reached: Attainment) -> Iterator[tuple[str, float]]:
@@ -99,7 +114,7 @@ def latency_table(asked: SimulatedFleet, run: Simulated) -> Table:
         _latency("TTFT", run.ttft_s, slo.ttft_p95_s, reached.ttft),
         _latency("TPOT", run.tpot_s, slo.tpot_p95_s, reached.tpot),
         _latency("E2E", run.e2e_s, slo.e2e_p95_s, reached.e2e),
-        _latency("wait for a slot", run.wait_s, None, None),
+        _latency("queue wait", run.wait_s, None, None),
     ]
     titles = ("mean", "p50", "p95", "p99", *(() if slo.is_empty else ("promised p95", "within")))
     cut = len(titles) + 1
@@ -112,18 +127,21 @@ def latency_table(asked: SimulatedFleet, run: Simulated) -> Table:
 def _latency(name: str, spread: Spread | None, promised_s: float | None, within: float | None) -> Row:
     values = (MISSING,) * 4
     if spread is not None:
-        values = tuple(format_seconds(each) for each in (spread.mean, spread.p50, spread.p95, spread.p99))  # type: ignore[assignment]
+        values = (
+            format_seconds(spread.mean), format_seconds(spread.p50), seconds(spread.p95_band),
+            format_seconds(spread.p99),
+        )  # fmt: skip
     promised = MISSING if promised_s is None else format_seconds(promised_s)
     tone: Tone = "bad" if within is not None and within < PROMISED_SHARE else "plain"
-    return Row(cells=(name, *values, promised, MISSING if within is None else percent(within)), tone=tone)
+    return Row(cells=(name, *values, promised, MISSING if within is None else share_of(within)), tone=tone)
 
 
-def _served(run: Simulated) -> Iterator[tuple[str, str]]:
+def _served(run: Simulated, promised: bool) -> Iterator[tuple[str, str]]:
     yield "served", f"{rate(run.requests_per_s)} requests/s, {rate(run.output_tokens_per_s)} output tokens/s"
-    yield "goodput", f"{rate(run.goodput_requests_per_s)} requests/s within all promises"
+    if promised:
+        yield "goodput", f"{rate(run.goodput_requests_per_s)} requests/s within all promises"
     if run.refused:
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in run.refused.items())
-        yield "refused", f"{run.refused_count:,}: {reasons}"
+        yield "refused", ", ".join(f"{count:,} {reason}" for reason, count in run.refused.items())
     if run.unfinished:
         yield "unfinished", f"{run.unfinished:,} were still in flight"
     if run.cold:
@@ -199,7 +217,7 @@ def tenants_table(run: Simulated) -> Table:
             f"{each.requests:,}",
             *(MISSING if value is None else format_seconds(value)
               for value in (each.ttft_p95_s, each.tpot_p95_s, each.e2e_p95_s)),
-            percent(each.attainment),
+            share_of(each.attainment),
         )
         for each in worst
     )  # fmt: skip

@@ -7,7 +7,8 @@ like a trace. Every part is optional: what nobody knows is derived from the work
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from llmplan.spec.workload_lengths import Lengths
@@ -43,6 +44,11 @@ class RateSeries:
     def peak_to_mean(self) -> float:
         """The busiest bin over the mean."""
         return max(self.rates) / self.mean
+
+    @property
+    def idle_share(self) -> float:
+        """Bins without any request."""
+        return self.rates.count(0.0) / len(self.rates)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,3 +198,23 @@ class TrafficShape:
         weights = self.tenant_weights
         if weights and not (all(math.isfinite(weight) and weight >= 0 for weight in weights) and any(weights)):
             raise ValueError("tenants' weights are zero or more, and some of them are more than zero")
+
+    def without(self, changed: Collection[str]) -> TrafficShape:
+        """The shape of a workload some of whose figures were replaced: the parts that said more of them are dropped."""
+        changed = set(changed)
+        sessions = self.sessions
+        if changed & {"prefix_share", "prefixes"}:
+            sessions = None
+        elif sessions is not None and "input_tokens" in changed:
+            sessions = replace(sessions, first=None, added=None)
+        return TrafficShape(
+            arrivals=None if changed & _OF_ARRIVALS else self.arrivals,
+            input_tokens=None if "input_tokens" in changed else self.input_tokens,
+            output_tokens=None if "output_tokens" in changed else self.output_tokens,
+            sessions=sessions,
+            prefix=None if changed & {"input_tokens", "prefix_share", "prefixes"} else self.prefix,
+            tenant_weights=() if "tenants" in changed else self.tenant_weights,
+        )
+
+
+_OF_ARRIVALS = {"peak_to_mean", "cv_interarrival", "idle_share", "idle_bin_s", "hours_per_day"}

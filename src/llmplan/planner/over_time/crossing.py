@@ -11,7 +11,7 @@ from llmplan.planner.context import Context
 from llmplan.planner.evaluate import rented
 from llmplan.planner.over_time.hourly import one_flexible
 from llmplan.planner.over_time.per_second import Workshop, preferred
-from llmplan.planner.over_time.stage import Actor, Stage, keeps
+from llmplan.planner.over_time.stage import Actor, Stage
 from llmplan.simulate.fleet import FleetSpec
 from llmplan.simulate.traffic.recorded import Recorded
 from llmplan.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, format_usd
@@ -71,8 +71,7 @@ def most_of(actor: Actor, trace: Recorded, stage: Stage) -> float:
 
     def good(factor: float) -> bool:
         spec = FleetSpec(replicas=1, router=actor.router(hour))
-        found = actor.play(spec, hour.scaled(factor), stage, f"one replica at {factor:.3g} times the traffic")[1]
-        return keeps(found, stage.slo)
+        return actor.keeps(spec, hour.scaled(factor), stage, f"one replica at {factor:.3g} times the traffic")
 
     return bisected(good, most=min(MOST_SCALED, 4 * MOST_REQUESTS / max(1, len(hour))))
 
@@ -111,14 +110,14 @@ def _against_tokens(api: Option, alone: Alone, rate: float) -> Crossing:
     factor = alone.usd_per_month / api.quote.usd_per_month
     tried = alone.factor * rate
     sells = api.quote.lines[0].figure
-    name = f"hosted API by the token ({sells.provider})" if sells is not None else "hosted API by the token"
+    name = f"a hosted API by the token ({sells.provider})" if sells is not None else "a hosted API by the token"
     crosses = factor <= alone.factor
     return Crossing(
         below=name,
         above=DEDICATED,
         requests_per_s=factor * rate if crosses else None,
         tried_requests_per_s=tried,
-        note="" if crosses else "even a full replica costs more than its tokens",
+        note="" if crosses else "a full replica costs more than its tokens",
     )
 
 
@@ -132,7 +131,7 @@ def _against_seconds(
         lines = [line for line in shop.runs(scaled, stage, context, keep_warm) if line.quote.complete]
         return bool(lines) and min(lines, key=preferred).quote.usd_per_month <= alone.usd_per_month
 
-    seconds = "GPUs by the second" + (f", {keep_warm} kept warm" if keep_warm else "")
+    seconds = "renting GPUs by the second" + (f", {keep_warm} kept warm," if keep_warm else "")
     tried, note = alone.factor * rate, f"a replica by the hour costs {format_usd(alone.usd_per_month)} a month"
     if cheaper(alone.factor):
         return Crossing(below=seconds, above=DEDICATED, requests_per_s=None, tried_requests_per_s=tried, note=note)

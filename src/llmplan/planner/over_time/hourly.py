@@ -88,8 +88,7 @@ def least(actor: Actor, stage: Stage, trace: Recorded, label: str, *, first: int
 
     def enough(replicas: int) -> bool:
         what = f"{label}: {replicas} replica{'s' if replicas > 1 else ''}"
-        found = actor.play(FleetSpec(replicas=replicas, router=actor.router(hour)), hour, stage, what)[1]
-        return keeps(found, stage.slo)
+        return actor.keeps(FleetSpec(replicas=replicas, router=actor.router(hour)), hour, stage, what)
 
     low, high = 0, min(first, most)
     for _ in range(MOST_DOUBLINGS):

@@ -77,10 +77,10 @@ class Workshop:
                 quote = self._quote(offer, usage, context)
                 if quote is None:
                     continue
-                words = (
-                    f"{offer.provider}: {keep_warm} to {found.peak_replicas} workers of {self.actor.gpus} × "
-                    f"{replica.gpu.id}, idle window {window_s:g} s"
-                )
+                most = found.peak_replicas
+                count = f"{keep_warm} to {most} workers" if most > keep_warm else f"{most} worker{'s' * (most > 1)}"
+                what_runs = f"{count} of {self.actor.gpus} × {replica.gpu.id}"
+                words = f"{offer.provider}: {what_runs}, idle window {window_s:g} s"
                 usd = quote.usd_per_month if quote.complete else None
                 run = played(words, found, stage.slo, kept=keeps(found, stage.slo), usd_per_month=usd)
                 yield Line(

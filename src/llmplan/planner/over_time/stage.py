@@ -6,6 +6,8 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from llmplan import perf
 from llmplan.perf import StepTimes
 from llmplan.plan.deployment import Replica
@@ -14,6 +16,7 @@ from llmplan.plan.replay import Latency, Played
 from llmplan.plan.simulated import Simulated, Spread
 from llmplan.planner.context import Context
 from llmplan.simulate.engine import Rules, rules_of
+from llmplan.simulate.engine.log import NEVER
 from llmplan.simulate.fleet import Fleet, FleetSpec, RouterId, summarize
 from llmplan.simulate.traffic.recorded import Recorded
 from llmplan.spec.workload import Slo
@@ -83,6 +86,16 @@ class Actor:
             stage.watch(what, progress.requests, len(trace))
         return fleet, summarize(fleet, stage.slo, gpus=self.gpus, period_s=trace.duration_s)
 
+    def keeps(self, spec: FleetSpec, trace: Recorded, stage: Stage, what: str) -> bool:
+        """Whether a fleet keeps the promises; given up as soon as too many requests are late for it to do so."""
+        fleet = Fleet(spec, self.times, self.rules)
+        allowed = (1.0 - PROMISED_SHARE) * len(trace)
+        for progress in fleet.run([trace.requests]):
+            stage.watch(what, progress.requests, len(trace))
+            if late_for_good(fleet, stage.slo) > allowed:
+                return False
+        return keeps(summarize(fleet, stage.slo, gpus=self.gpus, period_s=trace.duration_s), stage.slo)
+
     def banded(self, run: Played, spec: FleetSpec, trace: Recorded, stage: Stage, what: str) -> Played:
         """The run with what it comes to at both ends of the band of step times."""
         ends = []
@@ -97,6 +110,16 @@ class Actor:
             tpot_s=_between(run.tpot_s, low.tpot_s, high.tpot_s),
             e2e_s=_between(run.e2e_s, low.e2e_s, high.e2e_s),
         )
+
+
+def late_for_good(fleet: Fleet, slo: Slo) -> int:
+    """Requests that have missed the promise of a first token already, those that still wait for it included."""
+    limit_s = slo.ttft_p95_s if slo.ttft_p95_s is not None or not slo.is_empty else PATIENCE_S
+    if limit_s is None:
+        return 0
+    arrival_s, first_s = np.array(fleet.log.arrival_s), np.array(fleet.log.first_s)
+    since_s = np.where(first_s == NEVER, fleet.now_s, first_s) - arrival_s
+    return int((since_s > limit_s).sum())
 
 
 def _between(middle: Latency | None, low: Spread | None, high: Spread | None) -> Latency | None:

@@ -79,6 +79,11 @@ class ReplicaRun:
         return len(self._front) + len(self._waiting) + len(self._prefilling) + self._batch
 
     @property
+    def next_step_s(self) -> float:
+        """When the next step starts, unless others are sent: now, where anybody is there for it [s]."""
+        return self.now_s if self._prefilling or self._batch or self._waiting else max(self.now_s, self._front.next_s)
+
+    @property
     def horizon_s(self) -> float:
         """A time before which no request ends here, unless others are sent."""
         if self._prefilling or self._waiting:

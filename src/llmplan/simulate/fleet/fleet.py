@@ -58,7 +58,6 @@ class Fleet:
         self.retries, self.refusals = 0, dict[str, int]()
         self.now_s, self.finished = 0.0, False
         policy = spec.autoscaler
-        self._request_s = times.request_s
         self._slots = policy.slots_per_replica if policy is not None else None
         self._looks_always = policy is not None and policy.tick_s is None
         self._decider = policy.begin() if policy is not None else None
@@ -230,8 +229,8 @@ class Fleet:
         """The next step of whoever is furthest behind, or what is due before; False where nothing can happen."""
         due_s = self._agenda.next_s
         busy = [each for each in self.crew.ready if each.engine.in_flight]
-        last = min(busy, key=lambda each: each.engine.now_s, default=None)
-        if last is None or max(self.now_s, last.engine.now_s) >= due_s:
+        last = min(busy, key=lambda each: each.engine.next_step_s, default=None)
+        if last is None or max(self.now_s, last.engine.next_step_s) >= due_s:
             if due_s < math.inf:
                 self._fire()
             return due_s < math.inf
@@ -239,10 +238,10 @@ class Fleet:
             self._advance(min(due_s, last.engine.now_s + _SLICE_BINS * self.crew.sampler.width_s))
             return True
         quiet_s = min(due_s, *(each.engine.horizon_s for each in busy))
-        if quiet_s > max(self.now_s, last.engine.now_s):
+        if quiet_s > max(self.now_s, last.engine.next_step_s):
             self._advance(quiet_s)
         else:
-            step(last, self.now_s + self._request_s)
+            step(last)
             self.now_s = max(self.now_s, min(due_s, last.engine.now_s))
         return True
 
@@ -309,13 +308,16 @@ class Fleet:
     def on_ready(self, now_s: float) -> None:
         """A new replica takes what waits at the gate, and what waits elsewhere where there is one queue for all."""
         self._router.forget()
+        waited = {job.index for job in self._gate}
         if self._slots is not None:
             moved = [job for each in self.crew.ready for job in each.engine.take_waiting()]
             self._gate = deque(sorted([*moved, *self._gate], key=lambda job: (job.arrival_s, job.index)))
         while self._gate and (open_ones := self._open_ones(now_s)):
             job = self._gate.popleft()
-            self.cold[job.index] = 1
-            self._send(self._router.pick(open_ones, job, self.log.tenant[job.index], now_s), job, now_s)
+            chosen = self._router.pick(open_ones, job, self.log.tenant[job.index], now_s)
+            if job.index in waited or chosen is self.crew.ready[-1]:
+                self.cold[job.index] = 1
+            self._send(chosen, job, now_s)
 
     def on_lost(self, jobs: list[Job], now_s: float) -> None:
         """Requests whose replica is gone start again from nothing, before those that came after them."""
@@ -342,7 +344,7 @@ class Fleet:
     def _advance(self, until_s: float) -> None:
         """Everybody computes up to a time; while requests wait at the gate, in the order in which places get free."""
         if self._gate and self._slots is not None:
-            walk(self.crew.ready, self.now_s, until_s, self._request_s, lambda: bool(self._gate))
+            walk(self.crew.ready, self.now_s, until_s, lambda: bool(self._gate))
         for each in self.crew.ready:
             if each.engine.now_s < until_s:
                 each.advance(until_s)

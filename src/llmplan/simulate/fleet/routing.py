@@ -12,9 +12,13 @@ from llmplan.simulate.fleet.instance import Instance
 RouterId: TypeAlias = Literal["round-robin", "least-loaded", "prefix-affine", "packed"]
 ROUTER_IDS: tuple[RouterId, ...] = ("round-robin", "least-loaded", "prefix-affine", "packed")
 
-MOST_OVER_MEAN = 1.25
-"""Load over the mean from which a replica is passed over: V. Mirrokni, M. Thorup, M. Zadimoghaddam, Consistent Hashing
-with Bounded Loads (2016), as HAProxy's `hash-balance-factor` suggests it (125 to 200)."""
+LEAST_MATCH = 0.3
+MOST_APART = 64
+MOST_OVER = 1.5
+"""The defaults of the cache-aware policy of SGLang's model gateway (`--cache-threshold`, `--balance-abs-threshold`,
+`--balance-rel-threshold`; its "Load Balancing" page, 2026)."""
+MOST_REMEMBERED = 1 << 20
+"""ends of prefixes of which a router knows the replica"""
 _WORD = (1 << 64) - 1
 
 
@@ -62,30 +66,59 @@ class LeastLoaded:
 
 
 class PrefixAffine:
-    """Requests that begin alike go to the same replica: by the first block of their prefix, else by tenant. A replica
-    with more than `most_over_mean` times the mean load is passed over for the least loaded one."""
+    """Requests go where most of their beginning was computed last: to the replica that had a request whose prefix ended
+    with a block of theirs (or with the one before: the last may be cut short), if that is at least `least_match` of
+    their prefix. Others, new conversations under a prompt that all share, go to the least loaded one, of equals to who
+    got fewest of them; without prefixes, equal tenants have the same home. While the fullest replica has `most_apart`
+    requests more than the emptiest and `most_over` times as many, all go to the least loaded.
+    """
 
-    __slots__ = ("_homes", "most_over_mean")
+    __slots__ = ("_given", "_homes", "_last", "least_match", "most_apart", "most_over")
 
-    def __init__(self, most_over_mean: float = MOST_OVER_MEAN) -> None:
-        self.most_over_mean = most_over_mean
-        self._homes: dict[tuple[int, int], int] = {}
+    def __init__(
+        self, least_match: float = LEAST_MATCH, most_apart: int = MOST_APART, most_over: float = MOST_OVER
+    ) -> None:
+        self.least_match, self.most_apart, self.most_over = least_match, most_apart, most_over
+        self._last: dict[int, Instance] = {}
+        self._homes: dict[int, Instance] = {}
+        self._given: dict[int, int] = {}
 
     def pick(self, replicas: Sequence[Instance], job: Job, tenant: int, now_s: float) -> Instance:
         """The home of its beginning, unless that has too much to do."""
-        key = (1, job.prefix[0]) if job.prefix else (0, tenant)
-        place = self._homes.get(key)
-        if place is None or place >= len(replicas):
-            place = self._homes[key] = _home(key, replicas)
-        home = replicas[place]
-        total = sum(replica.held(now_s) for replica in replicas) + 1
-        if home.held(now_s) + 1 > math.ceil(self.most_over_mean * total / len(replicas)):
-            return least_loaded(replicas, now_s)
+        home = self._home(replicas, job, tenant)
+        if home is None or self._is_uneven([replica.held(now_s) for replica in replicas]):
+            home = min(replicas, key=lambda replica: (replica.held(now_s), self._given.get(replica.id, 0)))
+            self._given[home.id] = self._given.get(home.id, 0) + 1
+        for block in job.prefix[-2:]:
+            self._remember(block, home)
         return home
 
     def forget(self) -> None:
-        """Where the replicas are others, so are the homes of the keys that lived on those that are gone."""
+        """Where the replicas are others, so are the homes of the tenants who lived on those that are gone."""
         self._homes.clear()
+
+    def _home(self, replicas: Sequence[Instance], job: Job, tenant: int) -> Instance | None:
+        if not job.prefix:
+            if tenant not in self._homes:
+                self._homes[tenant] = _hashed(tenant, replicas)
+            home = self._homes[tenant]
+            return home if home in replicas else None
+        last, least = self._last, max(1, math.ceil(self.least_match * len(job.prefix)))
+        for block in reversed(job.prefix[least - 1 :]):
+            known = last.get(block)
+            if known is not None and known in replicas:
+                return known
+        return None
+
+    def _is_uneven(self, held: Sequence[int]) -> bool:
+        return max(held) - min(held) > self.most_apart and max(held) > self.most_over * min(held)
+
+    def _remember(self, block: int, home: Instance) -> None:
+        last = self._last
+        last.pop(block, None)
+        if len(last) >= MOST_REMEMBERED:
+            del last[next(iter(last))]
+        last[block] = home
 
 
 class Packed:
@@ -134,10 +167,10 @@ def least_loaded(replicas: Sequence[Instance], now_s: float) -> Instance:
     return best
 
 
-def _home(key: tuple[int, int], replicas: Sequence[Instance]) -> int:
-    """Rendezvous hashing: when a replica goes, only its own keys move (D. Thaler, C. Ravishankar, 1998)."""
-    seed = _mixed(_mixed(key[1] & _WORD) + key[0])
-    return max(range(len(replicas)), key=lambda place: _mixed(seed ^ _mixed(replicas[place].id + 1)))
+def _hashed(tenant: int, replicas: Sequence[Instance]) -> Instance:
+    """Rendezvous hashing: when a replica goes, only its own tenants move (D. Thaler, C. Ravishankar, 1998)."""
+    seed = _mixed(tenant & _WORD)
+    return max(replicas, key=lambda replica: _mixed(seed ^ _mixed(replica.id + 1)))
 
 
 def _mixed(value: int) -> int:

@@ -28,7 +28,8 @@ class Sampler:
         return (math.floor(at_s / self.width_s) + 1) * self.width_s
 
     def add(self, at_s: float, batch_s: float, busy_s: float, kv_share: float) -> None:
-        """One replica at the end of a bin: what it did since its last look, and its pool now."""
+        """One replica: what it did since its last look, and its pool, which counts where a bin ends. Widths are powers
+        of two, so that an end is one exactly."""
         place = max(0, math.ceil(at_s / self.width_s) - 1)
         while place >= MOST_BINS:
             self._fold()
@@ -39,7 +40,8 @@ class Sampler:
                 column.extend(missing)
         self.batch_s[place] += batch_s
         self.busy_s[place] += busy_s
-        self.kv_sum[place] += kv_share
+        if (place + 1) * self.width_s == at_s:
+            self.kv_sum[place] += kv_share
         self.kv_peak = max(self.kv_peak, kv_share)
 
     def _fold(self) -> None:

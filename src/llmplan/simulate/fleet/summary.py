@@ -106,14 +106,17 @@ def _hit_share(cached: int, computed: int) -> float:
 
 
 def _lives(fleet: Fleet) -> Iterator[ReplicaLife]:
+    """The lives so far; of a step that was under way at the end, only what came before counts as busy."""
     for each in fleet.crew.all:
+        end_s = _known_until_s(fleet) if each.stopped_s is None else each.stopped_s
+        after_s = max(0.0, each.engine.now_s - end_s) if each.run is not None else 0.0
         yield ReplicaLife(
             launched_s=each.launched_s,
             ready_s=each.ready_s,
             draining_s=each.draining_s,
             stopped_s=each.stopped_s,
             cause=each.cause,
-            busy_s=each.busy_s,
+            busy_s=max(0.0, each.busy_s - after_s),
         )
 
 

@@ -11,6 +11,7 @@ from llmplan.spec.requests import Floats, Integers, Prefixes, Requests
 
 BLOCK_TOKENS = 16
 """of the smallest block by which shared text is told: what engines use"""
+BLOCK_TOKENS_MOST = 512
 _GROUP_BITS = 22
 """block j of text g has the id g x 2^22 + j"""
 
@@ -69,6 +70,6 @@ def _blocks(rows: Columns, block_tokens: int, prefixes: int) -> Prefixes:
 def block_tokens_for(shared_tokens: float) -> int:
     """Tokens of a block so small that whole blocks hold nearly all of a shared text, and ids stay few: 16 to 512."""
     size = BLOCK_TOKENS
-    while size < 512 and size * 64 <= shared_tokens:
+    while size < BLOCK_TOKENS_MOST and size * 64 <= shared_tokens:
         size *= 2
     return size

@@ -10,7 +10,7 @@ import numpy as np
 
 from llmplan.errors import UsageError
 from llmplan.simulate.traffic.arrivals import Gaps, arrival_times
-from llmplan.simulate.traffic.columns import Columns, block_tokens_for, requests_of
+from llmplan.simulate.traffic.columns import BLOCK_TOKENS_MOST, Columns, block_tokens_for, requests_of
 from llmplan.simulate.traffic.envelope import Envelope
 from llmplan.simulate.traffic.quantiles import Quantiles
 from llmplan.simulate.traffic.sessions import in_turns, warm_up_s
@@ -188,7 +188,10 @@ class _Maker:
     def _blocks(self) -> int | None:
         """Tokens of the blocks by which shared text is told; None: nothing is shared."""
         sessions, shared = self._shape.sessions, self._shape.prefix
-        sizes = [float(shared.tokens)] if shared is not None else []
-        if sessions is not None and sessions.turns > 1:
-            sizes.append(self._prompts.mean)
-        return block_tokens_for(min(sizes)) if sizes else None
+        told = sessions is not None and sessions.turns > 1
+        size = block_tokens_for(self._prompts.mean) if told else None
+        if shared is None:
+            return size
+        if size is not None and shared.tokens % size == 0:
+            return size
+        return min(size or BLOCK_TOKENS_MOST, block_tokens_for(float(shared.tokens)))
