@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from llmplan.simulate.traffic.recorded import Recorded, joined
+from llmplan.simulate.traffic.recorded import Recorded
+from llmplan.spec.request_runs import joined
 from llmplan.spec.requests import Prefixes, Requests
 
 

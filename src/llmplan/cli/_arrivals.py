@@ -201,14 +201,14 @@ def _cut(runs: Iterator[Requests], flags: ArrivalFlags) -> Iterator[Requests]:
     """As many requests, and as much time, as was asked for."""
     import numpy as np
 
-    from llmplan.simulate.fleet.rows import head
+    from llmplan.spec.request_runs import part
 
     left = math.inf if flags.requests is None else flags.requests
     end_s = math.inf if flags.duration is None else flags.duration
     for run in runs:
         count = int(min(left, np.searchsorted(run.arrival_s, end_s, side="left")))
         if count:
-            yield run if count == len(run) else head(run, count)
+            yield run if count == len(run) else part(run, 0, count)
         left -= count
         if count < len(run) or left <= 0:
             return

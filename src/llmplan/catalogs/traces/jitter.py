@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from llmplan.spec.requests import Floats, Prefixes, Requests
+from llmplan.spec.request_runs import joined, part
+from llmplan.spec.requests import Floats, Requests
 
 _MOST_HELD = 1_000_000
 """requests with one stamp that are held together"""
@@ -22,14 +23,14 @@ def jittered(runs: Iterable[Requests], span_s: float, seed: int) -> Iterator[Req
     held: Requests | None = None
     last_s = 0.0
     for run in runs:
-        whole = run if held is None or not len(held) else joined(held, run)
+        whole = run if held is None or not len(held) else joined([held, run])
         if not len(whole):
             continue
         end = int(np.searchsorted(whole.arrival_s, whole.arrival_s[-1]))
         if len(whole) - end > _MOST_HELD:
             end = len(whole)
-        held = taken(whole, end, len(whole))
-        ready, last_s = _spread(taken(whole, 0, end), span_s, rng, last_s)
+        held = part(whole, end, len(whole))
+        ready, last_s = _spread(part(whole, 0, end), span_s, rng, last_s)
         yield ready
     if held is not None and len(held):
         yield _spread(held, span_s, rng, last_s)[0]
@@ -44,41 +45,3 @@ def _spread(run: Requests, span_s: float, rng: np.random.Generator, last_s: floa
     within = (place + rng.random(len(run))) / np.repeat(counts, counts)
     spread: Floats = np.maximum.accumulate(np.maximum(np.repeat(stamps, counts) + within * span_s, last_s))
     return replace(run, arrival_s=spread), float(spread[-1])
-
-
-def taken(run: Requests, begin: int, end: int) -> Requests:
-    """Some rows of a run."""
-    prefixes = run.prefixes
-    if prefixes is not None:
-        offsets = prefixes.offsets[begin : end + 1]
-        ids = prefixes.ids[offsets[0] : offsets[-1]]
-        prefixes = Prefixes(block_tokens=prefixes.block_tokens, offsets=offsets - offsets[0], ids=ids)
-    return Requests(
-        arrival_s=run.arrival_s[begin:end],
-        input_tokens=run.input_tokens[begin:end],
-        output_tokens=run.output_tokens[begin:end],
-        tenant=None if run.tenant is None else run.tenant[begin:end],
-        prefixes=prefixes,
-    )
-
-
-def joined(first: Requests, then: Requests) -> Requests:
-    """Two runs as one; both have tenants or blocks, or neither."""
-    prefixes = None
-    if first.prefixes is not None and then.prefixes is not None:
-        ends = then.prefixes.offsets[1:] + first.prefixes.offsets[-1]
-        prefixes = Prefixes(
-            block_tokens=then.prefixes.block_tokens,
-            offsets=np.concatenate([first.prefixes.offsets, ends]),
-            ids=np.concatenate([first.prefixes.ids, then.prefixes.ids]),
-        )
-    tenant = None
-    if first.tenant is not None and then.tenant is not None:
-        tenant = np.concatenate([first.tenant, then.tenant])
-    return Requests(
-        arrival_s=np.concatenate([first.arrival_s, then.arrival_s]),
-        input_tokens=np.concatenate([first.input_tokens, then.input_tokens]),
-        output_tokens=np.concatenate([first.output_tokens, then.output_tokens]),
-        tenant=tenant,
-        prefixes=prefixes,
-    )

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from llmplan.catalogs.traces.fields import split
-from llmplan.catalogs.traces.jitter import jittered, taken
+from llmplan.catalogs.traces.jitter import jittered
 from llmplan.catalogs.traces.layout import Columns, TimeUnit, columns_of
 from llmplan.catalogs.traces.rows import RawRows, csv_rows, json_rows
 from llmplan.catalogs.traces.screen import Screen
 from llmplan.catalogs.traces.source import STDIN, Block, blocks
 from llmplan.catalogs.traces.tally import BadRows, Tally
 from llmplan.errors import DataError
+from llmplan.spec.request_runs import part
 from llmplan.spec.requests import Requests
 
 MOST_ROWS = 65_536
@@ -66,7 +67,7 @@ class Trace:
             runs = jittered(runs, self.options.jitter_s, self.options.seed)
         for run in runs:
             for begin in range(0, len(run), MOST_ROWS):
-                yield run if len(run) <= MOST_ROWS else taken(run, begin, min(begin + MOST_ROWS, len(run)))
+                yield run if len(run) <= MOST_ROWS else part(run, begin, min(begin + MOST_ROWS, len(run)))
 
     def _runs(self) -> Iterator[Requests]:
         refused_at: int | None = None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from llmplan.simulate.engine import Job
+from llmplan.spec.request_runs import part
 from llmplan.spec.requests import Prefixes, Requests
 
 PIECE_ROWS = 4096
@@ -64,24 +65,7 @@ def pieces(requests: Requests, most: int = PIECE_ROWS) -> Iterator[Requests]:
         yield requests
         return
     for begin in range(0, len(requests), most):
-        yield _part(requests, begin, begin + most)
-
-
-def head(requests: Requests, count: int) -> Requests:
-    """The first requests of a run."""
-    return _part(requests, 0, count)
-
-
-def _part(requests: Requests, begin: int, end: int) -> Requests:
-    rows = slice(begin, end)
-    return replace(
-        requests,
-        arrival_s=requests.arrival_s[rows],
-        input_tokens=requests.input_tokens[rows],
-        output_tokens=requests.output_tokens[rows],
-        tenant=None if requests.tenant is None else requests.tenant[rows],
-        prefixes=None if requests.prefixes is None else _cut(requests.prefixes, begin, end),
-    )
+        yield part(requests, begin, begin + most)
 
 
 def each_row(traffic: Iterable[Requests], begin: Callable[[Requests], None]) -> Iterator[Row]:
@@ -94,9 +78,3 @@ def each_row(traffic: Iterable[Requests], begin: Callable[[Requests], None]) -> 
                 tenant = rows.tenants[at] if rows.tenants is not None else 0
                 prefix = rows.prefixes.of(at) if rows.prefixes is not None else ()
                 yield Row(rows.input_tokens[at], rows.output_tokens[at], tenant, prefix)
-
-
-def _cut(prefixes: Prefixes, begin: int, end: int) -> Prefixes:
-    offsets = prefixes.offsets[begin : end + 1]
-    ids = prefixes.ids[offsets[0] : offsets[-1]]
-    return Prefixes(block_tokens=prefixes.block_tokens, offsets=offsets - offsets[0], ids=ids)
