@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from llmplan.plan.cache import CacheGroup
 from llmplan.plan.deployment import Replica
 from llmplan.plan.outcome import MemoryBudget
+from llmplan.spec.engine import KvPoolRule
 
+PLACEHOLDER_BLOCKS: Mapping[KvPoolRule, int] = {"fraction_of_total": 1}
+"""blocks of a pool that no request gets: vLLM's null block, which stands in where a window has moved on (vLLM 0.32
+v1/core/block_pool.py; with it a pool of 32 blocks preempted as often as measured)"""
 UNBOUNDED_BLOCKS = 1 << 60
 """where nothing is kept for a token, or only by the sequence"""
 
@@ -62,7 +67,8 @@ def rules_of(replica: Replica, memory: MemoryBudget) -> Rules:
     flat = tuple(group for group in room.layout.groups if group not in growing)
     block_tokens = growing[0].block_tokens if growing else max(1, room.layout.block_tokens)
     tables = sum(block_tokens / group.block_tokens for group in growing)
-    blocks = room.blocks * room.groups if room.layout.block_bytes else UNBOUNDED_BLOCKS
+    placeholders = PLACEHOLDER_BLOCKS.get(replica.engine.kv_pool_rule, 0)
+    blocks = max(0, room.blocks - placeholders) * room.groups if room.layout.block_bytes else UNBOUNDED_BLOCKS
     blocks += int(_host_tokens(replica, memory) / block_tokens * tables)
     seqs = min(float(replica.settings.max_num_seqs * groups), room.groups * room.state_slots)
     return Rules(
