@@ -176,6 +176,18 @@ def test_no_requests_at_all() -> None:
     assert summarize(served(FleetSpec(), []), NOTHING).series.bin_s > 0
 
 
+def test_a_run_that_was_stopped_stands_for_its_own_time() -> None:
+    """Ten requests a second, stopped after the first of two runs of a hundred, on the way to a million seconds."""
+    fleet = Fleet(FleetSpec(), Clockwork(), ROOMY)
+    first, second = (requests((begin + np.arange(100) / 10).tolist()) for begin in (0.0, 10.0))
+    progress = next(iter(fleet.run([first, second])))
+    run = summarize(fleet, NOTHING, period_s=1e6)
+    assert not run.finished
+    assert progress.requests == run.requests == 100
+    assert 9.0 < run.span_s < 11.0
+    assert run.requests_per_s == pytest.approx(10.0, rel=0.15)
+
+
 def test_infinitely_fast_engines_answer_at_once() -> None:
     traffic = poisson(300, 5.0)
     for router in ("round-robin", "least-loaded"):

@@ -21,11 +21,11 @@ def summarize(fleet: Fleet, slo: Slo, *, gpus: int = 1, period_s: float | None =
     """What a fleet's run came to, be it finished or stopped.
 
     fleet: as it is now; slo: promises, against which each request is held; gpus: of one replica; period_s [s]: the time
-    that the traffic stands for, where that is longer than it took to serve.
+    that the traffic stands for, where that is longer than it took to serve; a run that was stopped stands for its own.
     """
     columns = Columns.of(fleet.log, np.array(fleet.replica_of, dtype=np.int64), _known_until_s(fleet))
     answered, kept = columns.answered, Kept.of(columns, slo)
-    span_s = max(_span_s(fleet, columns), period_s or 0.0)
+    span_s = max(_span_s(fleet, columns), period_s or 0.0) if fleet.finished else _span_s(fleet, columns)
     per_s = 1.0 / span_s if span_s > 0 else 0.0
     lives = tuple(_lives(fleet))
     return Simulated(
