@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from llmplan.errors import UsageError
@@ -130,6 +130,9 @@ def test_a_day_and_a_week() -> None:
 
 @settings(max_examples=8, deadline=None)
 @given(peak=st.floats(1.05, 100), hours=st.sampled_from([24.0, 12.0, 8.0]))
+@example(peak=2.0, hours=12.0)
+@example(peak=7.0, hours=24.0)
+@example(peak=5.0, hours=9.0)
 def test_stated_peaks_and_office_hours(peak: float, hours: float) -> None:
     stated = replace(PLAIN, requests_per_s=10.0, peak_to_mean=peak, hours_per_day=hours)
     found = made(stated, duration_s=7 * DAY_S)

@@ -159,12 +159,11 @@ def day_and_week(workload: Workload) -> tuple[RateSeries, ...]:
                 "describe a trace, and use the workload file that it writes: llmplan workload describe TRACE -o FILE"
             ],
         )
-    busy = _hump(quarters, max(1.0, wanted))
     quiet = all_quarters - quarters
-    rates = np.array((0.0,) * (quiet // 2) + busy + (0.0,) * (quiet - quiet // 2))
-    middle = quiet // 2 + quarters // 2
-    # the peak in the middle of an hour of the clock, so that hour by hour it is as busy as stated
-    rates = np.roll(rates, (_QUARTERS_PER_HOUR // 2 - middle) % _QUARTERS_PER_HOUR)
+    begin = quiet // 2 // _QUARTERS_PER_HOUR * _QUARTERS_PER_HOUR
+    # hours of the clock: the first active one begins with one, and the peak lies in the middle of one
+    busy = np.roll(_hump(quarters, max(1.0, wanted)), (_QUARTERS_PER_HOUR // 2 - quarters // 2) % _QUARTERS_PER_HOUR)
+    rates = np.concatenate([np.zeros(begin), busy, np.zeros(quiet - begin)])
     day = RateSeries(bin_s=SECONDS_PER_HOUR / _QUARTERS_PER_HOUR, rates=tuple(rates.tolist()))
     if weekly == 1.0:
         return (day,)
