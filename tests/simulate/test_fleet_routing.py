@@ -1,12 +1,18 @@
 """Where requests go, and that a fleet is no more than its replicas."""
 
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from llmplan.simulate.engine import Job, ReplicaRun, RequestLog, Rules
 from llmplan.simulate.fleet import Faults, FleetSpec, RouterId, Users, Workers
+from llmplan.simulate.fleet.instance import Instance
+from llmplan.simulate.fleet.routing import make_router
+from llmplan.simulate.fleet.sampler import Sampler
 from llmplan.spec.requests import Prefixes, Requests
 from simulate.fleet_samples import ROOMY, Clockwork, columns, poisson, requests, served
 
@@ -170,3 +176,39 @@ def test_requests_that_never_fit_are_refused_and_named() -> None:
     fleet = served(FleetSpec(), traffic, rules=rules, users=Users(count=1))
     assert fleet.log.refused == 2
     assert (columns(fleet)[2] > 0).sum() == 2
+
+
+class Holding(Instance):
+    """A replica that holds so many requests."""
+
+    __slots__ = ("count",)
+
+    def __init__(self, number: int, count: int) -> None:
+        super().__init__(number, 0.0, Sampler())
+        self.count = count
+
+    def held(self, now_s: float) -> int:
+        return self.count
+
+
+@given(
+    counts=st.lists(st.integers(0, 9), min_size=1, max_size=6), router=st.sampled_from(["least-loaded", "packed"]),
+    up_to=st.integers(1, 8), slots=st.sampled_from([None, 3, 10]),
+)  # fmt: skip
+def test_many_requests_at_once_go_where_one_after_the_other_would(
+    counts: list[int], router: RouterId, up_to: int, slots: int | None
+) -> None:
+    replicas = [Holding(number, count) for number, count in enumerate(counts)]
+    at_once = make_router(router, up_to).places(replicas, 0.0, slots)
+    assert at_once is not None
+    found = [each.id for each in islice(at_once, 30)]
+    one_by_one = []
+    while len(one_by_one) < 30:
+        room = [each for each in replicas if slots is None or each.count < slots]
+        if not room:
+            break
+        chosen = make_router(router, up_to).pick(room, Job(0, 0.0, 1, 1), 0, 0.0)
+        assert isinstance(chosen, Holding)
+        chosen.count += 1
+        one_by_one.append(chosen.id)
+    assert found == one_by_one

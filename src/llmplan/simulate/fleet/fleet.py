@@ -194,7 +194,7 @@ class Fleet:
     def _open_ones(self, now_s: float) -> Sequence[Instance]:
         """Replicas with room; where none has, the one in which the step under way makes some first."""
         slots, ready = self._slots, self.crew.ready
-        if slots is None:
+        if slots is None or self._sent - self._ended < slots:
             return ready
         open_ones = [each for each in ready if each.held(now_s) < slots]
         if open_ones:
@@ -312,9 +312,17 @@ class Fleet:
         if self._slots is not None:
             moved = [job for each in self.crew.ready for job in each.engine.take_waiting()]
             self._gate = deque(sorted([*moved, *self._gate], key=lambda job: (job.arrival_s, job.index)))
-        while self._gate and (open_ones := self._open_ones(now_s)):
-            job = self._gate.popleft()
-            chosen = self._router.pick(open_ones, job, self.log.tenant[job.index], now_s)
+        places = self._router.places(self.crew.ready, now_s, self._slots)
+        while self._gate:
+            job = self._gate[0]
+            if places is not None:
+                chosen = next(places, None)
+            else:
+                open_ones = self._open_ones(now_s)
+                chosen = self._router.pick(open_ones, job, self.log.tenant[job.index], now_s) if open_ones else None
+            if chosen is None:
+                return
+            self._gate.popleft()
             if job.index in waited or chosen is self.crew.ready[-1]:
                 self.cold[job.index] = 1
             self._send(chosen, job, now_s)
@@ -346,7 +354,7 @@ class Fleet:
         if self._gate and self._slots is not None:
             walk(self.crew.ready, self.now_s, until_s, lambda: bool(self._gate))
         for each in self.crew.ready:
-            if each.engine.now_s < until_s:
+            if each.engine.now_s < until_s and each.engine.in_flight:
                 each.advance(until_s)
         later = self._later
         while later and later[0] <= until_s:
@@ -391,8 +399,8 @@ class Fleet:
             now_s=now_s,
             ready=len(crew.ready),
             starting=len(crew.starting),
-            in_flight=self.in_flight,
-            waiting=len(self._gate) + crew.waiting,
+            in_flight=self._sent - self._ended,
+            waiting=len(self._gate) if self._looks_always else len(self._gate) + crew.waiting,
             request_s=now_s * (self._sent - self._ended) - self._sent_s + self._ended_s,
         )
         wanted = min(max(decider.desired(view), policy.min_replicas), policy.max_replicas)

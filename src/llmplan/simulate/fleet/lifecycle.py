@@ -30,11 +30,12 @@ class Owner(Protocol):
 class Lifecycle:
     """Changes a crew, now or at a time on the agenda."""
 
-    __slots__ = ("_agenda", "_crew", "_owner", "_spec", "_then")
+    __slots__ = ("_agenda", "_crew", "_none_idle_before_s", "_owner", "_spec", "_then")
 
     def __init__(self, spec: FleetSpec, crew: Crew, agenda: Agenda, owner: Owner) -> None:
         self._spec, self._crew, self._agenda, self._owner = spec, crew, agenda, owner
         self._then: dict[int, Action] = {}
+        self._none_idle_before_s = -math.inf
 
     def begin(self) -> None:
         """The replicas that are there at time 0, and the faults that are known."""
@@ -60,12 +61,15 @@ class Lifecycle:
         """Replicas that have had no request for their window have stopped at its end, while more than `keep` are
         there."""
         crew = self._crew
-        while crew.size > keep:
-            idle = [each for each in crew.ready if not each.in_flight and each.idle_since_s + window_s <= now_s]
-            if not idle:
-                return
-            first = min(idle, key=lambda each: each.idle_since_s)
-            crew.stop(first, first.idle_since_s + window_s, "idle")
+        if now_s < self._none_idle_before_s:
+            return
+        idle = sorted((each.idle_since_s, each.id, each) for each in crew.ready if not each.in_flight)
+        for since_s, _, each in idle:
+            if since_s + window_s > now_s or crew.size <= keep:
+                break
+            crew.stop(each, since_s + window_s, "idle")
+        left = (each.idle_since_s for each in crew.ready if not each.in_flight)
+        self._none_idle_before_s = min(left, default=now_s) + window_s if crew.size > keep else now_s
 
     # -- one replica's way
 

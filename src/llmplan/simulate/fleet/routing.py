@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from heapq import heapify, heapreplace
 from typing import Literal, Protocol, TypeAlias
 
 from llmplan.simulate.engine import Job
@@ -28,6 +29,9 @@ class Router(Protocol):
     def pick(self, replicas: Sequence[Instance], job: Job, tenant: int, now_s: float) -> Instance:
         """The replica for a request."""
 
+    def places(self, replicas: Sequence[Instance], now_s: float, slots: int | None) -> Iterator[Instance] | None:
+        """The same for many requests at once, while replicas have room; None where it depends on the request."""
+
     def forget(self) -> None:
         """The replicas are others now."""
 
@@ -47,12 +51,15 @@ class RoundRobin:
         self.turn = (self.turn + 1) % len(replicas)
         return chosen
 
+    def places(self, replicas: Sequence[Instance], now_s: float, slots: int | None) -> None:
+        """One by one."""
+
     def forget(self) -> None:
         """Go on from the same place."""
 
 
 class LeastLoaded:
-    """Fewest requests in flight; of equals, the one that was launched first."""
+    """Fewest requests in flight; of equals, the one that has been ready for longest."""
 
     __slots__ = ()
 
@@ -60,6 +67,10 @@ class LeastLoaded:
         """The one with the fewest."""
         del job, tenant
         return least_loaded(replicas, now_s)
+
+    def places(self, replicas: Sequence[Instance], now_s: float, slots: int | None) -> Iterator[Instance]:
+        """Always the one with the fewest."""
+        return evened([replica.held(now_s) for replica in replicas], replicas, slots)
 
     def forget(self) -> None:
         """Nothing is remembered."""
@@ -92,6 +103,9 @@ class PrefixAffine:
         for block in job.prefix[-2:]:
             self._remember(block, home)
         return home
+
+    def places(self, replicas: Sequence[Instance], now_s: float, slots: int | None) -> None:
+        """One by one."""
 
     def forget(self) -> None:
         """Where the replicas are others, so are the homes of the tenants who lived on those that are gone."""
@@ -140,6 +154,16 @@ class Packed:
                 best, most = replica, held
         return best if best is not None else least_loaded(replicas, now_s)
 
+    def places(self, replicas: Sequence[Instance], now_s: float, slots: int | None) -> Iterator[Instance]:
+        """First the fullest up to the target, one after the other, then always the one with the fewest."""
+        held = [replica.held(now_s) for replica in replicas]
+        full = self.up_to if slots is None else min(self.up_to, slots)
+        for place in sorted(range(len(replicas)), key=lambda place: -held[place]):
+            while held[place] < full:
+                held[place] += 1
+                yield replicas[place]
+        yield from evened(held, replicas, slots)
+
     def forget(self) -> None:
         """Nothing is remembered."""
 
@@ -155,6 +179,16 @@ def make_router(router: RouterId, up_to: int = 1) -> Router:
             return PrefixAffine()
         case "packed":
             return Packed(up_to)
+
+
+def evened(held: Sequence[int], replicas: Sequence[Instance], slots: int | None) -> Iterator[Instance]:
+    """Always the replica with the fewest requests, of equals the first, while it has room for more than it holds."""
+    order = [(count, place) for place, count in enumerate(held)]
+    heapify(order)
+    while order and (slots is None or order[0][0] < slots):
+        count, place = order[0]
+        heapreplace(order, (count + 1, place))
+        yield replicas[place]
 
 
 def least_loaded(replicas: Sequence[Instance], now_s: float) -> Instance:
