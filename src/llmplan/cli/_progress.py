@@ -57,13 +57,14 @@ def watched(
             now_s = time.monotonic()
             if now_s - started_s >= QUIET_S and now_s - drawn_s >= BETWEEN_S:
                 drawn_s = now_s
+                done = share(step)
+                shown: dict[str, Any] = {"description": describe(step), "completed": done or 0.0}
+                shown["total"] = None if done is None else 1.0
                 if bar is None:
                     bar = _bar()
-                    task = bar.add_task("", total=None)
+                    task = bar.add_task(**shown)
                     bar.start()
-                done = share(step)
-                total = None if done is None else 1.0
-                bar.update(task, description=describe(step), completed=done or 0.0, total=total)
+                bar.update(task, refresh=True, **shown)
             yield step
     finally:
         if bar is not None:

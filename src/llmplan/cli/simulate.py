@@ -81,6 +81,8 @@ def simulate(
     from llmplan.cli._scaling import scaling_of
 
     if timeseries is not None:
+        if str(timeseries) in ("-", "."):
+            raise UsageError("--timeseries needs the name of a file", hints=["--timeseries run.csv"])
         planfile.check_target(timeseries, force=force)
     known = _subject(context, subject, replica, arrivals, fleet, sellers, strategy, catalog, force=force)
     known = replace(known, slo=_promised(promise, arrivals, known))
