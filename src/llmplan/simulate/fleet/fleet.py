@@ -26,13 +26,12 @@ from llmplan.simulate.fleet.policy import View
 from llmplan.simulate.fleet.routing import RoundRobin, make_router
 from llmplan.simulate.fleet.rows import PIECE_ROWS, Row, Rows, Users, each_row, pieces
 from llmplan.simulate.fleet.spec import FleetSpec
-from llmplan.simulate.fleet.walk import step, walk
+from llmplan.simulate.fleet.user_loop import SLICE_BINS, UserLoop
+from llmplan.simulate.fleet.walk import walk
 from llmplan.spec.requests import Requests
 
 NOWHERE, REFUSED = -1, -2
 """in the column of replicas: not sent yet; no replica could ever serve it"""
-_SLICE_BINS = 8.0
-"""bins of time between two reports of progress while no requests come"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,18 +57,16 @@ class Fleet:
         self.retries, self.refusals = 0, dict[str, int]()
         self.now_s, self.finished = 0.0, False
         policy = spec.autoscaler
-        self._slots = policy.slots_per_replica if policy is not None else None
+        self.slots = policy.slots_per_replica if policy is not None else None
         self._looks_always = policy is not None and policy.tick_s is None
         self._decider = policy.begin() if policy is not None else None
         self._router = make_router(spec.router, spec.packed_up_to)
-        self._agenda = Agenda()
+        self.agenda = Agenda()
         self.crew = Crew(Making(times=times, rules=rules, log=self.log))
-        self._lives = Lifecycle(spec, self.crew, self._agenda, self)
+        self._lives = Lifecycle(spec, self.crew, self.agenda, self)
         self._gate: deque[Job] = deque()
         self._begun = False
-        self._users: Users | None = None
-        self._active_users = 0
-        self._rows: Iterator[Row] = iter(())
+        self._loop: UserLoop | None = None
         self._sent = self._ended = 0
         self._sent_s = self._ended_s = 0.0
         self._later: list[float] = []
@@ -85,7 +82,10 @@ class Fleet:
                     self._feed(piece)
                     yield self.progress
         else:
-            yield from self._serve_users(traffic, users)
+            self._loop = UserLoop(self, users, each_row(traffic, self._begin))
+            for turns, reports in enumerate(self._loop.turns(), start=1):
+                if reports or turns % PIECE_ROWS == 0:
+                    yield self.progress
         while self.in_flight and self._go_on():
             yield self.progress
         if self._idle_window_s is not None:
@@ -115,7 +115,7 @@ class Fleet:
             self.crew.making = replace(self.crew.making, prefix_block_tokens=requests.prefixes.block_tokens)
         self._lives.begin()
         if self.spec.autoscaler is not None and self.spec.autoscaler.tick_s is not None:
-            self._agenda.add(self.spec.autoscaler.tick_s, self._tick)
+            self.agenda.add(self.spec.autoscaler.tick_s, self._tick)
 
     def _feed(self, requests: Requests) -> None:
         self._begin(requests)
@@ -124,23 +124,23 @@ class Fleet:
         self.replica_of.extend([NOWHERE] * len(rows))
         at = 0
         while at < len(rows):
-            stop = bisect_left(rows.arrival_s, self._agenda.next_s, at)
+            stop = bisect_left(rows.arrival_s, self.agenda.next_s, at)
             if stop == at:
-                self._fire()
+                self.fire()
             elif self._is_blind:
                 self._send_all(rows, at, stop)
                 at = stop
             else:
-                self._arrive(rows.job(at), rows.arrival_s[at])
+                self.arrive(rows.job(at), rows.arrival_s[at])
                 at += 1
         if len(rows):
-            self._advance(rows.arrival_s[-1])
+            self.advance(rows.arrival_s[-1])
 
     @property
     def _is_blind(self) -> bool:
         """Whether where a request goes does not depend on how full the replicas are."""
         ready = self.crew.ready
-        if not ready or self._slots is not None or self._looks_always:
+        if not ready or self.slots is not None or self._looks_always:
             return False
         return len(ready) == 1 or isinstance(self._router, RoundRobin)
 
@@ -166,15 +166,11 @@ class Fleet:
         self._sent += stop - start - (self.log.refused - refused)
         self._sent_s += math.fsum(rows.arrival_s[start:stop])
 
-    def _arrive(self, job: Job, now_s: float) -> bool:
+    def arrive(self, job: Job, now_s: float) -> bool:
         """One request comes; False if it is refused."""
-        self._advance(now_s)
-        if not self.rules.admits(job.prompt, job.output):
-            self.log.refused += 1
-            self._count_refused(job)
+        self.advance(now_s)
+        if not self.comes(job, now_s):
             return False
-        self._sent += 1
-        self._sent_s += now_s
         self._admit(job, now_s)
         policy = self.spec.autoscaler
         if self._looks_always:
@@ -182,6 +178,23 @@ class Fleet:
         elif policy is not None and policy.wakes_at_once and not self.crew.size:
             self._lives.resize(1, now_s)
         return True
+
+    def comes(self, job: Job, now_s: float) -> bool:
+        """Count a request that has come; False if no replica could ever serve it."""
+        if not self.rules.admits(job.prompt, job.output):
+            self.log.refused += 1
+            self._count_refused(job)
+            return False
+        self._sent += 1
+        self._sent_s += now_s
+        return True
+
+    def write_down(self, row: Row, now_s: float) -> Job:
+        """A request that nobody knew before."""
+        index = self.log.add(now_s, row.input_tokens, row.output_tokens, row.tenant)
+        self.cold.append(0)
+        self.replica_of.append(NOWHERE)
+        return Job(index, now_s, row.input_tokens, row.output_tokens, row.prefix)
 
     def _admit(self, job: Job, now_s: float) -> None:
         """To a replica, or to the gate while none has room."""
@@ -193,7 +206,7 @@ class Fleet:
 
     def _open_ones(self, now_s: float) -> Sequence[Instance]:
         """Replicas with room; where none has, the one in which the step under way makes some first."""
-        slots, ready = self._slots, self.crew.ready
+        slots, ready = self.slots, self.crew.ready
         if slots is None or self._sent - self._ended < slots:
             return ready
         open_ones = [each for each in ready if each.held(now_s) < slots]
@@ -212,68 +225,13 @@ class Fleet:
         reason = "longer than max_model_len" if too_long else "larger than the KV pool"
         self.refusals[reason] = self.refusals.get(reason, 0) + 1
 
-    # -- users in a closed loop
-
-    def _serve_users(self, traffic: Iterable[Requests], users: Users) -> Iterator[Progress]:
-        self._users, self._active_users = users, users.count
-        self._rows = each_row(traffic, self._begin)
-        for _ in range(users.count):
-            self._agenda.add(0.0, self._wake)
-        turns = 0
-        while self._active_users and self._take_turn():
-            turns += 1
-            if turns % PIECE_ROWS == 0 or self._hands_over:
-                yield self.progress
-
-    def _take_turn(self) -> bool:
-        """The next step of whoever is furthest behind, or what is due before; False where nothing can happen."""
-        due_s = self._agenda.next_s
-        busy = [each for each in self.crew.ready if each.engine.in_flight]
-        last = min(busy, key=lambda each: each.engine.next_step_s, default=None)
-        if last is None or max(self.now_s, last.engine.next_step_s) >= due_s:
-            if due_s < math.inf:
-                self._fire()
-            return due_s < math.inf
-        if self._hands_over:
-            self._advance(min(due_s, last.engine.now_s + _SLICE_BINS * self.crew.sampler.width_s))
-            return True
-        quiet_s = min(due_s, *(each.engine.horizon_s for each in busy))
-        if quiet_s > max(self.now_s, last.engine.next_step_s):
-            self._advance(quiet_s)
-        else:
-            step(last)
-            self.now_s = max(self.now_s, min(due_s, last.engine.now_s))
-        return True
-
-    @property
-    def _hands_over(self) -> bool:
-        """Whether a user's next request can only go to the replica of the last one, and at once."""
-        alone = self.crew.size == len(self.crew.ready) == 1
-        return alone and self._slots is None and self._users is not None and self._users.think_s == 0
-
-    def _wake(self, now_s: float) -> None:
-        """A user sends the next request that can be served at all."""
-        job = self._next_job(now_s)
-        while job is not None and not self._arrive(job, now_s):
-            job = self._next_job(now_s)
-
-    def _next_job(self, now_s: float) -> Job | None:
-        row = next(self._rows, None)
-        if row is None:
-            self._active_users -= 1
-            return None
-        index = self.log.add(now_s, row.input_tokens, row.output_tokens, row.tenant)
-        self.cold.append(0)
-        self.replica_of.append(NOWHERE)
-        return Job(index, now_s, row.input_tokens, row.output_tokens, row.prefix)
-
     # -- requests out, called by the engines and by what happens to them
 
     def hook(self, instance: Instance) -> Callable[[float], Job | None] | None:
         """What to call when a request ends there; nothing where nobody wants to know."""
         spec, faults = self.spec, self.spec.faults
         changes = spec.autoscaler is not None or faults.mtbf_s or faults.at or faults.restarts_s
-        watches = changes or self._users is not None or not isinstance(self._router, RoundRobin)
+        watches = changes or self._loop is not None or not isinstance(self._router, RoundRobin)
         return partial(self._on_end, instance) if watches else None
 
     def _on_end(self, instance: Instance, now_s: float) -> Job | None:
@@ -283,36 +241,24 @@ class Fleet:
             self._ended += 1
             self._ended_s += now_s
             instance.count_end(now_s)
-        if self._users is not None:
-            if self._hands_over and instance.draining_s is None:
-                return self._handed_over(instance, now_s)
-            self._agenda.add(now_s + self._users.think_s, self._wake)
-        if self._gate and self._slots is not None and instance.state == "ready":
+        if self._loop is not None:
+            job = self._loop.after_end(instance, now_s)
+            if job is not None:
+                return job
+        if self._gate and self.slots is not None and instance.state == "ready":
             job = self._gate.popleft()
             self.replica_of[job.index] = instance.id
             return job
         return None
 
-    def _handed_over(self, instance: Instance, now_s: float) -> Job | None:
-        job = self._next_job(now_s)
-        while job is not None and not self.rules.admits(job.prompt, job.output):
-            self.log.refused += 1
-            self._count_refused(job)
-            job = self._next_job(now_s)
-        if job is not None:
-            self._sent += 1
-            self._sent_s += now_s
-            self.replica_of[job.index] = instance.id
-        return job
-
     def on_ready(self, now_s: float) -> None:
         """A new replica takes what waits at the gate, and what waits elsewhere where there is one queue for all."""
         self._router.forget()
         waited = {job.index for job in self._gate}
-        if self._slots is not None:
+        if self.slots is not None:
             moved = [job for each in self.crew.ready for job in each.engine.take_waiting()]
             self._gate = deque(sorted([*moved, *self._gate], key=lambda job: (job.arrival_s, job.index)))
-        places = self._router.places(self.crew.ready, now_s, self._slots)
+        places = self._router.places(self.crew.ready, now_s, self.slots)
         while self._gate:
             job = self._gate[0]
             if places is not None:
@@ -345,13 +291,14 @@ class Fleet:
 
     # -- time
 
-    def _fire(self) -> None:
-        self._advance(self._agenda.next_s)
-        self._agenda.do_next()
+    def fire(self) -> None:
+        """What is due next happens."""
+        self.advance(self.agenda.next_s)
+        self.agenda.do_next()
 
-    def _advance(self, until_s: float) -> None:
+    def advance(self, until_s: float) -> None:
         """Everybody computes up to a time; while requests wait at the gate, in the order in which places get free."""
-        if self._gate and self._slots is not None:
+        if self._gate and self.slots is not None:
             walk(self.crew.ready, self.now_s, until_s, lambda: bool(self._gate))
         for each in self.crew.ready:
             if each.engine.now_s < until_s and each.engine.in_flight:
@@ -366,11 +313,11 @@ class Fleet:
 
     def _go_on(self) -> bool:
         """A bit of time in which no request comes; False where nothing can happen any more."""
-        due_s, slice_s = self._agenda.next_s, self.now_s + _SLICE_BINS * self.crew.sampler.width_s
+        due_s, slice_s = self.agenda.next_s, self.now_s + SLICE_BINS * self.crew.sampler.width_s
         if due_s > slice_s and (self.crew.in_flight or self._later):
-            self._advance(slice_s)
+            self.advance(slice_s)
         elif due_s < math.inf:
-            self._fire()
+            self.fire()
         return due_s < math.inf or self.now_s == slice_s
 
     # -- the autoscaler
@@ -388,7 +335,7 @@ class Fleet:
         assert policy is not None
         assert policy.tick_s is not None
         self._look(now_s)
-        self._agenda.add(now_s + policy.tick_s, self._tick)
+        self.agenda.add(now_s + policy.tick_s, self._tick)
 
     def _look(self, now_s: float) -> None:
         """As many replicas as the autoscaler wants now."""
