@@ -48,6 +48,7 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/startup_and_recommend.py
 	$(BIN)/python benchmarks/cases.py
 	$(BIN)/python benchmarks/cases.py --no-two-alike
+	$(BIN)/python benchmarks/simulator.py
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "llmplan needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.12")'
