@@ -31,8 +31,17 @@ class Alone:
     factor: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seconds:
+    """GPUs by the second as they were found best: workers kept warm, and the idle window (None: any that is sold)."""
+
+    shop: Workshop
+    keep_warm: int
+    window_s: float | None
+
+
 def crossings(
-    dedicated: Option, api: Option | None, shop: Workshop | None, keep_warm: int, context: Context, stage: Stage
+    dedicated: Option, api: Option | None, seconds: Seconds | None, context: Context, stage: Stage
 ) -> Iterator[Crossing]:
     """A hosted API by the token, and GPUs by the second, each against one replica by the hour."""
     replica, memory = dedicated.deployment.replica, dedicated.memory
@@ -49,8 +58,8 @@ def crossings(
     rate = stage.trace.mean_requests_per_s
     if api is not None and api.quote.complete and api.quote.usd_per_month > 0:
         yield _against_tokens(api, alone, rate)
-    if shop is not None:
-        yield _against_seconds(shop, keep_warm, alone, rate, part, context, stage)
+    if seconds is not None:
+        yield _against_seconds(seconds, alone, rate, part, context, stage)
 
 
 def _part(trace: Recorded) -> Recorded:
@@ -122,16 +131,17 @@ def _against_tokens(api: Option, alone: Alone, rate: float) -> Crossing:
 
 
 def _against_seconds(
-    shop: Workshop, keep_warm: int, alone: Alone, rate: float, part: Recorded, context: Context, stage: Stage
+    by: Seconds, alone: Alone, rate: float, part: Recorded, context: Context, stage: Stage
 ) -> Crossing:
     """Seconds cost more than in proportion while workers idle, and all of the month once they never stop."""
 
     def cheaper(factor: float) -> bool:
         scaled = part.scaled(factor)
-        lines = [line for line in shop.runs(scaled, stage, context, keep_warm) if line.quote.complete]
+        found = by.shop.runs(scaled, stage, context, by.keep_warm, by.window_s)
+        lines = [line for line in found if line.quote.complete]
         return bool(lines) and min(lines, key=preferred).quote.usd_per_month <= alone.usd_per_month
 
-    seconds = "renting GPUs by the second" + (f", {keep_warm} kept warm," if keep_warm else "")
+    seconds = "renting GPUs by the second" + (f", {by.keep_warm} kept warm," if by.keep_warm else "")
     tried, note = alone.factor * rate, f"a replica by the hour costs {format_usd(alone.usd_per_month)} a month"
     if cheaper(alone.factor):
         return Crossing(below=seconds, above=DEDICATED, requests_per_s=None, tried_requests_per_s=tried, note=note)

@@ -61,12 +61,15 @@ class Workshop:
         slots = max(1, int(physics[2].slo_requests_per_s * physics[2].estimate.e2e_s.mid))
         return cls(option=option, actor=Actor.of(replica, memory, context), start_s=start.total_s, slots=slots)
 
-    def runs(self, trace: Recorded, stage: Stage, context: Context, keep_warm: int) -> Iterator[Line]:
-        """Every platform that sells this GPU by the second, each idle window simulated once."""
+    def runs(
+        self, trace: Recorded, stage: Stage, context: Context, keep_warm: int, only_window_s: float | None = None
+    ) -> Iterator[Line]:
+        """Every platform that sells this GPU by the second, each idle window (or only one) simulated once."""
         replica = self.option.deployment.replica
         assert replica is not None
         offers = pricing.serverless_offers(replica.gpu.id, context.limits, context.prices)
-        for window_s in sorted({idle_window_s(offer) for offer in offers}):
+        windows_s = sorted({idle_window_s(offer) for offer in offers})
+        for window_s in windows_s if only_window_s is None else [only_window_s]:
             spec = self.spec(window_s, keep_warm)
             what = f"serverless: idle window {window_s:g} s" + (f", {keep_warm} warm" if keep_warm else "")
             found = self.actor.play(spec, trace, stage, what)[1]

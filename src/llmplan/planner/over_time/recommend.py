@@ -13,7 +13,7 @@ from llmplan.planner.context import Context
 from llmplan.planner.figures import figures_of
 from llmplan.planner.market import build_market
 from llmplan.planner.over_time import hourly, per_second
-from llmplan.planner.over_time.crossing import crossings
+from llmplan.planner.over_time.crossing import Seconds, crossings
 from llmplan.planner.over_time.per_second import Workshop
 from llmplan.planner.over_time.stage import Stage, Watch, nobody_watches
 from llmplan.planner.rank import choose
@@ -117,11 +117,20 @@ def _crossings(
         return
     serverless = plan.outcomes["serverless"]
     api = serverless if beside is not None and isinstance(serverless, Option) else None
-    seconds = beside.option if beside is not None else serverless
-    shop = Workshop.of(seconds, context) if isinstance(seconds, Option) and seconds.deployment.replica else None
+    best = beside.option if beside is not None else serverless
     settled = beside.outcome if beside is not None else rows["serverless"]
-    keep_warm = settled.deployment.purchase.keep_warm if isinstance(settled, Option) else 1
-    yield from crossings(dedicated, api, shop, keep_warm, context, stage)
+    shop = Workshop.of(best, context) if isinstance(best, Option) and best.deployment.replica else None
+    seconds = None if shop is None else _as_settled(shop, settled)
+    yield from crossings(dedicated, api, seconds, context, stage)
+
+
+def _as_settled(shop: Workshop, settled: Outcome) -> Seconds:
+    """As the row runs its workers; where it broke the promise, with one kept warm."""
+    if not isinstance(settled, Option):
+        return Seconds(shop=shop, keep_warm=1, window_s=None)
+    return Seconds(
+        shop=shop, keep_warm=settled.deployment.purchase.keep_warm, window_s=settled.cold.get("idle_window_s")
+    )
 
 
 def _reasons(recommended: StrategyId | None, replays: dict[StrategyId, Replay]) -> Iterator[str]:
