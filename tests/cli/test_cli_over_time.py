@@ -80,6 +80,21 @@ def test_traffic_is_made_where_there_is_no_trace(capsys: pytest.CaptureFixture[s
     assert found["question"]["workload"]["requests_per_s"] == pytest.approx(found["over_time"]["requests"] / 1200)
 
 
+def test_several_traces_are_one_tenant_each(capsys: pytest.CaptureFixture[str], trace: Path, tmp_path: Path) -> None:
+    other = tmp_path / "batch.csv"
+    other.write_text("arrival_s,input_tokens,output_tokens\n" + "".join(f"{row * 10},900,50\n" for row in range(60)))
+    found = ask(capsys, *FEW, "--trace", str(trace), "--trace", str(other))
+    seen = found["over_time"]
+    assert seen["trace"] == "chat.csv + batch.csv"
+    assert seen["requests"] == 360
+    assert found["question"]["workload"]["tenants"] == 2
+    shared = dict(seen["replays"])["multi_tenant"]
+    fleets = [run["fleet"] for run in shared["others"]]
+    assert any("tenants taking turns" in fleet for fleet in fleets)
+    assert any("one deployment for each of 2 tenants" in fleet for fleet in fleets)
+    assert shared["taken"]["worst_tenant_ttft_p95_s"] > 0
+
+
 def test_flags_that_a_trace_answers_are_refused(capsys: pytest.CaptureFixture[str], trace: Path) -> None:
     said = fails(capsys, "--trace", str(trace), "--isl", "100", "--workload", "azure-code")
     assert "--isl, --workload cannot change them" in said or "--workload, --isl cannot change them" in said

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from llmplan.simulate.traffic.recorded import Recorded
+from llmplan.simulate.traffic.recorded import Recorded, together
 from llmplan.spec.request_runs import joined
 from llmplan.spec.requests import Prefixes, Requests
 
@@ -81,6 +81,20 @@ def test_added_users_have_prefixes_of_their_own() -> None:
     assert doubled.prefixes is not None
     groups = [doubled.prefixes.of(place) for place in range(len(doubled)) if doubled.prefixes.of(place)]
     assert len(groups) == len(set(groups)) == 8
+
+
+def test_traces_of_one_tenant_each_are_served_together() -> None:
+    first, second = trace(3), trace(5)
+    both = together([first, second])
+    assert (both.name, both.duration_s, len(both)) == ("t + t", 4.0, 8)
+    assert both.requests.tenant is not None
+    assert both.requests.tenant.tolist() == [0, 1, 0, 1, 0, 1, 1, 1]
+    assert both.of_tenant(1).requests.input_tokens.tolist() == second.requests.input_tokens.tolist()
+    assert both.requests.prefixes is not None
+    texts = [both.requests.prefixes.of(place) for place in range(8)]
+    assert texts[2] == (10,)
+    assert texts[3] != (10,)
+    assert len(texts[3]) == 1
 
 
 @pytest.mark.parametrize("factor", [0.0, -1.0, float("nan"), float("inf")])

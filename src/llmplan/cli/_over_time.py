@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from llmplan.simulate.traffic.recorded import Recorded
     from llmplan.spec.catalog import Catalog
     from llmplan.spec.model import ModelSpec
+    from llmplan.spec.requests import Requests
     from llmplan.spec.workload import Question, Workload
 
 BESIDE_A_TRACE = ("tenants", "adapters", "lora_rank", "context_tokens")
@@ -34,10 +35,11 @@ class RequestFlags:
     """The requests on which every strategy is judged, where the steady state is not enough."""
 
     trace: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "--trace", metavar="FILE",
-            help="Judge every strategy on the requests of a trace: CSV or JSON lines, also .gz; - is stdin.",
+            help="Judge every strategy on the requests of a trace: CSV or JSON lines, also .gz; - is stdin. Repeated: "
+            "the trace of one tenant each.",
         ),
     ] = None  # fmt: skip
     over: Annotated[
@@ -49,7 +51,7 @@ class RequestFlags:
     @property
     def any(self) -> bool:
         """Whether there are requests to judge by."""
-        return self.trace is not None or self.over is not None
+        return bool(self.trace) or self.over is not None
 
 
 def plan_over_time(
@@ -68,10 +70,10 @@ def plan_over_time(
     from llmplan.cli._question import question
     from llmplan.planner.over_time import recommend_over_time
 
-    if requests.trace is not None and requests.over is not None:
+    if requests.trace and requests.over is not None:
         raise UsageError("--trace has requests of its own, and --over makes some: give one of them")
     spec = find_model(model, catalog, limits.weights or ())
-    if requests.trace is not None:
+    if requests.trace:
         refuse_traffic(traffic)
         recorded, workload = read(requests, reading, traffic, spec)
         asked, spec = question(model, traffic, promise, limits, hardware, catalog, workload=workload)
@@ -99,26 +101,37 @@ def refuse_traffic(traffic: TrafficFlags) -> None:
 def read(
     requests: RequestFlags, reading: TraceFlags, traffic: TrafficFlags, model: ModelSpec
 ) -> tuple[Recorded, Workload]:
-    """A trace in memory, and its steady figures as a workload."""
-    from llmplan.simulate.traffic.recorded import Recorded
+    """A trace in memory, or several as one tenant each, and their steady figures as a workload."""
+    from llmplan.simulate.traffic.recorded import Recorded, together
 
-    path, runs, total = str(requests.trace), [], 0
-    trace = open_trace(path, reading, context_tokens=model.max_context_tokens, seed=requests.seed)
+    traces: list[Recorded] = []
+    for path in requests.trace or ():
+        left = MOST_REQUESTS - sum(map(len, traces))
+        runs = _runs(path, reading, model.max_context_tokens, requests.seed, left)
+        traces.append(Recorded.of("stdin" if path == "-" else Path(path).name, runs))
+    recorded = traces[0] if len(traces) == 1 else together(traces)
+    if len(recorded) < 2 or recorded.duration_s <= 0:
+        raise DataError(
+            f"{recorded.name}: a rate needs two requests or more, at different times; it has {len(recorded)}"
+        )
+    workload = described(recorded, f"trace {recorded.name}")
+    return recorded, workload if traffic.context_tokens is None else replace(workload, context_tokens=None)
+
+
+def _runs(path: str, reading: TraceFlags, context_tokens: int, seed: int, most: int) -> list[Requests]:
+    """All of a file, as far as it can be played."""
+    runs, total = [], 0
+    trace = open_trace(path, reading, context_tokens=context_tokens, seed=seed)
     for run in trace:
         runs.append(run)
         total += len(run)
-        if total > MOST_REQUESTS:
+        if total > most:
             raise UsageError(
                 f"{path}: more than {MOST_REQUESTS:,} requests are too many to play every strategy on",
                 hints=["llmplan simulate runs one fleet on a trace of any length", "plan on a day or an hour of it"],
             )
     warn_of_bad_rows(trace.tally)
-    name = "stdin" if path == "-" else Path(path).name
-    recorded = Recorded.of(name, runs)
-    if len(recorded) < 2 or recorded.duration_s <= 0:
-        raise DataError(f"{path}: a rate needs two requests or more, at different times; it has {len(recorded)}")
-    workload = described(recorded, f"trace {name}")
-    return recorded, workload if traffic.context_tokens is None else replace(workload, context_tokens=None)
+    return runs
 
 
 def described(recorded: Recorded, name: str) -> Workload:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from llmplan.errors import UsageError
 from llmplan.spec.request_runs import joined, taken
 from llmplan.spec.requests import Requests
 
@@ -16,6 +17,8 @@ JITTER_S = 30.0
 profile over minutes and hours stays."""
 _FAR_APART = 1 << 40
 """between the ids of one copy's prefixes and the next one's"""
+_TENANTS_APART = 1 << 52
+"""between those of one tenant's and the next one's"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,3 +101,26 @@ class Recorded:
             return replace(part, arrival_s=moved_s)
         own = replace(part.prefixes, ids=part.prefixes.ids + number * _FAR_APART)
         return replace(part, arrival_s=moved_s, prefixes=own)
+
+
+def together(traces: Sequence[Recorded]) -> Recorded:
+    """Traces of one tenant each as one trace, all from the same start; it lasts as long as the longest of them.
+
+    Tenants that a trace names itself are not told apart. Prefixes of different traces are different texts.
+    """
+    sizes = {trace.requests.prefixes.block_tokens for trace in traces if trace.requests.prefixes is not None}
+    if len(sizes) > 1:
+        raise UsageError(f"the traces hash prefixes in blocks of different size: {sorted(sizes)} tokens")
+    parts = []
+    for number, trace in enumerate(traces):
+        requests, prefixes = trace.requests, trace.requests.prefixes
+        if prefixes is not None:
+            prefixes = replace(prefixes, ids=prefixes.ids + number * _TENANTS_APART)
+        tenant = np.full(len(trace), number, dtype=np.int64)
+        parts.append(replace(requests, tenant=tenant, prefixes=prefixes))
+    whole = joined(parts)
+    return Recorded(
+        name=" + ".join(trace.name for trace in traces),
+        requests=taken(whole, np.argsort(whole.arrival_s, kind="stable")),
+        duration_s=max(trace.duration_s for trace in traces),
+    )
