@@ -63,7 +63,8 @@ class UserLoop:
             fleet.fire()
             return False
         if self._hands_over:
-            fleet.advance(min(due_s, last.engine.now_s + SLICE_BINS * fleet.crew.sampler.width_s))
+            begins_s = max(fleet.now_s, last.engine.next_step_s)
+            fleet.advance(min(due_s, begins_s + SLICE_BINS * fleet.crew.sampler.width_s))
             return True
         quiet_s = min(due_s, *(each.engine.horizon_s for each in busy))
         if quiet_s > max(fleet.now_s, last.engine.next_step_s):
