@@ -192,6 +192,16 @@ def test_tenants_share_one_fleet_for_less_than_one_each(question: Question, cata
     assert together.usd_per_month < apart.usd_per_month
 
 
+def test_workers_are_no_more_than_the_gpus_that_may_be_used(question: Question, catalog: Catalog) -> None:
+    """Ten requests a second would start more than two workers cold, at once."""
+    calm = replace(question.workload, requests_per_s=1.0)
+    few = replace(question, workload=calm, limits=replace(question.limits, max_gpus=2))
+    plan = recommend_over_time(few, catalog, steady(10.0))
+    runs = [run for replay in replays(plan).values() for run in (replay.taken, *replay.others) if run is not None]
+    assert any("worker" in run.fleet for run in runs)
+    assert all(run.peak_replicas <= 2 for run in runs)
+
+
 def test_no_number_of_replicas_is_fast_enough_for_an_impossible_promise(question: Question, catalog: Catalog) -> None:
     """A first token within the time of half a prompt: the steady state says so, or the trace does."""
     strict = replace(question, slo=replace(question.slo, ttft_p95_s=0.01))

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from llmplan.simulate.fleet import Autoscaler, Faults, FleetSpec
 
 MOST_REPLICAS = 100
-MAX_UTILIZATION = 0.7
-"""of a replica's capacity, up to which it counts as carrying its load: as plans are sized"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,14 +137,11 @@ def _window_s(flags: FleetFlags, subject: Subject) -> float:
 
 def carried(subject: Subject, shape: Load) -> int:
     """Requests in flight at a replica that carries as much as it can within the promises (Little's law)."""
-    from dataclasses import replace
-
     from llmplan import perf
 
-    replica, memory, calibration = subject.replica, subject.memory, subject.calibration
-    found = perf.capacity(replica, memory, shape, calibration, subject.slo, MAX_UTILIZATION)
-    load = replace(shape, kind="rate", value=found.requests_per_s)
-    return max(1, int(found.requests_per_s * perf.estimate(replica, memory, load, calibration).e2e_s.mid))
+    return perf.capacity(
+        subject.replica, subject.memory, shape, subject.calibration, subject.slo, subject.limits.max_utilization
+    ).in_flight
 
 
 def _start(flags: FleetFlags, subject: Subject) -> tuple[float, Ledger | None]:

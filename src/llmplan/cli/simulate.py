@@ -219,7 +219,7 @@ class Answer:
 
 def answer(known: Subject, scaling: Scaling, traffic: Arrivals, fleet: Fleet, seed: int) -> Answer:
     """Sum up the run and price it."""
-    from llmplan import perf
+    from llmplan import memory, perf
     from llmplan.plan.outcome import Rejection
     from llmplan.plan.simulated import SimulatedFleet
     from llmplan.simulate.fleet import summarize
@@ -231,6 +231,7 @@ def answer(known: Subject, scaling: Scaling, traffic: Arrivals, fleet: Fleet, se
     found = bills(
         made, sized, known.limits, known.catalog.prices, cold_start_s=scaling.spec.start_s,
         window_s=scaling.idle_window_s, by_lives=scaling.by_lives,
+        host_bytes=memory.host_bytes_beside(known.replica, known.memory),
     )  # fmt: skip
     notes = list(known.memory.notes)
     if isinstance(found, Rejection):

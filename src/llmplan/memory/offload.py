@@ -12,6 +12,7 @@ from llmplan.memory.runtime import micro_batch_tokens
 from llmplan.memory.shards import RankWeights, expert_bytes
 from llmplan.plan.deployment import Replica
 from llmplan.plan.expert_layers import expert_share_on_host
+from llmplan.plan.outcome import MemoryBudget
 from llmplan.units import GIB
 
 HOST_RESERVE_BYTES: Final = 4 * GIB
@@ -92,3 +93,12 @@ def host_share_bytes(replica: Replica) -> int:
     share = gpus / host.gpus if host.gpus else 1.0
     nodes = math.ceil(replica.parallel.gpus / host.gpus) if host.gpus else 1
     return max(0, round(nodes * (host.memory_bytes * share - HOST_RESERVE_BYTES)))
+
+
+def host_bytes_beside(replica: Replica, budget: MemoryBudget) -> int:
+    """Host memory that a replica needs beside its GPUs, where it keeps anything there [bytes].
+
+    replica: whether it offloads; budget: the bytes that it keeps in host memory.
+    host + `HOST_RESERVE_BYTES`; 0 without offload. Valid for rented machines, which must have it. Reference: none.
+    """
+    return budget.host_bytes + HOST_RESERVE_BYTES if replica.offload is not None else 0

@@ -30,6 +30,11 @@ class Capacity:
     limited_by: str
     reason: str = ""
 
+    @property
+    def in_flight(self) -> int:
+        """Requests in flight at that rate (Little's law), at least one: for how many there should be one replica."""
+        return max(1, int(self.requests_per_s * self.estimate.e2e_s.mid)) if self.estimate is not None else 1
+
 
 def capacity(
     replica: Replica,

@@ -75,7 +75,7 @@ def prepare(
     if calibration.model is None and any(is_unmeasured(mixer) for mixer in replica.model.mixers()):
         calibration = widened(calibration)  # no shipped measurement has one
     shape = shape_of(load)
-    spilled = _spilled_tokens(replica, memory) / shape.resident_tokens
+    spilled = spilled_tokens(replica, memory) / shape.resident_tokens
     kv_slots = memory.room.requests(shape.resident_tokens, *_shared(replica, load, shape)) + spilled
     engine = _engine(replica, Coefficients.of(calibration), held, work, shape, kv_slots)
     full = engine.closed(engine.slots)
@@ -248,8 +248,12 @@ def _band(mid: float, bands: Mapping[str, ResidualBand], quantity: str) -> Band:
     return Band.of(mid, low_ratio=band.low_ratio, high_ratio=band.high_ratio)
 
 
-def _spilled_tokens(replica: Replica, memory: MemoryBudget) -> float:
-    """Context tokens that a host pool of KV blocks adds to the replica's capacity."""
+def spilled_tokens(replica: Replica, memory: MemoryBudget) -> float:
+    """Context tokens that a host pool of KV blocks adds to the replica's capacity.
+
+    replica: the pool's size [bytes] and its ranks; memory: KV bytes of a token on one GPU [bytes].
+    pool / (bytes per token x TP x PP). Valid for a pool shared by all ranks. Reference: none.
+    """
     offload = replica.offload
     if offload is None or offload.kind != "kv":
         return 0.0

@@ -24,8 +24,8 @@ class Played:
     """One fleet on the requests of a trace.
 
     `fleet` says in words how it is run. `kept_share`: requests within all promises [-], `kept_share_low` the same on an
-    engine at the slow end of its band; `keeps`: whether each promise held for 95 of 100, over the whole trace and in
-    its busiest hour. `usd_per_month`: of 730 hours of such traffic;
+    engine at the slow end of its band; `keeps`: whether each promise held for 95 of 100 over the whole trace; a fleet
+    of one size was also chosen so that it does in the busiest hour. `usd_per_month`: of 730 hours of such traffic;
     None where no price is known. `worst_tenant_ttft_p95_s`: of the tenant that fares worst, where there are several.
     """
 

@@ -124,8 +124,7 @@ def by_the_machine(
 
 def rented(fleet: Deployment, budget: MemoryBudget, workload: Workload, context: Context) -> Quote | Rejection:
     """A month of a sized fleet that runs all the time, with the host memory that its replicas need."""
-    offloads = fleet.replica is not None and fleet.replica.offload is not None
-    host_bytes = budget.host_bytes + memory.HOST_RESERVE_BYTES if offloads else 0
+    host_bytes = memory.host_bytes_beside(fleet.replica, budget) if fleet.replica is not None else 0
     return pricing.quote(fleet, workload, context.limits, context.prices, host_bytes=host_bytes)
 
 

@@ -19,14 +19,14 @@ from llmplan.planner.over_time.stage import Actor, Stage, keeps, misses, played
 from llmplan.planner.size import Sized, most_replicas
 from llmplan.simulate.fleet import FleetSpec, Keda
 from llmplan.simulate.traffic.recorded import Recorded
-from llmplan.units import format_seconds
+from llmplan.units import SECONDS_PER_HOUR, format_seconds
 
 MOST_DOUBLINGS = 8
 """beyond so many times the planned fleet more replicas do not help: one alone is too slow"""
-LOOKS_TWICE = 3
+MORE_TRIES = 3
 """replicas added one by one where the whole trace needs more than its busiest hour"""
-FIT_FOR_SCALING = 2
 NEARLY_FULL = 0.95
+"""of its capacity: where a steady state is shown of a replica that its busiest hour overruns for a while"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +84,7 @@ def least(actor: Actor, stage: Stage, trace: Recorded, label: str, *, first: int
     first: where to begin; most: that there may be. Doubling until it is enough, then bisection: attainment grows with
     the number of replicas.
     """
-    hour = trace.between(*trace.busiest(3600.0))
+    hour = trace.between(*trace.busiest(SECONDS_PER_HOUR))
 
     def enough(replicas: int) -> bool:
         what = f"{label}: {replicas} replica{'s' if replicas > 1 else ''}"
@@ -103,7 +103,7 @@ def least(actor: Actor, stage: Stage, trace: Recorded, label: str, *, first: int
         middle = (low + high) // 2
         low, high = (low, middle) if enough(middle) else (middle, high)
     found = _whole(actor, stage, trace, label, high)
-    for _ in range(LOOKS_TWICE):
+    for _ in range(MORE_TRIES):
         if keeps(found, stage.slo) or high >= most:
             break
         high += 1
@@ -183,13 +183,13 @@ def _scaled(
     option: Option, actor: Actor, sizing: Sizing, stage: Stage, context: Context, label: str
 ) -> Iterator[Played]:
     """The same fleet with an autoscaler on requests in flight, where there is something to scale and rent to save."""
-    if option.deployment.purchase.kind != "hourly" or sizing.active < FIT_FOR_SCALING:
+    if option.deployment.purchase.kind != "hourly" or sizing.active < 2:
         return
     shop = Workshop.of(option, context)
     if shop is None:
         return
     start_s, slots = shop.start_s, shop.slots
-    policy = Keda(metric="in_flight", target=slots, min_replicas=1, max_replicas=2 * sizing.active)
+    policy = Keda(metric="in_flight", target=slots, min_replicas=1, max_replicas=min(shop.most, 2 * sizing.active))
     spec = FleetSpec(replicas=1, router=actor.router(stage.trace), start_s=start_s, autoscaler=policy)
     found = actor.play(spec, stage.trace, stage, f"{label}: autoscaled")[1]
     one = _rent(option, one_flexible(option.deployment), context)
@@ -211,7 +211,7 @@ def one_flexible(deployment: Deployment) -> Deployment:
 
 def _fair(option: Option, actor: Actor, sizing: Sizing, taken: Played, stage: Stage) -> Iterator[Played]:
     """The same fleet with tenants taking turns in the queue, in place of first come first served."""
-    if option.deployment.strategy != "multi_tenant" or len(stage.trace.tenants) < FIT_FOR_SCALING:
+    if option.deployment.strategy != "multi_tenant" or len(stage.trace.tenants) < 2:
         return
     fair = replace(actor, rules=replace(actor.rules, fair_share=True))
     spec = FleetSpec(replicas=sizing.active, router=actor.router(stage.trace))
@@ -226,12 +226,14 @@ MOST_TENANTS_APART = 12
 def _apart(option: Option, actor: Actor, stage: Stage, context: Context, label: str) -> Iterator[Played]:
     """One deployment for each tenant, each with its own requests only: what isolation costs, and what it brings."""
     tenants = stage.trace.tenants
-    if option.deployment.strategy != "multi_tenant" or len(tenants) < FIT_FOR_SCALING:
+    if option.deployment.strategy != "multi_tenant" or len(tenants) < 2:
         return
-    sizings = []
+    replica, sizings = option.deployment.replica, []
+    assert replica is not None
+    most = most_replicas(option.deployment, replica, context)
     for tenant in tenants[:MOST_TENANTS_APART]:
         own = stage.trace.of_tenant(tenant)
-        sizings.append(least(actor, stage, own, f"{label}: tenant {tenant} alone", first=1, most=4096))
+        sizings.append(least(actor, stage, own, f"{label}: tenant {tenant} alone", first=1, most=most))
     more = len(tenants) - len(sizings)
     replicas = [each.active for each in sizings] + [sizings[-1].active] * more
     quotes = [_rent(option, replace(option.deployment, replicas=count), context) for count in replicas]

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from llmplan import pricing
+from llmplan import perf, pricing
 from llmplan.plan.outcome import Option, Outcome, Quote, Rejection
 from llmplan.plan.replay import Played, Replay
 from llmplan.plan.usage import ServerlessUsage
 from llmplan.planner.ceiling import within_budget
 from llmplan.planner.context import Context
-from llmplan.planner.evaluate import physics_of
 from llmplan.planner.order import firmness
 from llmplan.planner.over_time.stage import Actor, Stage, keeps, misses, played
 from llmplan.planner.serverless import cold_figures, cold_notes
+from llmplan.planner.size import most_replicas
 from llmplan.simulate import start_of
 from llmplan.simulate.fleet import FleetSpec, Workers
 from llmplan.simulate.fleet.billing import idle_window_s, serverless_usage
@@ -24,7 +24,6 @@ from llmplan.units import format_seconds
 
 KEPT_WARM = (0, 1)
 """workers that never go: none, and one against cold starts"""
-MOST_WORKERS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,25 +40,33 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workshop:
-    """A replica as a platform's worker: how it runs, starts, and how many requests it takes within the promise."""
+    """A replica as a platform's worker: how it runs and starts, how many requests it takes within the promise, and
+    how many workers there may be."""
 
     option: Option
     actor: Actor
     start_s: float
     slots: int
+    most: int
 
     @classmethod
     def of(cls, option: Option, context: Context) -> Workshop | None:
-        """None where a figure for the start is missing, or the replica alone breaks the promise."""
+        """None where a figure for the start is missing."""
         replica, memory = option.deployment.replica, option.memory
         assert replica is not None
         assert memory is not None
-        physics = physics_of(option.deployment, replica, context)
         start = start_of(replica, memory.checkpoint_bytes)
-        if isinstance(physics, Rejection) or start is None:
+        if start is None:
             return None
-        slots = max(1, int(physics[2].slo_requests_per_s * physics[2].estimate.e2e_s.mid))
-        return cls(option=option, actor=Actor.of(replica, memory, context), start_s=start.total_s, slots=slots)
+        shape, limit = context.demand.shape, context.limits.max_utilization
+        carried = perf.capacity(replica, memory, shape, context.calibration(replica), context.slo, limit)
+        return cls(
+            option=option,
+            actor=Actor.of(replica, memory, context),
+            start_s=start.total_s,
+            slots=carried.in_flight,
+            most=most_replicas(option.deployment, replica, context),
+        )
 
     def runs(
         self, trace: Recorded, stage: Stage, context: Context, keep_warm: int, only_window_s: float | None = None
@@ -97,7 +104,7 @@ class Workshop:
             most_concurrency=max(self.slots, self.actor.rules.max_num_seqs),
             idle_window_s=window_s,
             min_replicas=keep_warm,
-            max_replicas=MOST_WORKERS,
+            max_replicas=self.most,
         )
         return FleetSpec(router="packed", packed_up_to=self.slots, start_s=self.start_s, autoscaler=policy)
 

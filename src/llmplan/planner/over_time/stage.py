@@ -15,6 +15,7 @@ from llmplan.plan.outcome import MemoryBudget
 from llmplan.plan.replay import Latency, Played
 from llmplan.plan.simulated import Simulated, Spread
 from llmplan.planner.context import Context
+from llmplan.planner.recommend import LONG_WAIT_S
 from llmplan.simulate.engine import Rules, rules_of
 from llmplan.simulate.engine.log import NEVER
 from llmplan.simulate.fleet import Fleet, FleetSpec, RouterId, summarize
@@ -24,8 +25,6 @@ from llmplan.units import SECONDS_PER_HOUR
 
 PROMISED_SHARE = 0.95
 """a promise at the 95th percentile"""
-PATIENCE_S = 30.0
-"""Without any promise: beyond this nobody waits for a first token."""
 
 Watch = Callable[[str, int, int], None]
 """what is being tried, requests so far, and requests in all"""
@@ -114,7 +113,7 @@ class Actor:
 
 def late_for_good(fleet: Fleet, slo: Slo) -> int:
     """Requests that have missed the promise of a first token already, those that still wait for it included."""
-    limit_s = slo.ttft_p95_s if slo.ttft_p95_s is not None or not slo.is_empty else PATIENCE_S
+    limit_s = slo.ttft_p95_s if slo.ttft_p95_s is not None or not slo.is_empty else LONG_WAIT_S
     if limit_s is None:
         return 0
     arrival_s, first_s = np.array(fleet.log.arrival_s), np.array(fleet.log.first_s)
@@ -133,7 +132,7 @@ def keeps(found: Simulated, slo: Slo) -> bool:
     if found.refused_count or found.ttft_s is None:
         return False
     if slo.is_empty:
-        return found.ttft_s.p95 <= PATIENCE_S
+        return found.ttft_s.p95 <= LONG_WAIT_S
     shares = (found.attainment.ttft, found.attainment.tpot, found.attainment.e2e)
     return all(share is None or share >= PROMISED_SHARE for share in shares)
 
@@ -141,7 +140,7 @@ def keeps(found: Simulated, slo: Slo) -> bool:
 def misses(found: Simulated, slo: Slo) -> list[tuple[str, float, float]]:
     """Each promise that did not hold: its name, what came instead and what was promised [s]."""
     rows = (
-        ("TTFT p95", found.ttft_s, slo.ttft_p95_s if not slo.is_empty else PATIENCE_S),
+        ("TTFT p95", found.ttft_s, slo.ttft_p95_s if not slo.is_empty else LONG_WAIT_S),
         ("TPOT p95", found.tpot_s, slo.tpot_p95_s),
         ("E2E p95", found.e2e_s, slo.e2e_p95_s),
     )

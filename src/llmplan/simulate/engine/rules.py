@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from llmplan.perf.estimate import spilled_tokens
 from llmplan.plan.cache import CacheGroup
 from llmplan.plan.deployment import Replica
 from llmplan.plan.outcome import MemoryBudget
@@ -69,7 +70,7 @@ def rules_of(replica: Replica, memory: MemoryBudget) -> Rules:
     tables = sum(block_tokens / group.block_tokens for group in growing)
     placeholders = PLACEHOLDER_BLOCKS.get(replica.engine.kv_pool_rule, 0)
     blocks = max(0, room.blocks - placeholders) * room.groups if room.layout.block_bytes else UNBOUNDED_BLOCKS
-    blocks += int(_host_tokens(replica, memory) / block_tokens * tables)
+    blocks += int(spilled_tokens(replica, memory) / block_tokens * tables)
     seqs = min(float(replica.settings.max_num_seqs * groups), room.groups * room.state_slots)
     return Rules(
         max_num_seqs=int(seqs) if math.isfinite(seqs) else replica.settings.max_num_seqs * groups,
@@ -91,11 +92,3 @@ def _prompts_first(replica: Replica) -> bool:
     default = engine.scheduler_default(gpu.memory_bytes, gpu.architecture, replica.parallel.tp)
     whole = default.whole_prompts_tokens >= settings.max_model_len
     return engine.prompts_first or (whole and settings.max_num_batched_tokens >= settings.max_model_len)
-
-
-def _host_tokens(replica: Replica, memory: MemoryBudget) -> float:
-    """Tokens of context that a pool in host memory adds."""
-    offload = replica.offload
-    if offload is None or offload.kind != "kv" or memory.kv_bytes_per_token <= 0:
-        return 0.0
-    return offload.host_kv_bytes / (memory.kv_bytes_per_token * replica.parallel.tp * replica.parallel.pp)

@@ -39,12 +39,13 @@ def bills(
     cold_start_s: float = 0.0,
     window_s: float | None = None,
     by_lives: bool = False,
+    host_bytes: int = 0,
 ) -> tuple[SimulatedBill, ...] | Rejection:
     """What the sellers within the limits charge for a run, cheapest first.
 
     run: its replicas' lives; deployment: replica and purchase, sized; limits, prices: sellers and rows; cold_start_s
     [s]: of a worker; window_s [s]: the idle window that was simulated; by_lives: machines by the hour are rented only
-    while a replica is on them, else all the time.
+    while a replica is on them, else all the time; host_bytes [B]: that each replica needs beside its GPUs.
     Reference: `billing`, and docs/how-it-works/traffic.md.
     """
     if deployment.purchase.kind == "serverless":
@@ -52,9 +53,9 @@ def bills(
         if found:
             return tuple(found)
     elif by_lives and deployment.purchase.kind == "hourly":
-        one = pricing.quote(replace(deployment, replicas=1), workload_of(run), limits, prices)
+        one = pricing.quote(replace(deployment, replicas=1), workload_of(run), limits, prices, host_bytes=host_bytes)
         return one if isinstance(one, Rejection) else (_bill(run, _while_there(one, run), notes=(BY_THE_SECOND,)),)
-    quote = pricing.quote(deployment, workload_of(run), limits, prices)
+    quote = pricing.quote(deployment, workload_of(run), limits, prices, host_bytes=host_bytes)
     return quote if isinstance(quote, Rejection) else (_bill(run, quote),)
 
 
