@@ -12,10 +12,8 @@ import numpy as np
 from traffic_accuracy.runs import Run
 
 from llmplan.perf import select_calibration
-from llmplan.perf.calibration import Coefficients
 from llmplan.perf.estimate import Prepared, estimate_prepared, prepare
-from llmplan.perf.step import StepModel
-from llmplan.perf.step_times import ModelledTimes
+from llmplan.perf.step_times import modelled_times
 from llmplan.plan.deployment import Replica
 from llmplan.simulate.engine import Job, ReplicaRun, RequestLog, rules_of
 from llmplan.spec.calibration import Calibration
@@ -60,10 +58,8 @@ def replay(run: Run, calibrations: Sequence[Calibration], folder: Path) -> Repla
     prepared = prepare(case.replica, case.memory, case.load, calibration, case.work)
     found = estimate_prepared(prepared, case.load)
     steady = {"ttft": found.ttft_s.mid, "tpot": found.tpot_s.mid, "throughput": found.output_tokens_per_s.mid}
-    of_model, replica = calibration.for_model(is_moe=case.replica.model.is_moe), _as_served(case.replica)
-    times = ModelledTimes(
-        StepModel(replica, Coefficients.of(of_model), float(case.memory.capacity_tokens), work=case.work)
-    )
+    replica = _as_served(case.replica)
+    times = modelled_times(replica, case.memory, calibration)
     rules = replace(rules_of(replica, case.memory), longest_tokens=LONGEST_TOKENS)
     seeds = max(SEEDS.get(run.arrivals, 1), SEEDS[run.spread])
     simulated = [

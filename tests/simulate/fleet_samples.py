@@ -1,39 +1,15 @@
 """Engines whose steps take a known time, traffic, and a fleet run to its end."""
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from engine_builders import PlainTimes
 
-from llmplan.perf.step_times import Line, Mixed
 from llmplan.simulate.engine import Rules
 from llmplan.simulate.fleet import Fleet, FleetSpec, Users
 from llmplan.spec.requests import Prefixes, Requests
 
-
-@dataclass(frozen=True)
-class Clockwork:
-    """A step takes `step_s`, a prompt token `token_s` more, whatever the batch."""
-
-    step_s: float = 0.01
-    token_s: float = 0.0
-    per_context_s: float = 0.0
-    request_s: float = 0.0
-    groups: int = 1
-    budget_tokens: int = 1 << 20
-    width: float = 1.0
-
-    def decode(self, batch: int) -> Sequence[Line]:
-        del batch
-        return (Line(math.inf, self.step_s, self.per_context_s),)
-
-    def mixed(self, batch: int, context_tokens: float, chunks: Sequence[tuple[int, int]]) -> Mixed:
-        del batch
-        tokens = sum(end - start for start, end in chunks)
-        return Mixed(self.step_s + self.token_s * tokens + self.per_context_s * context_tokens, 0.0)
-
-
+STEADY = PlainTimes()
 ROOMY = Rules(max_num_seqs=64, blocks=1 << 20, block_tokens=16)
 
 
@@ -73,7 +49,7 @@ def served(
     spec: FleetSpec,
     traffic: Requests | Sequence[Requests],
     *,
-    times: Clockwork = Clockwork(),
+    times: PlainTimes = STEADY,
     rules: Rules = ROOMY,
     users: Users | None = None,
 ) -> Fleet:

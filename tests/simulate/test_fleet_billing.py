@@ -4,15 +4,20 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
+from perf_builders import DESKTOP, H100, replica
 
+from llmplan.plan.deployment import Deployment, Purchase
+from llmplan.plan.outcome import Rejection
 from llmplan.plan.simulated import ReplicaLife, Simulated
 from llmplan.pricing.serverless import Worker, serverless_lines
 from llmplan.simulate.fleet import FleetSpec, Workers, summarize
 from llmplan.simulate.fleet.billing import billed_s, life_s, rented_s, serverless_usage
+from llmplan.simulate.fleet.bills import bills
+from llmplan.spec.catalog import Catalog
 from llmplan.spec.price import ServerlessOffer
 from llmplan.spec.provenance import Provenance, Source
-from llmplan.spec.workload import Slo
-from llmplan.units import SECONDS_PER_MONTH
+from llmplan.spec.workload import Limits, Slo
+from llmplan.units import GIB, SECONDS_PER_MONTH
 from simulate.fleet_samples import requests, served
 
 PROVENANCE = Provenance(source=Source(id="s", title="t"), as_of=None, kind="published")
@@ -87,3 +92,22 @@ def test_a_worker_that_never_got_ready_is_billed_for_its_start() -> None:
     life = ReplicaLife(launched_s=5.0, stopped_s=9.5, cause="scaled down")
     assert billed_s(life, 100.0, OFFER) == 5.0
     assert billed_s(life, 100.0, replace(OFFER, bills_start=False)) == 0.0
+
+
+def test_a_machine_has_the_host_memory_that_offloading_replicas_need(catalog: Catalog) -> None:
+    """An A10G comes in machines from 16 GiB up: 150 GiB beside it, as offloaded weights take, need a larger one."""
+    machine = replica(gpu=replace(H100, id="a10g-24gb"), host=DESKTOP)
+    bought = Deployment(
+        strategy="hybrid_offload", model=machine.model, replica=machine, levers=(), replicas=1,
+        purchase=Purchase(kind="hourly", terms=("on-demand",)),
+    )  # fmt: skip
+    limits = Limits(provider_ids=("aws",), terms=("on-demand",))
+    run = summarize(served(FleetSpec(), [requests([0.0, 50.0])]), Slo())
+    for by_lives in (False, True):
+        usual, larger = (
+            bills(run, bought, limits, catalog.prices, by_lives=by_lives, host_bytes=host_bytes)
+            for host_bytes in (0, 150 * GIB)
+        )
+        assert not isinstance(usual, Rejection)
+        assert not isinstance(larger, Rejection)
+        assert larger[0].usd > 1.2 * usual[0].usd > 0

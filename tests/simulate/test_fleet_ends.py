@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fleet_samples import ROOMY, Clockwork, requests
+from engine_builders import PlainTimes
+from fleet_samples import ROOMY, requests
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -46,7 +47,7 @@ def ended(fleet: Fleet, traffic: Any, users: Users | None = None) -> None:
 def test_users_are_all_served(
     users: int, count: int, request_s: float, step_s: float, think_s: float, replicas: int, seqs: int
 ) -> None:
-    times, rules = Clockwork(step_s=step_s, request_s=request_s), replace(ROOMY, max_num_seqs=seqs)
+    times, rules = PlainTimes(step_s=step_s, request_s=request_s), replace(ROOMY, max_num_seqs=seqs)
     fleet = Fleet(FleetSpec(replicas=replicas, router="least-loaded"), times, rules)
     ended(fleet, [requests([0.0] * count, output_tokens=7)], Users(count=users, think_s=think_s))
     assert (np.array(fleet.log.done_s) > 0).all()
@@ -68,7 +69,7 @@ def test_open_arrivals_are_all_served(
     arrival_s = np.cumsum(np.random.default_rng(seed).exponential(1 / rate, 80))
     policy = SCALING[name]
     spec = FleetSpec(router="least-loaded", autoscaler=policy, start_s=start_s)
-    times, rules = Clockwork(request_s=request_s), replace(ROOMY, max_num_seqs=seqs)
+    times, rules = PlainTimes(request_s=request_s), replace(ROOMY, max_num_seqs=seqs)
     fleet = Fleet(spec, times, rules)
     ended(fleet, [requests(arrival_s.tolist(), output_tokens=20)])
     done_s = np.array(fleet.log.done_s)

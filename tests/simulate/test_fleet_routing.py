@@ -5,6 +5,7 @@ from itertools import islice
 
 import numpy as np
 import pytest
+from engine_builders import PlainTimes
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,13 +15,13 @@ from llmplan.simulate.fleet.instance import Instance
 from llmplan.simulate.fleet.routing import make_router
 from llmplan.simulate.fleet.sampler import Sampler
 from llmplan.spec.requests import Prefixes, Requests
-from simulate.fleet_samples import ROOMY, Clockwork, columns, poisson, requests, served
+from simulate.fleet_samples import ROOMY, columns, poisson, requests, served
 
 TIGHT = Rules(max_num_seqs=8, blocks=120, block_tokens=16)
-TIMES = Clockwork(step_s=0.01, token_s=2e-5, per_context_s=1e-6, request_s=0.002)
+TIMES = PlainTimes(step_s=0.01, prompt_s=2e-5, context_s=1e-6, request_s=0.002)
 
 
-def alone(traffic: Requests, rules: Rules = ROOMY, times: Clockwork = TIMES) -> tuple[np.ndarray, np.ndarray]:
+def alone(traffic: Requests, rules: Rules = ROOMY, times: PlainTimes = TIMES) -> tuple[np.ndarray, np.ndarray]:
     """First tokens and ends of one engine that gets everything."""
     log = RequestLog()
     log.extend(traffic)
@@ -158,7 +159,7 @@ def test_users_of_several_replicas_are_as_many_as_of_one_engine() -> None:
     """With steps that take the same whatever the batch, where users go changes nothing; the walk over four replicas
     and the jumps of one give the same times."""
     traffic = poisson(500, 1.0, mean_input=1)
-    exact = Clockwork(step_s=1.0 / 128.0)
+    exact = PlainTimes(step_s=1.0 / 128.0)
     one = served(FleetSpec(), traffic, users=Users(count=8), times=exact)
     four = served(FleetSpec(replicas=4), traffic, users=Users(count=8), times=exact)
     assert np.sort(columns(four)[2]) == pytest.approx(np.sort(columns(one)[2]), rel=1e-9)

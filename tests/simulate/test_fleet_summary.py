@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from engine_builders import PlainTimes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,9 +23,9 @@ from llmplan.simulate.fleet import (
     summarize,
 )
 from llmplan.spec.workload import Slo
-from simulate.fleet_samples import ROOMY, Clockwork, columns, poisson, requests, served
+from simulate.fleet_samples import ROOMY, columns, poisson, requests, served
 
-TIMES = Clockwork(step_s=0.01, token_s=2e-5, per_context_s=1e-6, request_s=0.002)
+TIMES = PlainTimes(step_s=0.01, prompt_s=2e-5, context_s=1e-6, request_s=0.002)
 NOTHING = Slo()
 
 routers = st.sampled_from(["round-robin", "least-loaded", "prefix-affine"])
@@ -178,7 +179,7 @@ def test_no_requests_at_all() -> None:
 
 def test_a_run_that_was_stopped_stands_for_its_own_time() -> None:
     """Ten requests a second, stopped after the first of two runs of a hundred, on the way to a million seconds."""
-    fleet = Fleet(FleetSpec(), Clockwork(), ROOMY)
+    fleet = Fleet(FleetSpec(), PlainTimes(), ROOMY)
     first, second = (requests((begin + np.arange(100) / 10).tolist()) for begin in (0.0, 10.0))
     progress = next(iter(fleet.run([first, second])))
     run = summarize(fleet, NOTHING, period_s=1e6)
@@ -191,7 +192,7 @@ def test_a_run_that_was_stopped_stands_for_its_own_time() -> None:
 def test_infinitely_fast_engines_answer_at_once() -> None:
     traffic = poisson(300, 5.0)
     for router in ("round-robin", "least-loaded"):
-        fleet = served(FleetSpec(router=router, replicas=2), traffic, times=Clockwork(step_s=0.0))
+        fleet = served(FleetSpec(router=router, replicas=2), traffic, times=PlainTimes(step_s=0.0))
         assert columns(fleet)[2] == pytest.approx(traffic.arrival_s)
         run = summarize(fleet, Slo(ttft_p95_s=1e-9))
         assert (run.attainment.joint, run.utilization) == (1.0, 0.0)
