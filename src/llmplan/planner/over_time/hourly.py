@@ -48,10 +48,10 @@ def replayed(option: Option, context: Context, stage: Stage) -> tuple[Outcome, R
     most = most_replicas(option.deployment, replica, context)
     label = option.deployment.strategy.replace("_", " ")
     spare = context.limits.spare_replicas
-    key = (replica_key(replica), most)
-    if key not in stage.sizings:
-        stage.sizings[key] = least(actor, stage, stage.trace, label, first=max(1, planned - spare), most=most)
-    sizing: Sizing = stage.sizings[key]
+    first = max(1, planned - spare)
+    sizing = stage.once(
+        (replica_key(replica), most), lambda: least(actor, stage, stage.trace, label, first=first, most=most)
+    )
     if not sizing.kept:
         return _refused(option, sizing, stage, context), Replay(
             taken=_taken(sizing, 0, None, stage), planned_replicas=planned
@@ -139,11 +139,8 @@ def _taken(sizing: Sizing, spare: int, usd_per_month: float | None, stage: Stage
 
 def _banded(run: Played, actor: Actor, sizing: Sizing, stage: Stage, label: str) -> Played:
     """With the ends of its band, which another strategy with the same fleet may have found already."""
-    key = ("band", id(sizing))
-    if key not in stage.sizings:
-        spec = FleetSpec(replicas=sizing.active, router=actor.router(stage.trace))
-        stage.sizings[key] = actor.banded(run, spec, stage.trace, stage, label)
-    found: Played = stage.sizings[key]
+    spec = FleetSpec(replicas=sizing.active, router=actor.router(stage.trace))
+    found = stage.once(("band", id(sizing)), lambda: actor.banded(run, spec, stage.trace, stage, label))
     return replace(found, fleet=run.fleet, usd_per_month=run.usd_per_month)
 
 
@@ -191,7 +188,8 @@ def _scaled(
     start_s, slots = shop.start_s, shop.slots
     policy = Keda(metric="in_flight", target=slots, min_replicas=1, max_replicas=min(shop.most, 2 * sizing.active))
     spec = FleetSpec(replicas=1, router=actor.router(stage.trace), start_s=start_s, autoscaler=policy)
-    found = actor.play(spec, stage.trace, stage, f"{label}: autoscaled")[1]
+    what = f"{label}: autoscaled"
+    found = stage.once(("scaled", id(sizing)), lambda: actor.play(spec, stage.trace, stage, what)[1])
     one = _rent(option, one_flexible(option.deployment), context)
     words = (
         f"1 to {found.peak_replicas} replicas by requests in flight (target {slots:.3g} each, start "

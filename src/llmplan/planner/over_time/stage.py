@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from llmplan.units import SECONDS_PER_HOUR
 PROMISED_SHARE = 0.95
 """a promise at the 95th percentile"""
 
+Result = TypeVar("Result")
 Watch = Callable[[str, int, int], None]
 """what is being tried, requests so far, and requests in all"""
 
@@ -36,12 +37,19 @@ def nobody_watches(what: str, done: int, total: int) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """Traffic, promises, and somebody who watches; `sizings` remembers what a replica came to for another strategy."""
+    """Traffic, promises, and somebody who watches; `known` remembers what a replica came to for another strategy."""
 
     trace: Recorded
     slo: Slo
     watch: Watch = nobody_watches
-    sizings: dict[Hashable, Any] = field(default_factory=dict)
+    known: dict[Hashable, Any] = field(default_factory=dict)
+
+    def once(self, key: Hashable, make: Callable[[], Result]) -> Result:
+        """What was made for this key before, else what is made now."""
+        if key not in self.known:
+            self.known[key] = make()
+        found: Result = self.known[key]
+        return found
 
     @property
     def busiest(self) -> Recorded:
