@@ -206,6 +206,15 @@ def test_the_run_over_time_as_csv(capsys: pytest.CaptureFixture[str], tmp_path: 
     assert main(["simulate", LLAMA, *STEADY, "--timeseries", str(path), "--force"]) == 0
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C as in the foreground of a terminal, wherever the tests run."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_answers_with_what_was_done(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -328,6 +337,7 @@ def test_no_bar_where_nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not stream.getvalue()
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_a_second_ctrl_c_interrupts() -> None:
     with _progress.stoppable() as asked:
         os.kill(os.getpid(), signal.SIGINT)
@@ -343,3 +353,14 @@ def test_the_help_names_what_there_is() -> None:
 
     assert ROUTERS == ROUTER_IDS
     assert command.EXIT_INTERRUPTED == 130
+
+
+def test_in_the_background_ctrl_c_is_not_for_us() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with _progress.stoppable() as stopped:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+            assert not stopped()
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -30,6 +30,9 @@ def stoppable() -> Iterator[Callable[[], bool]]:
             raise KeyboardInterrupt
         asked = True
 
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a shell: that Ctrl-C is not for us
+        yield lambda: False
+        return
     try:
         before = signal.signal(signal.SIGINT, ask)
     except ValueError:  # not the main thread
