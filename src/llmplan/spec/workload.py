@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal, TypeAlias
 
+from llmplan.spec.expenses import Expenses
 from llmplan.spec.inventory import Inventory
 from llmplan.spec.price import Term
 from llmplan.spec.provenance import ProvenanceMap
@@ -113,3 +114,4 @@ class Question:
     workload: Workload
     slo: Slo
     limits: Limits
+    expenses: Expenses = field(default_factory=Expenses)

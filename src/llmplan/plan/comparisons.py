@@ -1,0 +1,127 @@
+"""What the money of a plan looks like from beside it: other loads, other GPUs, other terms, other inputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from llmplan.plan.deployment import StrategyId
+from llmplan.spec.band import Band
+from llmplan.spec.price import Term
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """The bill of one way of serving over the load. Between two points it is a straight line; a step is two points at
+    the same load."""
+
+    label: str
+    requests_per_s: tuple[float, ...]
+    usd_per_month: tuple[float, ...]
+    source: str = ""
+    """seller, term and date of the rate behind it"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakEven:
+    """The load at which two ways of serving cost the same, every other input as asked.
+
+    Up to `requests_per_s` `below` is cheaper, from there on `above`. None: `below` is cheaper at every load up to
+    `tried_requests_per_s`. `utilization`: how busy the replicas of `above` are there, over the mean hour [-].
+    """
+
+    below: str
+    above: str
+    requests_per_s: float | None
+    tried_requests_per_s: float
+    tokens_per_day: float | None = None
+    utilization: float | None = None
+    usd_per_month: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Influence:
+    """What one input does to the bill of the recommended way when it alone moves from `low` to `high`.
+
+    None: with that value it cannot be done, and `note` says why. `recommended_low` and `recommended_high`: the
+    strategy that would then be cheapest among the five as they stand, where that was asked.
+    """
+
+    input: str
+    unit: str
+    low: float
+    mid: float
+    high: float
+    usd_per_month_low: float | None
+    usd_per_month_high: float | None
+    recommended_low: StrategyId | None = None
+    recommended_high: StrategyId | None = None
+    note: str = ""
+
+    @property
+    def swing_usd_per_month(self) -> float | None:
+        """How far the bill moves between the two ends [USD/month]; None where one of them cannot be done."""
+        if self.usd_per_month_low is None or self.usd_per_month_high is None:
+            return None
+        return abs(self.usd_per_month_high - self.usd_per_month_low)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuValue:
+    """One GPU for this workload: the least that it costs at all, and what a unit of work costs on it.
+
+    `floor_usd_per_month`: the smallest fleet that serves a single request within the promise, all month.
+    `usd_per_mtok_full`: the same machine as busy as the promise and the limits allow. `usd_per_month`: at the load
+    that was asked. `wins_by` says which of the two makes it cheaper than `against`, None where it is not.
+    """
+
+    gpu_id: str
+    what: str
+    replicas: int
+    usd_per_month: float
+    floor_usd_per_month: float
+    usd_per_mtok_full: float
+    utilization: float
+    wins_by: Literal["floor", "work per dollar", "both"] | None = None
+    against: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TermValue:
+    """The same machines on one term. `break_even_months`: how long they have to be needed before a commitment is
+    cheaper than paying on demand for as long. `committed_usd`: what is owed whether they are needed or not."""
+
+    term: Term
+    what: str
+    seller: str
+    usd_per_month: float
+    break_even_months: float | None = None
+    committed_usd: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duel:
+    """Two ways to the same end: fewer bytes against more GPUs, one fleet for all against one each."""
+
+    title: str
+    first: str
+    first_usd_per_month: float | None
+    second: str
+    second_usd_per_month: float | None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparisons:
+    """Everything that `llmplan cost` sets beside the five bills. `bands`: the bill of each strategy if its replicas are
+    as slow and as fast as the ends of their 80 % band [USD/month]; low is the cheap end."""
+
+    curves: tuple[Curve, ...] = ()
+    break_evens: tuple[BreakEven, ...] = ()
+    influences: tuple[Influence, ...] = ()
+    gpus: tuple[GpuValue, ...] = ()
+    terms: tuple[TermValue, ...] = ()
+    duels: tuple[Duel, ...] = ()
+    bands: tuple[tuple[StrategyId, Band], ...] = ()
