@@ -53,7 +53,8 @@ def test_terms_and_dates_are_kept_apart() -> None:
     early, late = date(2026, 3, 1), date(2026, 9, 1)
     rows = [
         hourly("a", 4.0, from_date=early), hourly("b", 6.0, from_date=late), hourly("a", 2.0, term="spot"),
-        hourly("a", 3.0, term="reserved-1y", upfront="none"), per_second("c", 0.001), per_second("c", 0.001, max_gpus=5),
+        hourly("a", 3.0, term="reserved-1y", upfront="none"), per_second("c", 0.001),
+        per_second("c", 0.001, max_gpus=5),
     ]  # fmt: skip
     found = {each.term: each for each in market_medians(book(*rows))}
     assert list(found) == ["on-demand", "spot", "reserved-1y", "per-second"]
@@ -111,7 +112,8 @@ def fact(identity: str, value: float, as_of: date | None = DAY, unit: str = "USD
 
 def test_a_rate_of_no_named_seller_is_the_median_of_what_sellers_state() -> None:
     stated = [
-        fact("a.block-storage", 0.08), fact("b.block-storage", 0.1, date(2026, 5, 1)), fact("c.block-storage", 0.2, None),
+        fact("a.block-storage", 0.08), fact("b.block-storage", 0.1, date(2026, 5, 1)),
+        fact("c.block-storage", 0.2, None),
     ]  # fmt: skip
     prices = PriceBook(facts={each.id: each for each in (*stated, fact("a.egress", 9.0), fact("pue", 1.2))}, as_of=DAY)
     found = median_fact(prices, "block-storage")

@@ -71,8 +71,7 @@ def market_medians(
     found = []
     for gpu_id in wanted:
         hourly = [offer for offer in index.hourly.get(gpu_id, ()) if accept(offer)]
-        for term in TERMS:
-            found.append(_hourly(gpu_id, term, [offer for offer in hourly if offer.term == term]))
+        found += [_hourly(gpu_id, term, [offer for offer in hourly if offer.term == term]) for term in TERMS]
         found.append(_serverless(gpu_id, [offer for offer in index.serverless.get(gpu_id, ()) if accept(offer)]))
     return tuple(each for each in found if each is not None)
 
