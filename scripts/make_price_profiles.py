@@ -2,6 +2,7 @@
 
     python scripts/make_price_profiles.py            # writes
     python scripts/make_price_profiles.py --check    # exit 1 if the files are not what the tables say
+    python scripts/make_price_profiles.py --report   # what became of every row: used, or left out and why
 
 Offers that are no longer in the tables stay: prices are append-only. `--fresh` starts from nothing.
 """
@@ -15,17 +16,24 @@ from datetime import UTC, date, datetime
 from profile_yaml import COLLECTED, DATA, ROOT
 
 from llmplan.catalogs.prices import read_price_documents
-from llmplan.pricefeeds import build_documents, check_documents, merge_documents, render, write_documents
+from llmplan.pricefeeds import Tally, build_documents, check_documents, merge_documents, render, write_documents
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="only say whether the files are up to date")
     parser.add_argument("--fresh", action="store_true", help="drop offers that the tables no longer have")
+    parser.add_argument("--report", action="store_true", help="only count rows in, prices out and rows left out")
+    parser.add_argument("--rows", type=int, default=0, metavar="N", help="show N rows of each reason in the report")
     arguments = parser.parse_args()
     if not (DATA / "gpu_prices.csv").exists():
         print(f"no price tables in {DATA}; set LLMPLAN_DATA", file=sys.stderr)
         return 1
+    if arguments.report:
+        tally = Tally()
+        build_documents(DATA, retrieved=date.fromisoformat(COLLECTED), tally=tally)
+        print("\n".join(tally.lines(arguments.rows)))
+        return 0
     known = {} if arguments.fresh else read_price_documents([ROOT / "profiles"])
     tables = build_documents(DATA, retrieved=date.fromisoformat(COLLECTED))
     problems = check_documents(tables, known, today=datetime.now(tz=UTC).date())
