@@ -1,4 +1,4 @@
-"""Write profiles/prices/*.yaml from the price tables in $LLMPLAN_DATA (default ../shared/data).
+"""Write profiles/prices/*.yaml from the price tables in $LLMPLAN_DATA (default ../shared/data) and price_facts.csv.
 
     python scripts/make_price_profiles.py            # writes
     python scripts/make_price_profiles.py --check    # exit 1 if the files are not what the tables say
@@ -13,6 +13,7 @@ import argparse
 import sys
 from datetime import UTC, date, datetime
 
+from own_price_facts import TABLE, add_own_facts
 from profile_yaml import COLLECTED, DATA, ROOT
 
 from llmplan.catalogs.prices import read_price_documents
@@ -31,11 +32,13 @@ def main() -> int:
         return 1
     if arguments.report:
         tally = Tally()
-        build_documents(DATA, retrieved=date.fromisoformat(COLLECTED), tally=tally)
+        documents = build_documents(DATA, retrieved=date.fromisoformat(COLLECTED), tally=tally)
         print("\n".join(tally.lines(arguments.rows)))
+        print(f"{TABLE.name}: {add_own_facts(documents)} figures of our own looking up")
         return 0
     known = {} if arguments.fresh else read_price_documents([ROOT / "profiles"])
     tables = build_documents(DATA, retrieved=date.fromisoformat(COLLECTED))
+    add_own_facts(tables)
     problems = check_documents(tables, known, today=datetime.now(tz=UTC).date())
     for problem in problems:
         print(f"{problem.severity}: {problem.provider}: {problem.message}", file=sys.stderr)

@@ -1,22 +1,27 @@
 """What a deployment costs per month of 730 hours, every line with the price row behind it."""
 
 from llmplan.pricing.cheapest import cheapest_usd_per_gpu_hour
+from llmplan.pricing.cpu import cheapest_cpu
 from llmplan.pricing.drift import moved_prices
 from llmplan.pricing.market import MarketMedian, SellerMedian, market_medians, median_fact
 from llmplan.pricing.quote import quote
 from llmplan.pricing.sellers import seller_names
 from llmplan.pricing.serverless import platforms as serverless_offers
+from llmplan.pricing.tiers import fact_usd, tiered_usd
 from llmplan.pricing.tokens import listings as token_offers
 
 __all__ = [
     "MarketMedian",
     "SellerMedian",
+    "cheapest_cpu",
     "cheapest_usd_per_gpu_hour",
+    "fact_usd",
     "market_medians",
     "median_fact",
     "moved_prices",
     "quote",
     "seller_names",
     "serverless_offers",
+    "tiered_usd",
     "token_offers",
 ]
