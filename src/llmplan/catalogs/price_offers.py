@@ -52,7 +52,7 @@ _TOKENS: Final = (
     ),
 )  # fmt: skip
 _UNPRICED: Final = (("product", "from", "source", "note"), ("gpu",))
-_FACT: Final = (("value", "unit", "source", "as_of", "kind"), ("low", "high", "note"))
+_FACT: Final = (("value", "unit", "source", "as_of", "kind"), ("low", "high", "gpu", "gpus", "note"))
 
 
 @dataclass(slots=True)
@@ -249,6 +249,15 @@ def cost_facts(stated: Any, context: Context, *, prefix: bool) -> dict[str, Cost
         provenance = Provenance(source=source, as_of=day, kind=kind, note=maybe_text(entry, "note", keys))
         if context.holds(day):
             facts[identity] = CostFact(
-                id=identity, value=value, low=low, high=high, unit=text(entry, "unit", keys), provenance=provenance
-            )
+                id=identity, value=value, low=low, high=high, unit=text(entry, "unit", keys), provenance=provenance,
+                gpu_ids=_gpus(entry, keys), gpus=maybe_count(entry, "gpus", keys),
+            )  # fmt: skip
     return facts
+
+
+def _gpus(entry: dict[str, Any], keys: Keys) -> tuple[str, ...]:
+    """The GPUs of one figure."""
+    named = entry.get("gpu", [])
+    if not isinstance(named, list):
+        raise MisfitError((*keys, "gpu"), "a list is expected")
+    return tuple(text({"gpu": name}, "gpu", keys) for name in named)

@@ -34,6 +34,10 @@ class FactRule:
     span: bool = False
     """the first two numbers are low and high; the value is the picked one, or their mean"""
     note: str = ""
+    gpu: tuple[str, ...] = ()
+    """the GPUs that it is for"""
+    gpus: int = 1
+    """of how many of them together"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +53,9 @@ class CommitmentRule:
     hours: float = 1.0
     note: str = ""
 
+
+H100, H200, B200, B300 = "h100-sxm-80gb", "h200-sxm-141gb", "b200-180gb", "b300-288gb"
+GB200 = "gb200-192gb"
 
 RULES: Final[tuple[FactRule, ...]] = (
     FactRule(topic="egress", item="AWS internet out", id="egress", unit="USD/GB", owner="aws", note="first paid tier"),
@@ -72,11 +79,22 @@ RULES: Final[tuple[FactRule, ...]] = (
     FactRule(topic="control plane", item="NAT gateway", id="nat-gateway-traffic", unit="USD/GB", owner="aws", pick=1),
     FactRule(topic="software", item="NVIDIA AI Enterprise", id="nvidia-ai-enterprise", unit="USD/GPU-year"),
     FactRule(topic="software", item="NVIDIA AI Enterprise", id="nvidia-ai-enterprise-cloud", unit="USD/GPU-h", pick=1),
-    FactRule(topic="on-prem", item="8x H200 server", id="server-8x-h200", unit="USD", span=True, pick=2),
-    FactRule(topic="on-prem", item="8x H100 node", id="server-8x-h100", unit="USD", span=True),
-    FactRule(topic="on-prem", item="per-GPU street price", id="gpu-h100", unit="USD", pick=0, note="+-20 to 40 %"),
-    FactRule(topic="on-prem", item="per-GPU street price", id="gpu-h200", unit="USD", pick=1, note="+-20 to 40 %"),
-    FactRule(topic="on-prem", item="per-GPU street price", id="gpu-b200", unit="USD", pick=2, note="+-20 to 40 %"),
+    FactRule(
+        topic="on-prem", item="8x H200 server", id="server-8x-h200", unit="USD", span=True, pick=2, gpu=(H200,), gpus=8
+    ),
+    FactRule(topic="on-prem", item="8x H100 node", id="server-8x-h100", unit="USD", span=True, gpu=(H100,), gpus=8),
+    FactRule(
+        topic="on-prem", item="per-GPU street price", id="gpu-h100", unit="USD", pick=0, note="+-20 to 40 %",
+        gpu=(H100,),
+    ),
+    FactRule(
+        topic="on-prem", item="per-GPU street price", id="gpu-h200", unit="USD", pick=1, note="+-20 to 40 %",
+        gpu=(H200,),
+    ),
+    FactRule(
+        topic="on-prem", item="per-GPU street price", id="gpu-b200", unit="USD", pick=2, note="+-20 to 40 %",
+        gpu=(B200,),
+    ),
     FactRule(topic="on-prem", item="1024x H100", id="cluster-h100-all-in", unit="USD/GPU", span=True),
     FactRule(
         topic="on-prem", item="3y ownership of one 8x H200", id="ownership-8x-h200-3-years", unit="USD",
@@ -85,10 +103,10 @@ RULES: Final[tuple[FactRule, ...]] = (
     FactRule(topic="on-prem", item="annual support", id="support", unit="%/year of hardware", span=True),
     FactRule(topic="on-prem", item="colocation", id="colocation", unit="USD/kW-month", span=True),
     FactRule(topic="on-prem", item="residual value", id="residual-value-3-years", unit="% of hardware", span=True),
-    FactRule(topic="power", item="DGX H100/H200", id="power-dgx-h100", unit="kW"),
-    FactRule(topic="power", item="DGX B200", id="power-dgx-b200", unit="kW"),
-    FactRule(topic="power", item="DGX B300", id="power-dgx-b300", unit="kW"),
-    FactRule(topic="power", item="GB200 NVL72", id="power-gb200-nvl72", unit="kW"),
+    FactRule(topic="power", item="DGX H100/H200", id="power-dgx-h100", unit="kW", gpu=(H100, H200), gpus=8),
+    FactRule(topic="power", item="DGX B200", id="power-dgx-b200", unit="kW", gpu=(B200,), gpus=8),
+    FactRule(topic="power", item="DGX B300", id="power-dgx-b300", unit="kW", gpu=(B300,), gpus=8),
+    FactRule(topic="power", item="GB200 NVL72", id="power-gb200-nvl72", unit="kW", gpu=(GB200,), gpus=72),
     FactRule(topic="power", item="US industrial", id="electricity", unit="USD/kWh", note="US industrial mean"),
     FactRule(topic="power", item="Global average PUE", id="pue", unit="ratio", note="others quote 1.58 and 1.6"),
     FactRule(topic="power", item="modern AI DC PUE", id="pue-modern", unit="ratio"),
@@ -165,6 +183,7 @@ def owned_facts(rows: list[Row], owner: str, sources: SourceBook) -> dict[str, d
         entry["source"] = sources.id_of((source or row)["source"])
         entry["kind"] = "derived" if derived else "published"
         note = "; ".join(text for text in (rule.note, f"confidence {row['confidence'].split()[0]}") if text)
+        entry |= {"gpu": list(rule.gpu), "gpus": rule.gpus} if rule.gpu else {}
         facts[rule.id] = entry | {"note": note}
     return facts
 

@@ -123,13 +123,18 @@ class UnpricedOffer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostFact:
-    """Any other rate: storage, egress, cluster fees, electricity, server purchase, start-up times."""
+    """Any other rate: storage, egress, cluster fees, electricity, server purchase, start-up times.
+
+    `gpu_ids`: the GPUs that it is for, where it is for no others; `gpus`: of how many of them together.
+    """
 
     id: str
     value: float
     low: float | None = None
     high: float | None = None
     unit: str
+    gpu_ids: tuple[str, ...] = ()
+    gpus: int | None = None
     provenance: Provenance
 
 
