@@ -5,13 +5,26 @@ from __future__ import annotations
 from typing import Any, Final
 
 from llmplan.catalogs.price_context import Context, newer
-from llmplan.catalogs.price_fields import Keys, MisfitError, check_keys, maybe, maybe_text, one_of, positive, text
+from llmplan.catalogs.price_fields import (
+    Keys,
+    MisfitError,
+    check_keys,
+    maybe,
+    maybe_count,
+    maybe_text,
+    one_of,
+    positive,
+    text,
+)  # fmt: skip
 from llmplan.spec.price import CPU_ARCHITECTURES, CostFact, CpuOffer, PriceTier, Term
 from llmplan.spec.provenance import Provenance
 from llmplan.units import GIB
 
 _KINDS: Final = ("published", "measured", "derived", "assumed")
-_FACT: Final = (("value", "unit", "source", "as_of", "kind"), ("low", "high", "confidence", "tiers", "note"))
+_FACT: Final = (
+    ("value", "unit", "source", "as_of", "kind"),
+    ("low", "high", "gpu", "gpus", "confidence", "tiers", "note"),
+)
 _CPU: Final = (("region", "architecture", "from", "source", "machines"), ("note",))
 _TIER_HINTS: Final = ("`up_to` counts the month's quantity from its first unit, so it grows from tier to tier",)
 _MACHINE: Final = ("vCPUs", "GiB", "USD an hour", "USD an hour on spot")
@@ -75,9 +88,18 @@ def cost_facts(stated: Any, context: Context, *, prefix: bool) -> dict[str, Cost
         if context.holds(day):
             facts[identity] = CostFact(
                 id=identity, value=value, low=low, high=high, unit=text(entry, "unit", keys), tiers=steps,
+                gpu_ids=_gpus(entry, keys), gpus=maybe_count(entry, "gpus", keys),
                 confidence=maybe_text(entry, "confidence", keys), provenance=provenance,
             )  # fmt: skip
     return facts
+
+
+def _gpus(entry: dict[str, Any], keys: Keys) -> tuple[str, ...]:
+    """The GPUs of one figure."""
+    named = entry.get("gpu", [])
+    if not isinstance(named, list):
+        raise MisfitError((*keys, "gpu"), "a list is expected")
+    return tuple(text({"gpu": name}, "gpu", keys) for name in named)
 
 
 def _tiers(stated: Any, value: float, keys: Keys) -> tuple[PriceTier, ...]:

@@ -36,6 +36,10 @@ class FactRule:
     tiers: bool = False
     bounds_gb: tuple[float, ...] = ()
     note: str = ""
+    gpu: tuple[str, ...] = ()
+    """the GPUs that it is for"""
+    gpus: int = 1
+    """of how many of them together"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +56,8 @@ class CommitmentRule:
     note: str = ""
 
 
+H100, H200, B200, B300 = "h100-sxm-80gb", "h200-sxm-141gb", "b200-180gb", "b300-288gb"
+GB200 = "gb200-192gb"
 _LIVES: Final = "depreciation life"
 _CPU_DISCOUNTS: Final = ("1y-none", "1y-all", "3y-none", "3y-partial", "3y-all")
 """term and upfront payment, in the order of the row"""
@@ -81,11 +87,22 @@ RULES: Final[tuple[FactRule, ...]] = (
     FactRule(topic="control plane", item="NAT gateway", id="nat-gateway-traffic", unit="USD/GB", owner="aws", pick=1),
     FactRule(topic="software", item="NVIDIA AI Enterprise", id="nvidia-ai-enterprise", unit="USD/GPU-year"),
     FactRule(topic="software", item="NVIDIA AI Enterprise", id="nvidia-ai-enterprise-cloud", unit="USD/GPU-h", pick=1),
-    FactRule(topic="on-prem", item="8x H200 server", id="server-8x-h200", unit="USD", span=True, pick=2),
-    FactRule(topic="on-prem", item="8x H100 node", id="server-8x-h100", unit="USD", span=True),
-    FactRule(topic="on-prem", item="per-GPU street price", id="gpu-h100", unit="USD", pick=0, note="+-20 to 40 %"),
-    FactRule(topic="on-prem", item="per-GPU street price", id="gpu-h200", unit="USD", pick=1, note="+-20 to 40 %"),
-    FactRule(topic="on-prem", item="per-GPU street price", id="gpu-b200", unit="USD", pick=2, note="+-20 to 40 %"),
+    FactRule(
+        topic="on-prem", item="8x H200 server", id="server-8x-h200", unit="USD", span=True, pick=2, gpu=(H200,), gpus=8
+    ),
+    FactRule(topic="on-prem", item="8x H100 node", id="server-8x-h100", unit="USD", span=True, gpu=(H100,), gpus=8),
+    FactRule(
+        topic="on-prem", item="per-GPU street price", id="gpu-h100", unit="USD", pick=0, note="+-20 to 40 %",
+        gpu=(H100,),
+    ),
+    FactRule(
+        topic="on-prem", item="per-GPU street price", id="gpu-h200", unit="USD", pick=1, note="+-20 to 40 %",
+        gpu=(H200,),
+    ),
+    FactRule(
+        topic="on-prem", item="per-GPU street price", id="gpu-b200", unit="USD", pick=2, note="+-20 to 40 %",
+        gpu=(B200,),
+    ),
     FactRule(topic="on-prem", item="1024x H100", id="cluster-h100-all-in", unit="USD/GPU", span=True),
     FactRule(
         topic="on-prem", item="3y ownership of one 8x H200", id="ownership-8x-h200-3-years", unit="USD",
@@ -94,10 +111,10 @@ RULES: Final[tuple[FactRule, ...]] = (
     FactRule(topic="on-prem", item="annual support", id="support", unit="%/year of hardware", span=True),
     FactRule(topic="on-prem", item="colocation", id="colocation", unit="USD/kW-month", span=True),
     FactRule(topic="on-prem", item="residual value", id="residual-value-3-years", unit="% of hardware", span=True),
-    FactRule(topic="power", item="DGX H100/H200", id="power-dgx-h100", unit="kW"),
-    FactRule(topic="power", item="DGX B200", id="power-dgx-b200", unit="kW"),
-    FactRule(topic="power", item="DGX B300", id="power-dgx-b300", unit="kW"),
-    FactRule(topic="power", item="GB200 NVL72", id="power-gb200-nvl72", unit="kW"),
+    FactRule(topic="power", item="DGX H100/H200", id="power-dgx-h100", unit="kW", gpu=(H100, H200), gpus=8),
+    FactRule(topic="power", item="DGX B200", id="power-dgx-b200", unit="kW", gpu=(B200,), gpus=8),
+    FactRule(topic="power", item="DGX B300", id="power-dgx-b300", unit="kW", gpu=(B300,), gpus=8),
+    FactRule(topic="power", item="GB200 NVL72", id="power-gb200-nvl72", unit="kW", gpu=(GB200,), gpus=72),
     FactRule(topic="power", item="Vera Rubin NVL72", id="power-vera-rubin-nvl72", unit="kW", span=True),
     FactRule(
         topic="on-prem", item=_LIVES, id="depreciation-life", unit="years", cell="item", pick=3, low_high=(7, 0),

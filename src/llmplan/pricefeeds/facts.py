@@ -122,6 +122,7 @@ def _fact(rule: FactRule, row: Row, rows: list[Row], sources: SourceBook) -> dic
     entry |= {"unit": rule.unit, "as_of": first_day(row["as_of"])}
     entry["source"] = sources.id_of((source or row)["source"])
     entry["kind"] = "derived" if derived else "published"
+    entry |= {"gpu": list(rule.gpu), "gpus": rule.gpus} if rule.gpu else {}
     confidence, remark = split_confidence(row["confidence"])
     entry |= {"confidence": confidence} if confidence else {}
     note = "; ".join(dict.fromkeys(filter(None, (rule.note or row["note"], remark))))

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from llmplan.plan.outcome import QuoteLine, Rejection
+from llmplan.pricing.commitment import commitment_note
 from llmplan.pricing.figures import hourly_figure, row_notes
 from llmplan.pricing.index import index_of
 from llmplan.pricing.select import Need, Pick, rank, rentable
@@ -20,7 +21,6 @@ _QUALITY_NOTES: Final = {
     "average": "a mean over offers, not an offer",
     "derived": "computed from published figures",
 }
-_UPFRONT_NOTES: Final = {"all": "paid in advance, shown per month", "partial": "partly paid in advance"}
 
 
 def rent(
@@ -35,7 +35,7 @@ def rent(
     return result
 
 
-def rent_line(pick: Pick, need: Need) -> QuoteLine:
+def rent_line(pick: Pick, need: Need, prices: PriceBook) -> QuoteLine:
     """usd_per_month = instances x 730 h x price of an instance."""
     offer = pick.offer
     hours = pick.instances * HOURS_PER_MONTH
@@ -46,7 +46,7 @@ def rent_line(pick: Pick, need: Need) -> QuoteLine:
         unit_price_usd=offer.usd_per_hour,
         usd_per_month=hours * offer.usd_per_hour,
         figure=hourly_figure(offer),
-        note="; ".join(_notes(pick, need)),
+        note="; ".join(_notes(pick, need, prices)),
     )
 
 
@@ -65,10 +65,10 @@ def _rent(
         if term != picks[0].offer.term:
             alternatives += rank(rentable(need.gpu_id, limits, (term,), prices, need.host_bytes), need)[:1]
     unique = list(dict.fromkeys(alternatives))
-    return rent_line(picks[0], need), tuple(rent_line(pick, need) for pick in unique)
+    return rent_line(picks[0], need, prices), tuple(rent_line(pick, need, prices) for pick in unique)
 
 
-def _notes(pick: Pick, need: Need) -> list[str]:
+def _notes(pick: Pick, need: Need, prices: PriceBook) -> list[str]:
     offer = pick.offer
     notes = []
     if pick.idle_gpus:
@@ -78,10 +78,8 @@ def _notes(pick: Pick, need: Need) -> list[str]:
         notes.append(f"priced per GPU: ask the seller for {need.gpus_per_replica} in one machine")
     if need.host_bytes and offer.memory_bytes is None:
         notes.append(f"the row states no host memory: ask the seller for {format_bytes(need.host_bytes)} a replica")
-    if offer.term.startswith("reserved"):
-        years = offer.term.removeprefix("reserved-").removesuffix("y")
-        notes.append(f"a commitment of {years} year{'s' if years != '1' else ''}")
-        notes += [_UPFRONT_NOTES[offer.upfront]] if offer.upfront in _UPFRONT_NOTES else []
+    bound = commitment_note(offer, pick.usd_per_hour * HOURS_PER_MONTH, prices)
+    notes += [bound] if bound else []
     if offer.term == "spot":
         rate = f"in {offer.interruption} of months" if offer.interruption else "at a rate nobody states"
         notes.append(f"interrupted {rate}; no discount taken for that")

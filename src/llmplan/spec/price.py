@@ -156,6 +156,7 @@ class CostFact:
 
     `tiers` are there where the rate depends on the month's quantity (in the quantity of `unit`); `value` is then the
     rate of the first tier that costs something. `confidence` is the collector's word.
+    `gpu_ids`: the GPUs that it is for, where it is for no others; `gpus`: of how many of them together.
     """
 
     id: str
@@ -165,6 +166,8 @@ class CostFact:
     unit: str
     tiers: tuple[PriceTier, ...] = ()
     confidence: str | None = None
+    gpu_ids: tuple[str, ...] = ()
+    gpus: int | None = None
     provenance: Provenance
 
 
