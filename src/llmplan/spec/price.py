@@ -13,6 +13,8 @@ Term: TypeAlias = Literal["on-demand", "spot", "reserved-1y", "reserved-3y"]
 TERMS: tuple[Term, ...] = ("on-demand", "spot", "reserved-1y", "reserved-3y")
 ProviderTier: TypeAlias = Literal["hyperscaler", "cloud", "marketplace", "api"]
 OfferQuality: TypeAlias = Literal["listed", "advertised", "average", "derived"]
+STALE_PRICE_DAYS = 45
+"""A judgement: a price table that is read monthly, and two weeks late, has missed a reading."""
 GLOBAL_REGION = "global"
 """The region of a seller that publishes one price for all of its regions."""
 
