@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 POINTER: Final = "current"
 
@@ -32,3 +32,10 @@ def snapshot_in_force(cache: Path) -> Path | None:
     if not name or name.startswith(".") or Path(name).name != name:
         return None
     return cache / name if (cache / name / "prices").is_dir() else None
+
+
+def snapshot_documents(snapshot: Path) -> dict[str, dict[str, Any]]:
+    """The files of a snapshot as they are, by seller: each holds only what extends the packaged one."""
+    from llmplan.catalogs.yaml_file import read_yaml
+
+    return {path.stem: read_yaml(path) for path in sorted((snapshot / "prices").glob("*.yaml"))}

@@ -14,17 +14,17 @@ from typing import Any, Final, TypeAlias
 from llmplan.spec.price import GLOBAL_REGION
 
 Document: TypeAlias = Mapping[str, Any]
-PARTS: Final = ("hourly", "serverless", "tokens")
-UNITS: Final = {"hourly": "USD/h", "serverless": "USD/GPU-s", "tokens": "USD/Mtok"}
-_IN_OFFER: Final = ("usd_per_hour", "interruption")
+PARTS: Final = ("hourly", "serverless", "tokens", "cpu")
+UNITS: Final = {"hourly": "USD/h", "serverless": "USD/GPU-s", "tokens": "USD/Mtok", "cpu": "USD/h"}
+_BY_REGION: Final = ("usd_per_hour", "interruption")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Atom:
-    """One price, or the prices of one listing by the token, with everything that is said of it.
+    """One price, or the prices of one listing, with everything that is said of it.
 
-    `key` names what it is the price of within its seller. `usd` maps a side ("" for a machine's or GPU's one price)
-    to the amount. `machine` and `region` are of machines by the hour.
+    `key` names what it is the price of within its seller. `usd` maps a side ("" for the one price of a machine or a
+    GPU, `input`, `spot`, ... where there are several) to the amount.
     """
 
     part: str
@@ -63,34 +63,47 @@ def split(document: Document) -> list[Atom]:
             atoms += [_machine_atom(machine, offer, region) for region in offer["usd_per_hour"]]
     atoms += [_gpu_atom(offer) for offer in document.get("serverless", ())]
     atoms += [_token_atom(offer) for offer in document.get("tokens", ())]
+    atoms += [_cpu_atom(group, name) for group in document.get("cpu", ()) for name in group["machines"]]
     return atoms
 
 
 def join(atoms: Iterable[Atom]) -> dict[str, list[Any]]:
     """The parts of a document that hold these prices; parts without any are absent."""
     parts: dict[str, list[Any]] = {name: [] for name in PARTS}
-    machines: dict[tuple[Any, ...], dict[str, Any]] = {}
-    offers: dict[tuple[Any, ...], dict[str, Any]] = {}
+    made: dict[tuple[Any, ...], dict[str, Any]] = {}
     for atom in atoms:
-        if atom.part != "hourly":
+        if atom.part == "hourly":
+            _add_machine(atom, parts["hourly"], made)
+        elif atom.part == "cpu":
+            plain = {key: value for key, value in atom.offer.items() if key != "machines"}
+            group = _once(made, ("cpu", *map(str, plain.values())), {**plain, "machines": {}}, parts["cpu"])
+            group["machines"][atom.machine["instance"]] = atom.offer["machines"][atom.machine["instance"]]
+        else:
             parts[atom.part].append(dict(atom.offer))
-            continue
-        which = (atom.machine["instance"], atom.machine["gpu"], f"{atom.machine['gpus']:g}")
-        entry = machines.get(which)
-        if entry is None:
-            entry = machines[which] = {**atom.machine, "offers": []}
-            parts["hourly"].append(entry)
-        group = (which, tuple(sorted((key, str(value)) for key, value in atom.offer.items() if key not in _IN_OFFER)))
-        offer = offers.get(group)
-        if offer is None:
-            plain = {key: value for key, value in atom.offer.items() if key not in _IN_OFFER}
-            offer = offers[group] = {**plain, "usd_per_hour": {}}
-            entry["offers"].append(offer)
-        offer["usd_per_hour"][atom.region] = atom.usd[""]
-        bucket = atom.offer.get("interruption", {}).get(atom.region)
-        if bucket:
-            offer.setdefault("interruption", {})[atom.region] = bucket
     return {name: found for name, found in parts.items() if found}
+
+
+def _add_machine(atom: Atom, entries: list[Any], made: dict[tuple[Any, ...], dict[str, Any]]) -> None:
+    """One region's price into the offer of its machine that says the same otherwise."""
+    which = (atom.machine["instance"], atom.machine["gpu"], f"{atom.machine['gpus']:g}")
+    entry = _once(made, which, {**atom.machine, "offers": []}, entries)
+    plain = {key: value for key, value in atom.offer.items() if key not in _BY_REGION}
+    group = (*which, *sorted((key, str(value)) for key, value in plain.items()))
+    offer = _once(made, group, {**plain, "usd_per_hour": {}}, entry["offers"])
+    offer["usd_per_hour"][atom.region] = atom.usd[""]
+    bucket = atom.offer.get("interruption", {}).get(atom.region)
+    if bucket:
+        offer.setdefault("interruption", {})[atom.region] = bucket
+
+
+def _once(
+    made: dict[tuple[Any, ...], dict[str, Any]], key: tuple[Any, ...], new: dict[str, Any], into: list[Any]
+) -> dict[str, Any]:
+    """What was made under a key; `new` the first time, which then is also put into a list."""
+    if key not in made:
+        made[key] = new
+        into.append(new)
+    return made[key]
 
 
 def newest(document: Document, day: date | None = None) -> dict[str, Atom]:
@@ -127,4 +140,13 @@ def _token_atom(offer: Mapping[str, Any]) -> Atom:
     return Atom(
         part="tokens", key=offer["listed_as"], day=offer["from"], usd=sides, offer=offer, machine={},
         region=offer.get("region", GLOBAL_REGION), gpu=None, term="per-token",
+    )  # fmt: skip
+
+
+def _cpu_atom(group: Mapping[str, Any], name: str) -> Atom:
+    _, _, on_demand, *spot = group["machines"][name]
+    return Atom(
+        part="cpu", key=f"{name} {group['architecture']} {group['region']}", day=group["from"],
+        usd={"": on_demand, **({"spot": spot[0]} if spot else {})}, offer=group, machine={"instance": name},
+        region=group["region"], gpu=None, term="on-demand",
     )  # fmt: skip

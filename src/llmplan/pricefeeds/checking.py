@@ -14,6 +14,7 @@ from llmplan.pricefeeds.merging import Change, list_changes
 GPU_HOUR_BOUNDS_USD: Final = (0.02, 100.0)
 """Cheapest marketplace cards are near 0.08 USD an hour; the dearest regions ask 54 for a GB200."""
 TOKEN_BOUNDS_USD: Final = (0.0005, 200.0)
+CPU_HOUR_BOUNDS_USD: Final = (0.001, 100.0)
 MAX_GPUS: Final = 1024
 MAX_DRIFT: Final = 3.0
 """A price that moved by more than this factor is held back: the market's largest single cut so far was 44 %."""
@@ -147,6 +148,9 @@ def out_of_bounds(atom: Atom) -> str:
             )
             return f"{atom.key}: {per}"
         return ""
+    if atom.part == "cpu":
+        wrong = [price for price in atom.usd.values() if not _within(price, CPU_HOUR_BOUNDS_USD)]
+        return f"{atom.key}: {wrong[0]:g} USD/h" if wrong else ""
     for side, price in atom.usd.items():
         bounds = TOKEN_BOUNDS_USD if side in ("input", "output") else (0.0, TOKEN_BOUNDS_USD[1])
         if not _within(price, bounds):

@@ -1,9 +1,8 @@
 """genai-prices: what token APIs ask, kept by hand from the sellers' pages under the MIT licence.
 
 A list of sellers `{"id", "name", "pricing_urls", "models": [...]}`; a model has `id`, `context_window` and `prices`:
-USD per million tokens (`input_mtok`, `output_mtok`, `cache_read_mtok`), or a list of `{"constraint", "prices"}` of which
-the last one in force counts. A price may be `{"base", "tiers"}`: it depends on the length of the request, and is left
-out.
+USD per million tokens (`input_mtok`, `output_mtok`, `cache_read_mtok`), or a list of `{"constraint", "prices"}` whose
+last entry in force counts. A price may be `{"base", "tiers"}`: it depends on the length of the request and is left out.
 
 References: https://github.com/pydantic/genai-prices, prices/new_data/v2/data.schema.json and data.json.
 """

@@ -2,8 +2,8 @@
 
 `<base>/<seller>/version` names the newest version, `<base>/<seller>/<version>/catalog.zip` holds `<seller>.csv` with
 `instance_name, location, price, cpu, memory, gpu_count, gpu_name, gpu_memory, spot`: USD an hour for the machine, GB
-per GPU. `GPUHUNT_CATALOG_DIR` is a folder with those CSV files, `GPUHUNT_CATALOG_URL` another base; both are gpuhunt's own
-names. Where the package is installed (extra `live`), the base is the one that it uses itself.
+per GPU. `GPUHUNT_CATALOG_DIR` is a folder with those CSV files, `GPUHUNT_CATALOG_URL` another base; both are gpuhunt's
+own names. Where the package is installed (extra `live`), the base is the one that it uses itself.
 
 Reference: https://github.com/dstackai/gpuhunt (MPL-2.0), src/gpuhunt/_internal/catalog.py and storage.py of 0.1.34.
 """
