@@ -49,9 +49,12 @@ def quote(value: Quote) -> Record:
         "usd_per_hour": value.usd_per_hour,
         "usd_per_million_tokens": {
             "input": value.usd_per_mtok_input,
+            "cached_input": value.usd_per_mtok_cached_input,
             "output": value.usd_per_mtok_output,
             "blended": value.usd_per_mtok_blended,
         },
+        "usd_per_request": value.usd_per_request,
+        "usd_per_tenant_month": value.usd_per_tenant_month,
         "complete": value.complete,
         "as_of": value.as_of.isoformat(),
         "lines": [quote_line(line) for line in value.lines],
@@ -69,6 +72,7 @@ def quote_line(line: QuoteLine) -> Record:
         "unit_price_usd": line.unit_price_usd,
         "usd_per_month": line.usd_per_month,
         "note": line.note,
+        "beside": line.beside,
         "figure": None
         if figure is None
         else {
