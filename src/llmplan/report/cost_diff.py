@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from llmplan.plan.money.diff import BillChange, CostDiff, LineChange
+from llmplan.plan.money.lines import COUNT
 from llmplan.plan.money.moves import Change
 from llmplan.plan.money.side import Bill
 from llmplan.plan.outcome import QuoteLine
@@ -31,6 +32,17 @@ def blocks(found: CostDiff, currency: Currency = USD) -> Iterator[Block]:
         return
     yield from why(found, currency)
     yield from line_tables(found, currency)
+
+
+def recommended_difference(found: CostDiff, currency: Currency) -> str:
+    """`+$168.19 against base.yaml`, of what is recommended."""
+    before, after = found.old.chosen, found.new.chosen
+    if before is None or after is None:
+        return f"{'nothing was' if before is None else 'was'} feasible in {found.old.name}"
+    difference = _difference(before, after, currency)
+    if sum_of_lines(before.lines, currency) == sum_of_lines(after.lines, currency):
+        return f"as much as in {found.old.name}"
+    return f"{difference} against {found.old.name}"
 
 
 def facts(found: CostDiff) -> Iterator[tuple[str, str]]:
@@ -168,7 +180,7 @@ def _line_row(change: LineChange, currency: Currency) -> Row:
     origin = "".join(f"\n    {text}" for text in dict.fromkeys((*_offer(before), *_offer(after))))
     return Row(
         cells=(
-            f"{change.kind} {change.line.name}{origin}",
+            f"{change.kind} {named(change)}{origin}",
             _pair(before, after, quantity),
             _pair(before, after, lambda line: _price(line, currency)),
             _pair(before, after, lambda line: currency.exact(line.usd_per_month)),
@@ -176,6 +188,12 @@ def _line_row(change: LineChange, currency: Currency) -> Row:
         ),
         tone={"+": "good", "-": "bad", "~": "plain"}[change.kind],  # type: ignore[arg-type]
     )
+
+
+def named(change: LineChange) -> str:
+    """The name of a line; without the number of machines where that is what changed."""
+    name = change.line.name
+    return COUNT.sub("", name) if change.kind == "~" and change.before and change.before.name != name else name
 
 
 def _offer(line: QuoteLine | None) -> tuple[str, ...]:

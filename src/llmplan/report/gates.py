@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -72,6 +73,18 @@ def line_text(line: QuoteLine, currency: Currency = USD) -> str:
         return f"{line.name}{place}"
     price = currency.unit_price(line.unit_price_usd)
     return f"{line.name}: {quantity(line)} × {price} = {currency.exact(line.usd_per_month)}{place}"
+
+
+def hints(verdicts: Sequence[Verdict]) -> list[str]:
+    """For each broken gate the value that would let this answer pass, where one would."""
+    found = []
+    for verdict in verdicts:
+        if verdict.broken and verdict.value is not None and verdict.complete:
+            value = math.ceil(verdict.value) if verdict.value >= 1 else math.ceil(verdict.value * 1e6) / 1e6
+            found.append(f"{flag_of(verdict.gate)} {value:g}" if value < 1e6 else f"{flag_of(verdict.gate)} {value}")
+        elif verdict.broken and verdict.value is not None:
+            found.append("llmplan cost without the gate lists the charges that have no price")
+    return list(dict.fromkeys(found))
 
 
 def flag_of(gate: str) -> str:
