@@ -88,7 +88,8 @@ def stored(
     plan = planfile.read_plan(path, allow_edited=force)
     shown = _options(plan)
     moved = _drift.compared(plan, shown, catalog(today))
-    _drift.judge(moved, force=force)
+    # a bill that is quoted anew has its own prices: which of them moved is what it says
+    _drift.judge(moved.without("price") if requoted else moved, force=force)
     remarks: tuple[str, ...] = ()
     if requoted:
         plan, remarks = _at_prices_of(plan, catalog(today))

@@ -37,13 +37,10 @@ def _head(answer: CostAnswer) -> Iterator[Block]:
     """What is read without unfolding anything."""
     plan, currency = answer.plan, answer.currency
     yield Paragraph(text=f"{plan.question.model_id}: {_verdict(answer)}", heading=2)
-    yield from list(cost.head(answer))[1:]
+    changes = tuple(cost_diff.facts(answer.against)) if answer.against is not None else ()
+    yield Facts(pairs=(*cost.facts(answer), *changes))
     yield from gates.blocks(answer.verdicts, plan.recommended or "", currency)
-    if answer.against is None:
-        yield cost.money(plan, currency)
-    else:
-        yield Facts(pairs=tuple(cost_diff.facts(answer.against)))
-        yield cost_diff.totals(answer.against, currency)
+    yield cost_diff.totals(answer.against, currency) if answer.against is not None else cost.money(plan, currency)
     if plan.warnings:
         yield Items(title="Warnings", items=plan.warnings)
 
@@ -52,7 +49,7 @@ def _verdict(answer: CostAnswer) -> str:
     """The recommended strategy and its bill in one line."""
     plan, currency = answer.plan, answer.currency
     if plan.chosen is None:
-        return "no strategy is feasible"
+        return cost.nothing_recommended(plan)
     quote = plan.chosen.quote
     text = f"{currency.rounded(quote.usd_per_month, complete=quote.complete)} a month ({plan.recommended})"
     if answer.against is not None:
@@ -72,8 +69,9 @@ def _sections(answer: CostAnswer, explained: bool) -> Iterator[Section]:
         yield "By the unit", (per_unit(plan, currency),)
     yield "Every line of the bills", tuple(cost.bills(plan, currency, explained))
     if answer.by_gpu:
-        yield "GPUs side by side", (cost.side_by_side(answer.by_gpu, currency),)
-    rest = (*plan_view.why_not(plan), *plan_view.notes(plan), Facts(pairs=tuple(plan_view.defaults(plan))))
+        yield "GPUs side by side", (replace(cost.side_by_side(answer.by_gpu, currency), title=""),)
+    used = Facts(title="Defaults used", pairs=tuple(plan_view.defaults(plan)))
+    rest = (*plan_view.why_not(plan), *plan_view.notes(plan), used)
     yield "Notes and defaults", rest
     if explained:
         yield "How each line is computed", tuple(cost.computed(plan, currency))

@@ -46,12 +46,16 @@ def _blocks(answer: CostAnswer, explained: bool) -> Iterator[Block]:
 
 def head(answer: CostAnswer) -> Iterator[Block]:
     """The question, and what was done to its answer."""
-    plan = answer.plan
-    yield Paragraph(text=f"{plan.question.model_id}: what five ways of serving it cost", heading=1)
-    pairs = list(plan_view.asked(plan.question))
-    pairs += [("currency", answer.currency.said())] if answer.currency.said() else []
-    pairs += [("prices", remark) for remark in answer.remarks]
-    yield Facts(pairs=tuple(pairs))
+    yield Paragraph(text=f"{answer.plan.question.model_id}: what five ways of serving it cost", heading=1)
+    yield Facts(pairs=tuple(facts(answer)))
+
+
+def facts(answer: CostAnswer) -> Iterator[tuple[str, str]]:
+    """Traffic, promise and limits; the currency and its rate; other prices than the plan's own."""
+    yield from plan_view.asked(answer.plan.question)
+    if answer.currency.said():
+        yield "currency", answer.currency.said()
+    yield from (("prices", remark) for remark in answer.remarks)
 
 
 def summary(answer: CostAnswer) -> Iterator[Block]:
@@ -59,12 +63,19 @@ def summary(answer: CostAnswer) -> Iterator[Block]:
     plan, currency = answer.plan, answer.currency
     yield money(plan, currency)
     if plan.recommended is None:
-        yield Paragraph(text="No strategy is feasible within these limits.", tone="bad")
+        yield Paragraph(text=nothing_recommended(plan), tone="bad")
     yield from gates.blocks(answer.verdicts, plan.recommended or "", currency)
     if answer.against is not None:
         yield from cost_diff.blocks(answer.against, currency)
     else:
         yield per_unit(plan, currency)
+
+
+def nothing_recommended(plan: Plan) -> str:
+    """Why: nothing can be done, or what was recommended cannot be had at these prices."""
+    if any(isinstance(outcome, Option) for outcome in plan.outcomes.values()):
+        return "Nothing is recommended: what the plan had chosen is not sold at these prices."
+    return "No strategy is feasible within these limits."
 
 
 def money(plan: Plan, currency: Currency) -> Table:

@@ -88,7 +88,7 @@ def changed(found: CostDiff, currency: Currency) -> Iterator[Sequence[Cell]]:
     """Every line that changed, came or went, with what its difference is from."""
     code = currency.code.lower()
     pairs = [f"{name}_{when}" for name in ("quantity", f"unit_price_{code}", f"{code}_per_month") for when in WHEN]
-    yield ("strategy", "recommended", "change", "line", "unit", *pairs, "difference", "causes", "why", *SELLERS)
+    yield ("strategy", "recommended", "change", "line", "unit", *pairs, f"difference_{code}", "causes", "why", *SELLERS)
     for bill in found.bills:
         for line in bill.lines:
             yield (bill.strategy, bill.strategy == found.new.recommended, *_changed(line, currency))

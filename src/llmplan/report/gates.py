@@ -32,7 +32,7 @@ def sentence(verdict: Verdict, strategy: str, currency: Currency = USD) -> str:
         return _promise_sentence(verdict, strategy)
     month = verdict.gate == "max_usd_per_month"
     unit = "a month" if month else "per million tokens"
-    flag = f"{flag_of(verdict.gate)} {currency.rounded(verdict.limit)}"
+    flag = f"{flag_of(verdict.gate)} {verdict.limit:,.10g}"
     if verdict.value is None:
         return f"what a million tokens cost is not known (no rate is stated), so {flag} cannot be shown to hold"
     said = f"{currency.rounded(verdict.value)} {unit}"
