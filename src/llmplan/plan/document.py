@@ -39,7 +39,8 @@ ENTITIES: tuple[Interned, ...] = (
 )
 DERIVED: Mapping[str, tuple[str, ...]] = {
     "quote": (
-        "usd_per_month", "usd_per_hour", "usd_per_million_tokens", "usd_per_request", "usd_per_tenant_month", "complete",
+        "usd_per_month", "usd_per_hour", "usd_per_million_tokens", "usd_per_request", "usd_per_tenant_month",
+        "complete",
     ),
     "deployment": ("gpus",),
 }  # fmt: skip

@@ -12,6 +12,7 @@ from llmplan.pricing.cpu import cheapest_cpu
 from llmplan.pricing.drift import moved_prices
 from llmplan.pricing.market import MarketMedian, SellerMedian, market_medians, median_fact
 from llmplan.pricing.quote import quote
+from llmplan.pricing.reprice import reprice
 from llmplan.pricing.sellers import seller_names
 from llmplan.pricing.serverless import platforms as serverless_offers
 from llmplan.pricing.tiers import fact_usd, tiered_usd
@@ -31,6 +32,7 @@ __all__ = [
     "median_fact",
     "moved_prices",
     "quote",
+    "reprice",
     "seller_names",
     "serverless_offers",
     "tiered_usd",

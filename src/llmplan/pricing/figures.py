@@ -28,6 +28,7 @@ def fact_figure(fact: CostFact) -> PriceFigure:
     return PriceFigure(
         provider=provider or "general", region="global", term="rate", instance=name,
         source=source.title, as_of=fact.provenance.as_of, url=source.url,
+        quality="derived" if fact.provenance.kind == "derived" else "listed",
     )  # fmt: skip
 
 
