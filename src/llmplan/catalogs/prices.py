@@ -6,7 +6,9 @@ whose source carries no date; it is used only where nothing dated competes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -58,7 +60,8 @@ def load_prices(layers: Sequence[Path], price_date: date, *, today: date | None 
     parts: dict[str, list[Any]] = {name: [] for name in _LISTS}
     providers: dict[str, Provider] = {}
     facts: dict[str, Any] = {}
-    documents = _read_documents(layers)
+    with _no_collection():
+        documents = _read_documents(layers)
     gpus = _Gpus(layers)
     last_day = today or datetime.now(UTC).date() + GRACE
     for stem, document in documents.items():
@@ -84,6 +87,18 @@ def load_prices(layers: Sequence[Path], price_date: date, *, today: date | None 
             raise _located(document, misfit) from None
     offered: dict[str, Any] = {name: tuple(found) for name, found in parts.items()}
     return PriceBook(providers=providers, facts=facts, as_of=price_date, **offered)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Without the cycle collector, which would walk again and again over trees that hold no cycle and all stay."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def read_price_documents(layers: Sequence[Path]) -> dict[str, dict[str, Any]]:
