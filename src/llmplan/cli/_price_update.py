@@ -110,8 +110,8 @@ def update(*, feed: FeedFlags, output: OutputFlags) -> int:
     snapshot = snapshot_in_force(pointer.parent)
     _refuse_damaged(snapshot)
     packaged = read_price_documents((catalogs.packaged_profiles(),))
-    layers = (catalogs.packaged_profiles(), *([snapshot] if snapshot else ()))
-    batch = Batch(known=read_price_documents(layers))
+    known = read_price_documents((catalogs.packaged_profiles(), snapshot)) if snapshot else packaged
+    batch = Batch(known=known)
     outcomes = _read(feed, sources, batch, now.date())
     cached = snapshot_documents(snapshot) if snapshot else {}
     written = None

@@ -77,6 +77,7 @@ def _outcome(source: Source, url: str, found: Fetched, error: str, earlier: list
     taken = {seller: each.source.id for each in earlier for seller in each.documents}
     twice = [f"{seller} is already read from {taken[seller]}" for seller in found.documents if seller in taken]
     return Outcome(
-        source=source, url=url, error=error, bytes_read=bytes_read, failures=found.failures, notes=(*found.notes, *twice),
+        source=source, url=url, error=error, bytes_read=bytes_read, failures=found.failures,
+        notes=(*found.notes, *twice),
         documents={seller: document for seller, document in found.documents.items() if seller not in taken},
     )  # fmt: skip
