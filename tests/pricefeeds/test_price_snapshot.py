@@ -18,7 +18,7 @@ from feed_server import priced
 from llmplan.catalogs.price_cache import POINTER, price_cache, snapshot_documents, snapshot_in_force
 from llmplan.catalogs.prices import load_prices, read_price_documents
 from llmplan.errors import DataError
-from llmplan.pricefeeds import append, damages, history, read_snapshot, write_snapshot
+from llmplan.pricefeeds import append, damages, history, other_rates, read_snapshot, write_snapshot
 from llmplan.pricefeeds.snapshot import KEPT
 from llmplan.pricefeeds.writing import write_documents
 
@@ -246,3 +246,20 @@ def test_the_manifest_is_plain_json(cache: Path) -> None:
     manifest = json.loads((put(cache, 28.0) / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["schema"] == "llmplan.price-snapshot/v1"
     assert manifest["files"]["prices/x.yaml"]["bytes"] > 0
+
+
+def test_other_rates_have_no_history_and_stay(tmp_path: Path) -> None:
+    def with_egress(value: float, day: date, source: str) -> dict[str, Any]:
+        fact = {"value": value, "unit": "USD/GB", "source": source, "as_of": day, "kind": "published"}
+        document = seller(day, 30.0) | {"facts": {"egress": fact}}
+        return document | {"sources": document["sources"] | {source: {"title": source}}}
+
+    packaged = {"x": with_egress(0.09, day(1), "page")}
+    new = {"x": with_egress(0.08, day(5), "another page")}
+    made = append({}, packaged, new)
+    assert "facts" not in made["x"]
+    ((provider, text),) = other_rates(packaged, new)
+    assert (provider, "egress: 0.09 became 0.08 USD/GB: only prices are updated" in text) == ("x", True)
+    write_documents(packaged, tmp_path / "packaged" / "prices")
+    write_documents(made, tmp_path / "cache" / "prices")
+    assert load_prices((tmp_path / "packaged", tmp_path / "cache"), day(2)).facts["x.egress"].value == 0.09
