@@ -86,7 +86,7 @@ def warnings_of(rows: dict[StrategyId, Outcome], recommended: StrategyId | None,
         return []
     found = [f"{check.message} ({check.id}): {check.fix}" for check in chosen.checks if check.severity == "warning"]
     as_of = context.prices.as_of
-    offers = [line.figure for line in chosen.quote.lines if line.figure and line.figure.term != "rate"]
+    offers = [line.figure for line in chosen.quote.serving if line.figure and line.figure.term != "rate"]
     dates = [figure.as_of for figure in offers if figure.as_of]
     if dates and (as_of - min(dates)).days > STALE_PRICE_DAYS:
         age_days = (as_of - min(dates)).days

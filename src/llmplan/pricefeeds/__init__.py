@@ -12,6 +12,7 @@ from llmplan.pricefeeds.diffing import Difference, Moved, differences, moved
 from llmplan.pricefeeds.fitness import SellerFitness, findings, sellers_fitness
 from llmplan.pricefeeds.merging import Change, list_changes, merge_documents
 from llmplan.pricefeeds.snapshot import Snapshot, damages, history, read_snapshot, write_snapshot
+from llmplan.pricefeeds.tally import Tally
 from llmplan.pricefeeds.writing import render, write_documents
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Problem",
     "SellerFitness",
     "Snapshot",
+    "Tally",
     "Verdict",
     "append",
     "build_documents",

@@ -14,7 +14,8 @@ from llmplan.pricefeeds.merging import Change, list_changes
 GPU_HOUR_BOUNDS_USD: Final = (0.02, 100.0)
 """Cheapest marketplace cards are near 0.08 USD an hour; the dearest regions ask 54 for a GB200."""
 TOKEN_BOUNDS_USD: Final = (0.0005, 200.0)
-CPU_HOUR_BOUNDS_USD: Final = (0.001, 100.0)
+CPU_HOUR_BOUNDS_USD: Final = (0.001, 500.0)
+"""The dearest machine of the tables has 448 vCPUs and 12 TiB, for 125.58 USD an hour."""
 MAX_GPUS: Final = 1024
 MAX_DRIFT: Final = 3.0
 """A price that moved by more than this factor is held back: the market's largest single cut so far was 44 %."""

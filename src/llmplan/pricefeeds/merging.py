@@ -64,7 +64,7 @@ def _merge(old: Document, new: Document) -> dict[str, Any]:
         result["interruption_source"] = fresh["interruption_source"]
     if "hourly" in fresh:
         result["hourly"] = _merge_hourly(old.get("hourly", []), fresh["hourly"])
-    for part in ("serverless", "unpriced", "tokens"):
+    for part in ("serverless", "unpriced", "tokens", "cpu"):
         if part in fresh:
             known = list(old.get(part, []))
             result[part] = known + [offer for offer in fresh[part] if offer not in known]
