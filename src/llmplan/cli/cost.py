@@ -14,6 +14,7 @@ import typer
 
 from llmplan.cli import _console
 from llmplan.cli._catalog import open_catalog, price_date
+from llmplan.cli._expense_flags import ExpenseFlags
 from llmplan.cli._flags import takes_flags
 from llmplan.cli._options import ModelCatalogFlags, OutputFlags
 from llmplan.cli._question_flags import HardwareFlags, LimitFlags, PromiseFlags, TrafficFlags
@@ -54,6 +55,7 @@ def cost(
     promise: PromiseFlags,
     limits: LimitFlags,
     hardware: HardwareFlags,
+    expenses: ExpenseFlags,
     force: Annotated[bool, typer.Option("--force", help=FORCE_HELP)] = False,
     catalog: ModelCatalogFlags,
     output: OutputFlags,
@@ -67,7 +69,7 @@ def cost(
     budget = limits.max_usd_per_month
     moved: Comparison | None = None
     if is_plan(subject):
-        refuse_question_flags(context, traffic, promise, limits, hardware)
+        refuse_question_flags(context, traffic, promise, limits, hardware, expenses)
         if typed(context, "as_of"):
             raise UsageError("the plan keeps the prices it was made with; --as-of cannot change them", hints=ASK_ANEW)
         opened = cache(lambda day: open_catalog(replace(catalog, as_of=day)))
@@ -77,7 +79,7 @@ def cost(
 
         unlimited = replace(limits, max_usd_per_month=None)
         known = open_catalog(catalog)
-        asked, spec = question(subject, traffic, promise, unlimited, hardware, known)
+        asked, spec = question(subject, traffic, promise, unlimited, hardware, known, expenses=expenses)
         plan, by_gpu = planned(asked, spec, known)
     from llmplan.report import cost as view
 

@@ -91,8 +91,9 @@ def owned_lines(gpu: GpuSpec, gpus: int, prices: PriceBook, owned: Ownership) ->
     lines = [line for line in (*bill.servers(), *bill.power(), *bill.people()) if line.usd_per_month != 0]
     missing = bill.missing()
     if missing:
-        names = " and ".join(part for part in (", ".join(missing[:-1]), missing[-1]) if part)
-        note = "owned: only its owner knows what it costs"
+        *first, last = missing
+        names = f"{', '.join(first)} and {last}" if first else last
+        note = f"only the owner knows: {', '.join(missing.values())} (0: nothing to pay)"
         lines.append(
             QuoteLine(name=names, quantity=1, unit="month", unit_price_usd=None, usd_per_month=None, note=note)
         )
@@ -153,14 +154,18 @@ class _Bill:
         if people is not None:
             yield self.line("people", "month", 1, people.value, people)
 
-    def missing(self) -> list[str]:
-        """What the bill has no figure for."""
+    def missing(self) -> dict[str, str]:
+        """What the bill has no figure for, and the flag that states it."""
         purchase, owned = self.purchase(), self.owned
-        found = ["hardware"] if purchase is None else []
-        found += ["the servers around the GPUs"] if purchase is not None and self.alone(purchase) else []
-        found += ["network"] if owned.network_usd_per_gpu is None and purchase is not None else []
-        found += ["hosting"] if owned.colocation_usd_per_kw_month is None else []
-        return found + (["people"] if owned.people_usd_per_month is None else [])
+        whole = purchase is not None and ALONE not in purchase.note
+        wanted = (
+            ("hardware", "--owned-usd-per-gpu", None if purchase is None else 0.0),
+            ("the servers around the GPUs", "--owned-usd-per-gpu", 0.0 if whole or purchase is None else None),
+            ("network", "--owned-network-usd-per-gpu", owned.network_usd_per_gpu),
+            ("hosting", "--colocation-usd-per-kw-month", owned.colocation_usd_per_kw_month),
+            ("people", "--owned-people-usd-per-month", owned.people_usd_per_month),
+        )
+        return {name: flag for name, flag, value in wanted if value is None}
 
     def purchase(self) -> Known | None:
         """Price of the servers over their GPUs [USD]: as stated, else a server of the catalogue, else the GPU alone."""
@@ -174,10 +179,6 @@ class _Bill:
         return (
             known if (fact.gpus or 1) > 1 else Known(value=known.value, figure=known.figure, note=_with(known, ALONE))
         )
-
-    def alone(self, purchase: Known) -> bool:
-        """Whether the price is of a GPU without the server around it."""
-        return ALONE in purchase.note
 
     def watts(self) -> Known | None:
         """Power of a server over its GPUs [W]: as stated, of the catalogue's server, else the GPU's own limit."""
