@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 from llmplan.plan.outcome import PriceFigure, QuoteLine
 from llmplan.pricing.index import index_of
 from llmplan.pricing.rates import charge, rate_at, rate_figure, stated_figure
+from llmplan.pricing.tiers import fact_usd
 from llmplan.spec.expenses import Expenses
 from llmplan.spec.price import CostFact, PriceBook
 from llmplan.units import GB, HOURS_PER_MONTH
@@ -48,7 +49,7 @@ class _Charge:
 
     @property
     def usd(self) -> float:
-        return self.quantity * (self.rate.value if isinstance(self.rate, CostFact) else self.rate)
+        return fact_usd(self.quantity, self.rate) if isinstance(self.rate, CostFact) else self.quantity * self.rate
 
     def line(self, prices: PriceBook) -> QuoteLine:
         figure: PriceFigure
@@ -180,14 +181,15 @@ def _cluster(provider: str, beside: Beside, prices: PriceBook) -> Iterator[_Char
 
 
 def _balancer(provider: str | None, beside: Beside, prices: PriceBook) -> Iterator[_Charge]:
-    """No line where nobody states a rate: it is little, and an open line would make every total a lower bound."""
+    """By the hour alone: what it takes by traffic is little, and in units of each seller's own. No line where nobody
+    states a rate, since an open line would make every total a lower bound."""
     if not beside.several:
         return
     stated = beside.expenses.load_balancer_usd_per_month
     if stated is not None:
         yield _Charge("load balancer", 1, "month", stated, "--load-balancer-usd-per-month")
     elif provider is not None and (rate := rate_at(provider, "load-balancer", prices)) is not None:
-        yield _Charge("load balancer", HOURS_PER_MONTH, "h", rate)
+        yield _Charge("load balancer", HOURS_PER_MONTH, "h", rate, note="without what it takes by traffic")
 
 
 def _engineering(beside: Beside) -> Iterator[_Charge]:

@@ -12,6 +12,7 @@ from llmplan.pricing.figures import fact_figure, hourly_figure, serverless_figur
 from llmplan.pricing.market import median_fact
 from llmplan.pricing.owned import WRITTEN_OFF
 from llmplan.pricing.rates import OTHERS, rate_figure
+from llmplan.pricing.tiers import fact_usd
 from llmplan.spec.price import CostFact, HourlyOffer, PriceBook, ServerlessOffer, TokenOffer
 
 Row: TypeAlias = HourlyOffer | ServerlessOffer | TokenOffer | CostFact
@@ -126,4 +127,5 @@ def _rate(row: Row, line: QuoteLine) -> float | None:
             }  # fmt: skip
             return by_name.get(line.name)
         case CostFact():
-            return row.value
+            tiered = row.tiers and line.quantity > 0
+            return fact_usd(line.quantity, row) / line.quantity if tiered else row.value

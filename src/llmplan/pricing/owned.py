@@ -8,7 +8,7 @@ from typing import Final
 
 from llmplan.plan.outcome import PriceFigure, QuoteLine
 from llmplan.pricing.figures import fact_figure
-from llmplan.pricing.rates import stated_figure
+from llmplan.pricing.rates import said_of, stated_figure
 from llmplan.spec.expenses import Ownership
 from llmplan.spec.gpu import GpuSpec
 from llmplan.spec.price import CostFact, PriceBook
@@ -18,8 +18,9 @@ ELECTRICITY: Final = "electricity"
 PUE: Final = "pue"
 SUPPORT: Final = "support"
 RESIDUAL: Final = "residual-value-3-years"
-LIFE_YEARS: Final = 3.0
-"""Where nobody says: the life for which a residual value is known. Companies write off over 4 to 6 years."""
+RESIDUAL_YEARS: Final = 3.0
+"""the life for which a residual value is known"""
+LIFE: Final = "depreciation-life"
 WRITTEN_OFF: Final = "GPU-month"
 MONTHS_PER_YEAR: Final = 12
 W_PER_KW: Final = 1000.0
@@ -194,16 +195,21 @@ class _Bill:
         return Known(value=self.gpu.tdp_w, figure=None, note="TDP of the GPUs; the host's own power is not in it")
 
     def life(self) -> Known:
-        """Years of use."""
+        """Years of use: as stated, else what companies write off over, else what a residual value is known for."""
         stated = self.stated("life_years", "--owned-life-years")
-        return stated or Known(value=LIFE_YEARS, figure=None, note="life assumed (--owned-life-years)")
+        if stated is not None:
+            return stated
+        fact = self.fact(LIFE)
+        if fact is None:
+            return Known(value=RESIDUAL_YEARS, figure=None, note="life assumed (--owned-life-years)")
+        return Known(value=fact.value, figure=fact.figure, note=f"life of {_source(fact)}")
 
     def residual(self, life_years: float) -> Known:
         """Share of the price that is left at the end of its life."""
         stated = self.stated("residual_share", "--owned-residual-share")
         if stated is not None:
             return stated
-        fact = self.fact(RESIDUAL, 0.01) if life_years == LIFE_YEARS else None
+        fact = self.fact(RESIDUAL, 0.01) if life_years == RESIDUAL_YEARS else None
         if fact is not None:
             return Known(value=fact.value, figure=fact.figure, note=f"residual value of {_source(fact)}")
         return Known(
@@ -227,7 +233,7 @@ class _Bill:
 
     def of_fact(self, fact: CostFact, factor: float) -> Known:
         """A figure of the catalogue times a factor."""
-        return Known(value=fact.value * factor, figure=fact_figure(fact), note=fact.provenance.note or "")
+        return Known(value=fact.value * factor, figure=fact_figure(fact), note=said_of(fact))
 
     def line(self, name: str, unit: str, quantity: float, price: float, known: Known, *notes: str) -> QuoteLine:
         """quantity x price, with the figure that it stands on."""
