@@ -30,7 +30,7 @@ class SourceNews:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateNews:
-    """An update: prices that changed and that are held back (seller, key, old, new), complaints (severity, seller, text)."""
+    """An update: prices that changed or are held back (seller, key, old, new), complaints (severity, seller, text)."""
 
     sources: tuple[SourceNews, ...]
     changes: tuple[tuple[str, str, float | None, float], ...]
