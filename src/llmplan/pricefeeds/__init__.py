@@ -7,11 +7,13 @@ what is known, `write_documents` puts YAML files in place atomically. Nothing he
 from llmplan.pricefeeds.build import build_documents
 from llmplan.pricefeeds.checking import Problem, check_documents
 from llmplan.pricefeeds.merging import Change, list_changes, merge_documents
+from llmplan.pricefeeds.tally import Tally
 from llmplan.pricefeeds.writing import render, write_documents
 
 __all__ = [
     "Change",
     "Problem",
+    "Tally",
     "build_documents",
     "check_documents",
     "list_changes",

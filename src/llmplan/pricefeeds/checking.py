@@ -12,6 +12,8 @@ from llmplan.pricefeeds.merging import list_changes, newest
 
 GPU_HOUR_BOUNDS_USD: Final = (0.02, 100.0)
 """Cheapest marketplace cards are near 0.08 USD an hour; the dearest regions ask 54 for a GB200."""
+VCPU_HOUR_BOUNDS_USD: Final = (0.001, 1.0)
+"""Spot machines are near 0.005 USD an hour and vCPU, the dearest with much memory near 0.2."""
 TOKEN_BOUNDS_USD: Final = (0.0005, 200.0)
 MAX_DRIFT: Final = 3.0
 """A price that moved by more than this factor is held back: the market's largest single cut so far was 44 %."""
@@ -47,7 +49,7 @@ def check_documents(
 
 def _lost(new: Mapping[str, Any], old: Mapping[str, Any]) -> Iterator[str]:
     """Kinds of offers of which too few are left. A kind that the new document lacks was not read at all."""
-    for part in ("hourly", "serverless", "tokens"):
+    for part in ("hourly", "serverless", "tokens", "cpu"):
         if part in new and part in old:
             known, found = (len(newest({part: document[part]})) for document in (old, new))
             if found < MIN_ROW_SHARE * known:
@@ -66,6 +68,10 @@ def _bounds(document: Mapping[str, Any]) -> Iterator[str]:
     for offer in document.get("serverless", ()):
         if not _within(offer["usd_per_gpu_s"] * 3600, GPU_HOUR_BOUNDS_USD):
             yield f"{offer['gpu']} {offer['mode']}: {offer['usd_per_gpu_s']:g} USD/s"
+    for group in document.get("cpu", ()):
+        for name, (vcpus, _, *prices) in group["machines"].items():
+            if vcpus <= 0 or not all(_within(price / vcpus, VCPU_HOUR_BOUNDS_USD) for price in prices):
+                yield f"{name} {group['region']}: {', '.join(f'{price:g}' for price in prices)} USD/h for {vcpus} vCPUs"
     for offer in document.get("tokens", ()):
         for side in ("input_usd_per_mtok", "output_usd_per_mtok"):
             if not _within(offer[side], TOKEN_BOUNDS_USD):
@@ -77,6 +83,7 @@ def _future(document: Mapping[str, Any], today: date) -> Iterator[str]:
         *(offer for entry in document.get("hourly", ()) for offer in entry["offers"]),
         *document.get("serverless", ()),
         *document.get("tokens", ()),
+        *document.get("cpu", ()),
     ]
     if any(offer["from"] and offer["from"] > today for offer in offers):
         yield "a price is dated in the future"

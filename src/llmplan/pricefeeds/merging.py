@@ -36,6 +36,10 @@ def prices_of(document: Document) -> Iterator[tuple[str, Any, float]]:
                 yield " ".join(filter(None, (*parts, region))), offer["from"], price
     for offer in document.get("serverless", ()):
         yield f"{offer['gpu']} per second, {offer['mode']}", offer["from"], offer["usd_per_gpu_s"]
+    for group in document.get("cpu", ()):
+        for name, (_, _, *prices) in group["machines"].items():
+            for term, price in zip(("on-demand", "spot"), prices, strict=False):
+                yield f"{name} {term} {group['region']}", group["from"], price
     for offer in document.get("tokens", ()):
         for side in ("input", "output"):
             yield f"{offer['listed_as']} {side}", offer["from"], offer[f"{side}_usd_per_mtok"]
@@ -82,7 +86,7 @@ def _merge(old: Document, new: Document) -> dict[str, Any]:
         result["interruption_source"] = fresh["interruption_source"]
     if "hourly" in fresh:
         result["hourly"] = _merge_hourly(old.get("hourly", []), fresh["hourly"])
-    for part in ("serverless", "unpriced", "tokens"):
+    for part in ("serverless", "unpriced", "tokens", "cpu"):
         if part in fresh:
             known = list(old.get(part, []))
             result[part] = known + [offer for offer in fresh[part] if offer not in known]

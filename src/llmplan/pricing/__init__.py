@@ -8,20 +8,24 @@ from llmplan.pricing.commitment import (
     flexible_twin,
     upfront_usd,
 )
+from llmplan.pricing.cpu import cheapest_cpu
 from llmplan.pricing.drift import moved_prices
 from llmplan.pricing.market import MarketMedian, SellerMedian, market_medians, median_fact
 from llmplan.pricing.quote import quote
 from llmplan.pricing.sellers import seller_names
 from llmplan.pricing.serverless import platforms as serverless_offers
+from llmplan.pricing.tiers import fact_usd, tiered_usd
 from llmplan.pricing.tokens import listings as token_offers
 
 __all__ = [
     "MarketMedian",
     "SellerMedian",
     "break_even_months",
+    "cheapest_cpu",
     "cheapest_usd_per_gpu_hour",
     "committed_usd",
     "committed_years",
+    "fact_usd",
     "flexible_twin",
     "market_medians",
     "median_fact",
@@ -29,6 +33,7 @@ __all__ = [
     "quote",
     "seller_names",
     "serverless_offers",
+    "tiered_usd",
     "token_offers",
     "upfront_usd",
 ]
