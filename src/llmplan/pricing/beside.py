@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from llmplan.plan.outcome import PriceFigure, QuoteLine
 from llmplan.pricing.rates import charge, rate_at, rate_figure, stated_figure
+from llmplan.pricing.tiers import tier_parts
 from llmplan.spec.expenses import Expenses
-from llmplan.spec.price import CostFact, PriceBook
+from llmplan.spec.price import CostFact, PriceBook, PriceTier
 from llmplan.units import GB, HOURS_PER_MONTH
 
 EGRESS_BYTES_PER_TOKEN: Final = 300.0
@@ -152,9 +153,19 @@ def _egress(provider: str, beside: Beside, prices: PriceBook) -> Iterator[_Charg
     if rate is not None:
         each = EGRESS_BYTES_PER_TOKEN if stated is None else stated
         how = "as stated" if stated is not None else "assumed: server-sent events"
-        yield _Charge(
-            "egress", egress_gb(beside.output_tokens, each), "GB", rate, note=f"{each:g} B an output token, {how}"
-        )
+        note = f"{each:g} B an output token, {how}"
+        yield from _tiered(rate, egress_gb(beside.output_tokens, each), note)
+
+
+def _tiered(rate: CostFact, gb: float, note: str) -> Iterator[_Charge]:
+    """A line for each tier that is paid and reached, so that quantity x price holds in every line."""
+    beyond = 0.0
+    for part, tier in tier_parts(gb, rate.tiers or (PriceTier(up_to=None, usd=rate.value),)):
+        if tier.usd == 0 and tier.up_to is not None:
+            note += f"; {tier.up_to:,g} GB a month are free"
+        name = f"egress beyond {beyond:,g} GB" if beyond else "egress"
+        yield _Charge(name, part, "GB", replace(rate, value=tier.usd), note=note)
+        beyond = (tier.up_to or 0.0) if tier.usd else 0.0
 
 
 def _cluster(provider: str, beside: Beside, prices: PriceBook) -> Iterator[_Charge]:
