@@ -122,5 +122,5 @@ def _tiers(stated: Any, value: float, keys: Keys) -> tuple[PriceTier, ...]:
             raise MisfitError((*at, "usd"), "a number of 0 or more is expected")
         steps.append(PriceTier(up_to=up_to, usd=usd))
     if value != next((step.usd for step in steps if step.usd), 0.0):
-        raise MisfitError(keys, f"the first rate above 0 is not the fact's value {value:g}")
+        raise MisfitError(keys, f"the first rate above 0 is not the value {value:g}")
     return tuple(steps)

@@ -6,7 +6,7 @@ whose source carries no date; it is used only where nothing dated competes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +17,7 @@ from llmplan.catalogs import price_offers as offers
 from llmplan.catalogs import price_rates as rates
 from llmplan.catalogs.layers import entries
 from llmplan.catalogs.packaged import packaged_profiles
+from llmplan.catalogs.price_cache import is_fetched
 from llmplan.catalogs.price_context import Context, Document
 from llmplan.catalogs.price_fields import (
     DOLLARS_HINT,
@@ -58,7 +59,7 @@ def load_prices(layers: Sequence[Path], price_date: date, *, today: date | None 
     providers: dict[str, Provider] = {}
     facts: dict[str, Any] = {}
     documents = _read_documents(layers)
-    gpus = _Gpus(layers, documents)
+    gpus = _Gpus(layers)
     last_day = today or datetime.now(UTC).date() + GRACE
     for stem, document in documents.items():
         data = document.data
@@ -132,7 +133,7 @@ def _extended(below: Document, data: dict[str, Any], path: Path) -> Document:
 def _is_own(document: Document) -> Callable[[Keys], bool]:
     """Whether a user wrote the entry that keys lead to, asked of every entry of a document."""
     files = {document.path, *(path for part in document.parts.values() for _, path in part), *document.named.values()}
-    own = {path for path in files if not path.is_relative_to(packaged_profiles())}
+    own = {path for path in files if not path.is_relative_to(packaged_profiles()) and not is_fetched(path)}
     if own in (set(), files):
         return lambda _: bool(own)
     return lambda keys: document.file_of(keys)[0] in own
@@ -144,27 +145,24 @@ class _Gpus:
     Layers without any profile of a GPU (prices alone) have nothing to compare with.
     """
 
-    def __init__(self, layers: Sequence[Path], documents: Mapping[str, Document]) -> None:
+    def __init__(self, layers: Sequence[Path]) -> None:
         self._layers = layers
-        self._documents = documents
-        self._known: frozenset[str] | None = None
+        self._profiles = frozenset(entries(layers, _GPUS))
 
     def check(self, gpu_id: str, keys: Keys) -> None:
         """Refuse an id that nothing describes, and say which one is meant."""
-        if self._known is None:
-            profiles = frozenset(entries(self._layers, _GPUS))
-            self._known = profiles | self._sold() if profiles else frozenset()
-        if gpu_id in self._known or not self._known:
+        if gpu_id in self._profiles or not self._profiles or gpu_id in self._sold():
             return
         from llmplan.catalogs.gpus import gpu_library
 
         meant = gpu_library(self._layers).find(gpu_id)
-        near = [meant] if meant else nearest(gpu_id, self._known)
+        near = [meant] if meant else nearest(gpu_id, self._profiles)
         hints = [f"did you mean {', '.join(near)}?"] if near else []
         raise MisfitError(keys, f"unknown GPU {gpu_id!r}", hints=[*hints, "llmplan catalog list gpus"])
 
-    def _sold(self) -> frozenset[str]:
-        packaged = (each.data for each in self._documents.values() if each.path.is_relative_to(packaged_profiles()))
+    @staticmethod
+    def _sold() -> frozenset[str]:
+        packaged = (each.data for each in _read_documents((packaged_profiles(),)).values())
         return frozenset(entry["gpu"] for data in packaged for entry in data.get("hourly", ()))
 
 

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from llmplan.cli import _console, _parse
 from llmplan.cli._catalog import find_model, seller_ids
+from llmplan.cli._expense_flags import expenses_of
 from llmplan.errors import UnknownIdError, UsageError
 from llmplan.units import GB, GIB, MS_PER_S, SECONDS_PER_MINUTE
 
 if TYPE_CHECKING:
+    from llmplan.cli._expense_flags import ExpenseFlags
     from llmplan.cli._question_flags import HardwareFlags, LimitFlags, PromiseFlags, TrafficFlags
     from llmplan.spec.catalog import Catalog
     from llmplan.spec.inventory import Inventory, NodeGroup
@@ -29,6 +31,7 @@ def question(
     hardware: HardwareFlags,
     catalog: Catalog,
     *,
+    expenses: ExpenseFlags,
     workload: Workload | None = None,
 ) -> tuple[Question, ModelSpec]:
     """The question and its model, which may come from a config on disk; `workload` is what a trace says."""
@@ -40,6 +43,7 @@ def question(
         workload=workload_of(traffic, found, catalog, workload),
         slo=slo_of(promise, traffic.workload),
         limits=limits_of(limits, hardware, catalog),
+        expenses=expenses_of(expenses),
     )
     return asked, found
 

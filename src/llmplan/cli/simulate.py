@@ -116,8 +116,8 @@ def _subject(
 ) -> Subject:
     """A plan's row, or a replica from flags."""
     from llmplan.cli._simulated import subject_of_model, subject_of_plan
+    from llmplan.cli._stored_cost import is_plan, refuse_question_flags, typed
     from llmplan.cli._workbench import Workbench
-    from llmplan.cli.cost import is_plan, refuse_question_flags, typed
     from llmplan.cli.emit_config import strategy_id
 
     if is_plan(subject):
@@ -232,6 +232,7 @@ def answer(known: Subject, scaling: Scaling, traffic: Arrivals, fleet: Fleet, se
         made, sized, known.limits, known.catalog.prices, cold_start_s=scaling.spec.start_s,
         window_s=scaling.idle_window_s, by_lives=scaling.by_lives,
         host_bytes=memory.host_bytes_beside(known.replica, known.memory),
+        checkpoint_bytes=known.memory.checkpoint_bytes, expenses=known.expenses,
     )  # fmt: skip
     notes = list(known.memory.notes)
     if isinstance(found, Rejection):

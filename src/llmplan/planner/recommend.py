@@ -17,13 +17,12 @@ from llmplan.planner.rank import choose
 from llmplan.planner.search import Found, search
 from llmplan.spec.catalog import Catalog
 from llmplan.spec.model import ModelSpec
+from llmplan.spec.price import STALE_PRICE_DAYS
 from llmplan.spec.workload import Question
 from llmplan.strategies import STRATEGIES
 from llmplan.units import HOURS_PER_MONTH, format_seconds
 
 MAX_ALTERNATIVES = 8
-STALE_PRICE_DAYS = 45
-"""A judgement: a price table that is read monthly, and two weeks late, has missed a reading."""
 LONG_WAIT_S = 30.0
 """Beyond this nobody waits for a first token, whether or not a limit was stated."""
 

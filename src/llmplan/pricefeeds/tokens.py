@@ -24,8 +24,9 @@ _OPTIONAL = (
 )
 
 
-def token_offers(rows: list[Row], sources: SourceBook, tally: Tally) -> list[dict[str, Any]]:
+def token_offers(rows: list[Row], sources: SourceBook, tally: Tally | None = None) -> list[dict[str, Any]]:
     """The `tokens:` list of one provider's document, by model. A free listing (rate-limited trials) is left out."""
+    tally = tally or Tally()
     offers = []
     for row in rows:
         match = hub_model(row["model"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from llmplan.spec.price import CostFact, PriceTier
 
@@ -29,24 +29,12 @@ def tiered_usd(quantity: float, tiers: Sequence[PriceTier]) -> float:
     >>> [round(tiered_usd(gb, aws), 2) for gb in (50, 100, 1_000, 20_000)]
     [0.0, 0.0, 81.0, 1741.0]
     """
-    return sum(part * tier.usd for part, tier in tier_parts(quantity, tiers))
-
-
-def tier_parts(quantity: float, tiers: Sequence[PriceTier]) -> Iterator[tuple[float, PriceTier]]:
-    """How much of a month's quantity falls into each tier; the tiers that it does not reach are left out.
-
-    quantity [the unit of the tiers]; tiers: each up to a quantity counted from the month's first unit. Each part is
-    min(quantity, end) - start. Valid for quantities of 0 or more. Reference: `tiered_usd`.
-
-    >>> [part for part, _ in tier_parts(120.0, (PriceTier(up_to=100, usd=0), PriceTier(up_to=None, usd=0.09)))]
-    [100.0, 20.0]
-    """
-    start = 0.0
+    total, start = 0.0, 0.0
     for tier in tiers:
         end = quantity if tier.up_to is None else min(quantity, tier.up_to)
-        if end > start:
-            yield end - start, tier
-            start = end
+        total += tier.usd * max(0.0, end - start)
+        start = max(start, end)
+    return total
 
 
 def fact_usd(quantity: float, fact: CostFact) -> float:

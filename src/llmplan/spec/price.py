@@ -15,6 +15,8 @@ ProviderTier: TypeAlias = Literal["hyperscaler", "cloud", "marketplace", "api"]
 CpuArchitecture: TypeAlias = Literal["x86-64", "arm64"]
 CPU_ARCHITECTURES: tuple[CpuArchitecture, ...] = ("x86-64", "arm64")
 OfferQuality: TypeAlias = Literal["listed", "advertised", "average", "derived"]
+STALE_PRICE_DAYS = 45
+"""A judgement: a price table that is read monthly, and two weeks late, has missed a reading."""
 GLOBAL_REGION = "global"
 """The region of a seller that publishes one price for all of its regions."""
 
