@@ -117,13 +117,13 @@ def test_seconds_of_a_month_at_koyeb(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_a_server_that_is_owned(capsys: pytest.CaptureFixture[str]) -> None:
-    """Eight H200: 370,000 USD down to 30 % in three years, 10 % a year of support, 10.2 kW at a PUE of 1.54."""
+    """Eight H200: 370,000 USD over five years, 10 % a year of support, 10.2 kW at a PUE of 1.54."""
     traffic = ("--concurrency", "16", "--isl", "2000", "--osl", "1000", "--as-of", "2026-11-22")
 
     row = cost(capsys, "deepseek-ai/DeepSeek-R1", *traffic, "--have", "1x8xh200")["dedicated"]
 
     assert row["deployment"]["gpus"] == 8
-    usd = 370_000 * 0.70 / 36 + 370_000 * 0.10 / 12 + 10.2 * 1.54 * MONTH_H * 0.0977
+    usd = 370_000 / 60 + 370_000 * 0.10 / 12 + 10.2 * 1.54 * MONTH_H * 0.0977
     assert row["quote"]["usd_per_month"] == pytest.approx(usd, abs=0.005)
     assert not row["quote"]["complete"]
 
