@@ -96,7 +96,7 @@ def test_limits_are_kept(catalog: Catalog, ask: Ask) -> None:
     for option in options_of(recommend(question, catalog)):
         assert option.deployment.replica is not None
         assert option.deployment.replica.gpu.id in ("h100-sxm-80gb", "a10-24gb")
-        for line in option.quote.lines:
+        for line in option.quote.serving:
             assert line.figure is None or line.figure.provider in ("aws", "lambda")
 
 

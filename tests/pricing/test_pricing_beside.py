@@ -92,13 +92,25 @@ def test_gcp_has_no_free_gigabytes_and_oci_ten_thousand() -> None:
 
 
 def test_a_seller_without_a_rate_gets_the_median_and_says_whose() -> None:
-    line = named(bill(deployment("hourly"), by("hyperstack"), **ASKED))["storage of weights"]
+    line = named(bill(deployment("hourly", replicas=2), by("hyperstack"), **ASKED))["load balancer"]
 
-    assert line.unit_price_usd == pytest.approx((0.08 + 0.0937) / 2)
+    assert line.unit_price_usd == pytest.approx((0.0225 + 0.025) / 2)
     assert line.figure is not None
     assert (line.figure.provider, line.figure.quality) == (OTHERS, "assumed")
     for seller in ("aws", "azure", "gcp", "oci"):
         assert seller in line.note
+
+
+def test_sellers_of_its_kind_come_before_all_others() -> None:
+    """Hyperscalers charge for traffic; no cloud of GPUs that says anything does, and the line says so."""
+    line = named(bill(deployment("hourly"), by("hyperstack"), **ASKED))["egress"]
+
+    assert (line.unit_price_usd, line.usd_per_month) == (0.0, 0.0)
+    assert line.quantity == pytest.approx(236.52)
+    assert line.figure is not None
+    assert line.figure.quality == "assumed"
+    assert "lambda 0" in line.note
+    assert "aws" not in line.note
 
 
 def test_a_product_takes_the_rates_of_its_company() -> None:

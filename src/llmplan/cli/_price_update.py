@@ -77,6 +77,7 @@ class Batch:
 
     known: dict[str, Any]
     accepted: dict[str, Any] = field(default_factory=dict)
+    remarks: list[tuple[str, str, str]] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
 
     def add(self, documents: Mapping[str, Any], *, today: date, accept: Callable[[str], bool], complete: bool) -> None:
@@ -100,7 +101,7 @@ def update(*, feed: FeedFlags, output: OutputFlags) -> int:
     Exit codes: 0 all that was asked for is done; 1 a source failed, or a price was left out or held back (the rest is
     written all the same), or with --check there is news; 2 usage.
     """
-    from llmplan import catalogs
+    from llmplan import catalogs, pricefeeds
     from llmplan.catalogs.price_cache import POINTER, price_cache, snapshot_documents, snapshot_in_force
     from llmplan.catalogs.prices import read_price_documents
 
@@ -110,14 +111,13 @@ def update(*, feed: FeedFlags, output: OutputFlags) -> int:
     snapshot = snapshot_in_force(pointer.parent)
     _refuse_damaged(snapshot)
     packaged = read_price_documents((catalogs.packaged_profiles(),))
-    layers = (catalogs.packaged_profiles(), *([snapshot] if snapshot else ()))
-    batch = Batch(known=read_price_documents(layers))
+    known = read_price_documents((catalogs.packaged_profiles(), snapshot)) if snapshot else packaged
+    batch = Batch(known=known)
     outcomes = _read(feed, sources, batch, now.date())
+    batch.remarks = [("warning", *rate) for rate in pricefeeds.other_rates(packaged, batch.accepted)]
     cached = snapshot_documents(snapshot) if snapshot else {}
     written = None
     if batch.accepted and not (feed.dry_run or feed.check):
-        from llmplan import pricefeeds
-
         documents = pricefeeds.append(cached, packaged, batch.accepted)
         if documents != cached:
             base = snapshot.name if snapshot else None
@@ -238,7 +238,7 @@ def _report(
         ),
         changes=tuple((c.provider, c.key, c.old_usd, c.new_usd) for verdict in verdicts for c in verdict.changes),
         held=tuple((h.provider, h.key, h.old_usd, h.new_usd) for verdict in verdicts for h in verdict.held),
-        problems=tuple((p.severity, p.provider, p.message) for verdict in verdicts for p in verdict.problems),
+        problems=(*_complaints(verdicts), *batch.remarks),
         confirmed=sum(verdict.confirmed for verdict in verdicts),
         older=sum(verdict.older for verdict in verdicts),
         snapshot=str(written) if written else None,
@@ -246,3 +246,7 @@ def _report(
         dry_run=feed.dry_run or feed.check,
     )  # fmt: skip
     _console.answer(output.chosen, record=lambda: view.update_record(news), document=lambda: view.update_document(news))
+
+
+def _complaints(verdicts: Sequence[Verdict]) -> list[tuple[str, str, str]]:
+    return [(each.severity, each.provider, each.message) for verdict in verdicts for each in verdict.problems]

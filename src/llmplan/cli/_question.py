@@ -31,10 +31,11 @@ def question(
     hardware: HardwareFlags,
     catalog: Catalog,
     *,
-    expenses: ExpenseFlags,
+    expenses: ExpenseFlags | None = None,
     workload: Workload | None = None,
 ) -> tuple[Question, ModelSpec]:
     """The question and its model, which may come from a config on disk; `workload` is what a trace says."""
+    from llmplan.spec.expenses import Expenses
     from llmplan.spec.workload import Question
 
     found = find_model(model, catalog, limits.weights or ())
@@ -43,7 +44,7 @@ def question(
         workload=workload_of(traffic, found, catalog, workload),
         slo=slo_of(promise, traffic.workload),
         limits=limits_of(limits, hardware, catalog),
-        expenses=expenses_of(expenses),
+        expenses=expenses_of(expenses) if expenses is not None else Expenses(),
     )
     return asked, found
 

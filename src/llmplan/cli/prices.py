@@ -76,7 +76,7 @@ def show(
         output.chosen,
         record=lambda: view.list_record(rows, unpriced, known.prices.as_of, market),
         document=lambda: view.list_document(
-            shown, unpriced, len(rows), known.prices.as_of, market[:limit] if limit else market
+            shown, unpriced, len(rows), known.prices.as_of, market[:limit] if limit and not gpu_id else market
         ),
     )
     return 0

@@ -51,6 +51,12 @@ class _Charge:
     def usd(self) -> float:
         return fact_usd(self.quantity, self.rate) if isinstance(self.rate, CostFact) else self.quantity * self.rate
 
+    @property
+    def worth_saying(self) -> bool:
+        """Not nothing; or nothing for so much, by assumption."""
+        free = isinstance(self.rate, CostFact) and self.rate.value == 0 and self.rate.provenance.kind == "assumed"
+        return self.usd >= LEAST_USD or (free and self.quantity >= 1)
+
     def line(self, prices: PriceBook) -> QuoteLine:
         figure: PriceFigure
         figure = rate_figure(self.rate) if isinstance(self.rate, CostFact) else stated_figure(self.flag, prices)
@@ -126,7 +132,7 @@ def _extras(
     key = (kind, provider, copies, beside)
     found: Extras | None = answers.get(key)
     if found is None:
-        lines = [each.line(prices) for each in charges(provider, copies, beside, prices) if each.usd >= LEAST_USD]
+        lines = [each.line(prices) for each in charges(provider, copies, beside, prices) if each.worth_saying]
         found = answers[key] = Extras(tuple(lines), sum(line.usd_per_month or 0.0 for line in lines))
     return found
 

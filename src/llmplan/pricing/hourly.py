@@ -203,5 +203,5 @@ def _rejection(need: Need, limits: Limits, terms: tuple[Term, ...], prices: Pric
             )  # fmt: skip
     return Rejection(
         code="no_price", reason=f"no price of {need.gpu_id} is known", needed=asked,
-        available="no offer", fix="llmplan prices list --gpu " + need.gpu_id,
+        available="no offer", fix="llmplan prices show --gpu " + need.gpu_id,
     )  # fmt: skip

@@ -17,14 +17,38 @@ OTHERS = "other sellers"
 
 
 def rate_at(provider: str, name: str, prices: PriceBook) -> CostFact | None:
-    """The rate `name` at a seller; where neither it nor its company states one, the median of who does; else None."""
+    """The rate `name` at a seller; where neither it nor its company states one, the median of the sellers of its kind
+    (`Provider.tier`) that do, else of all that do; else None. Clouds of GPUs do not charge as the large ones.
+    """
     answers = index_of(prices).answers
     key = ("rate", name, provider)
     if key not in answers:
         own = (prices.facts.get(f"{each}.{name}") for each in (provider, *_relatives(provider, prices)))
-        answers[key] = next((fact for fact in own if fact is not None), None) or median_fact(prices, name)
+        seller = prices.providers.get(provider)
+        answers[key] = (
+            next((fact for fact in own if fact is not None), None)
+            or (_median_of(seller.tier, name, prices) if seller is not None else None)
+            or median_fact(prices, name)
+        )
     found: CostFact | None = answers[key]
     return found
+
+
+def assumed_rates(name: str, prices: PriceBook) -> list[CostFact]:
+    """What may be assumed of a rate: the median of each kind of seller, and of all of them."""
+    tiers = sorted({seller.tier for seller in prices.providers.values()})
+    found = [*(_median_of(tier, name, prices) for tier in tiers), median_fact(prices, name)]
+    return [fact for fact in found if fact is not None]
+
+
+def _median_of(tier: str, name: str, prices: PriceBook) -> CostFact | None:
+    """The median of what sellers of one kind state."""
+    alike = {
+        key: fact
+        for key, fact in prices.facts.items()
+        if (seller := prices.providers.get(fact.id.rpartition(".")[0])) is not None and seller.tier == tier
+    }
+    return median_fact(replace(prices, facts=alike), name)
 
 
 def rate_figure(fact: CostFact) -> PriceFigure:
@@ -49,7 +73,9 @@ def charge(
     if isinstance(rate, CostFact):
         usd = fact_usd(quantity, rate)
         price = usd / quantity if quantity and rate.tiers else rate.value
-        own = f"assumed, the seller states none: {figure.source}" if figure.quality == "assumed" else said_of(rate)
+        own = said_of(rate)
+        if figure.quality == "assumed":
+            own = "; ".join(part for part in (f"assumed, the seller states none: {figure.source}", own) if part)
         note = "; ".join(part for part in (note, _tiers(quantity, unit, rate), own) if part)
     else:
         usd, price = quantity * rate, rate

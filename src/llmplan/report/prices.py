@@ -41,7 +41,7 @@ def hourly_row(offer: HourlyOffer) -> PriceRow:
         "interruption": offer.interruption,
     }  # fmt: skip
     return _row(
-        offer, offer.term, f"{offer.gpus:g} x {offer.gpu_id}  {offer.instance}", f"{format_usd(offer.usd_per_hour)}/h",
+        offer, offer.term, f"{offer.gpus:g} x {offer.gpu_id}\n{offer.instance}", f"{format_usd(offer.usd_per_hour)}/h",
         offer.usd_per_hour / offer.gpus, offer.quality, own,
     )  # fmt: skip
 
@@ -56,7 +56,7 @@ def serverless_row(offer: ServerlessOffer) -> PriceRow:
     }  # fmt: skip
     hourly = offer.usd_per_gpu_s * SECONDS_PER_HOUR
     return _row(
-        offer, "per second", f"1 x {offer.gpu_id}  {offer.mode}", f"{format_usd(offer.usd_per_gpu_s)}/s",
+        offer, "per second", f"1 x {offer.gpu_id}\n{offer.mode}", f"{format_usd(offer.usd_per_gpu_s)}/s",
         hourly, offer.quality, own,
     )  # fmt: skip
 
@@ -69,7 +69,7 @@ def token_row(offer: TokenOffer) -> PriceRow:
         "cached_input_usd_per_mtok": offer.cached_input_usd_per_mtok, "weights": offer.weights,
         "ends": offer.ends.isoformat() if offer.ends else None,
     }  # fmt: skip
-    price = f"{format_usd(offer.input_usd_per_mtok)} in, {format_usd(offer.output_usd_per_mtok)} out /Mtok"
+    price = f"{format_usd(offer.input_usd_per_mtok)} in\n{format_usd(offer.output_usd_per_mtok)} out /Mtok"
     return _row(offer, "per token", offer.listed_as, price, None, "listed", own)
 
 
@@ -151,29 +151,32 @@ def market_record(line: MarketLine) -> Record:
 
 
 def market_table(lines: Sequence[MarketLine]) -> Table:
-    """What the market asks, a line for each GPU and term, or for each model."""
+    """What the market asks, a row for each GPU and term, or for each model."""
     columns = (
-        Column(title="GPU or model", share=1), Column(title="term"), Column(title="median", align="right"),
-        Column(title="range", align="right"), Column(title="sellers", align="right"),
-        Column(title="rows", align="right"), Column(title="newest"), Column(title="oldest"),
-        Column(title="undated", align="right"),
+        Column(title="GPU or model, term", share=1), Column(title="median, range", align="right"),
+        Column(title="sellers", align="right"), Column(title="rows, undated", align="right"),
+        Column(title="newest, oldest"),
     )  # fmt: skip
     rows = tuple(
         Row(
             cells=(
-                line.subject, line.term, _amounts(line.usd), f"{_amounts(line.low_usd)}–{_amounts(line.high_usd)}",
-                f"{line.sellers}", f"{line.rows}", line.newest.isoformat() if line.newest else UNDATED,
-                line.oldest.isoformat() if line.oldest else UNDATED, f"{line.undated}",
+                f"{line.subject}\n{line.term}", _asked(line), f"{line.sellers}", f"{line.rows}\n{line.undated}",
+                f"{line.newest or UNDATED}\n{line.oldest or UNDATED}",
             )
         )
         for line in lines
     )  # fmt: skip
-    title = "What the market asks: USD per GPU-hour, per million tokens (in, out); medians of each seller, then across"
+    title = "What the market asks, in USD per GPU-hour or per million tokens: the median over sellers of their medians"
     return Table(columns=columns, rows=rows, title=title)
 
 
-def _amounts(values: Sequence[float]) -> str:
-    return ", ".join(format_usd(value) for value in values)
+def _asked(line: MarketLine) -> str:
+    """The median above its range; for tokens a line for each side."""
+    ranges = [f"{format_usd(low)}–{format_usd(high)}" for low, high in zip(line.low_usd, line.high_usd, strict=True)]
+    if len(line.usd) == 1:
+        return f"{format_usd(line.usd[0])}\n{ranges[0]}"
+    sides = zip(("in", "out"), line.usd, ranges, strict=True)
+    return "\n".join(f"{side} {format_usd(price)} ({around})" for side, price, around in sides)
 
 
 def list_record(
@@ -198,19 +201,12 @@ def list_document(
 ) -> Document:
     """What the market asks, and the rows as a table."""
     columns = (
-        Column(title="provider"), Column(title="region"), Column(title="term"), Column(title="what", share=2),
-        Column(title="price", align="right"), Column(title="per GPU-h", align="right"), Column(title="as of"),
+        Column(title="provider"), Column(title="what", share=1), Column(title="region, term"),
+        Column(title="price", align="right"), Column(title="as of"),
     )  # fmt: skip
     cells = tuple(
-        Row(
-            cells=(
-                row.provider, row.region, row.term, row.item, row.price,
-                "" if row.gpu_usd_per_hour is None else format_usd(row.gpu_usd_per_hour),
-                _dated(row),
-            ),
-        )
-        for row in rows
-    )  # fmt: skip
+        Row(cells=(row.provider, row.item, f"{row.region}\n{row.term}", _price(row), _dated(row))) for row in rows
+    )
     shown = f"{len(rows)} of {total} prices" if len(rows) < total else f"{total} prices"
     blocks: list[Any] = [market_table(market)] if market else []
     blocks += [Table(columns=columns, rows=cells)] if rows else []
@@ -221,9 +217,16 @@ def list_document(
     return tuple(blocks)
 
 
+def _price(row: PriceRow) -> str:
+    """The price as it is billed, and what an hour of one GPU comes to."""
+    if row.gpu_usd_per_hour is None:
+        return row.price
+    return f"{row.price}\n{format_usd(row.gpu_usd_per_hour)} per GPU-h"
+
+
 def _dated(row: PriceRow) -> str:
     day = row.as_of.isoformat() if row.as_of else UNDATED
-    return day if row.quality == "listed" else f"{day} {row.quality}"
+    return day if row.quality == "listed" else f"{day}\n{row.quality}"
 
 
 def _row(

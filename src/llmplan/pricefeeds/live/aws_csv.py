@@ -35,10 +35,13 @@ class PriceFile:
         wanted = re.compile("|".join(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])" for name in sorted(names)))
         rest = iter(lines)
         self._read_head(rest)
-        for cells in csv.reader((line for line in rest if wanted.search(line)), strict=True):
-            if len(cells) != len(self.header):
-                raise FeedError(f"{self.url}: a row of {len(cells)} cells under {len(self.header)} columns")
-            yield dict(zip(self.header, cells, strict=True))
+        try:
+            for cells in csv.reader((line for line in rest if wanted.search(line)), strict=True):
+                if len(cells) != len(self.header):
+                    raise FeedError(f"{self.url}: a row of {len(cells)} cells under {len(self.header)} columns")
+                yield dict(zip(self.header, cells, strict=True))
+        except csv.Error as error:
+            raise FeedError(f"{self.url}: not CSV: {error}") from None
 
     def _read_head(self, lines: Iterator[str]) -> None:
         for _, line in zip(range(_PREAMBLE_LINES), lines, strict=False):
