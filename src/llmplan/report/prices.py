@@ -282,7 +282,8 @@ def _row(
     record = {
         "provider": offer.provider, "region": offer.region, "term": term, **own, "quality": quality,
         "as_of": offer.from_date.isoformat() if offer.from_date else None,
-        "source": source.title, "url": source.url, "note": offer.provenance.note,
+        "source": source.title, "url": source.url, "locator": source.locator, "note": offer.provenance.note,
+        "confidence": offer.confidence if isinstance(offer, HourlyOffer | ServerlessOffer) else None,
     }  # fmt: skip
     return PriceRow(
         provider=offer.provider, region=offer.region, term=term, item=item, price=price,
