@@ -13,12 +13,13 @@ from llmplan.planner.ceiling import within_budget
 from llmplan.planner.context import Context
 from llmplan.planner.demand import with_rate
 from llmplan.planner.quality import FULL_CACHE_BYTES, quality_of
+from llmplan.planner.running import Running
 from llmplan.planner.serverless import Worker, evaluate_per_second
 from llmplan.planner.size import Sized, size
 from llmplan.planner.terms import terms_for
 from llmplan.spec.workload import Workload
 
-Physics: TypeAlias = tuple[tuple[CheckResult, ...], MemoryBudget, Sized]
+Physics: TypeAlias = tuple[tuple[CheckResult, ...], MemoryBudget, Running, Sized]
 
 
 def evaluate(deployment: Deployment, context: Context) -> Outcome:
@@ -28,9 +29,9 @@ def evaluate(deployment: Deployment, context: Context) -> Outcome:
     physics = physics_of(deployment, deployment.replica, context)
     if isinstance(physics, Rejection):
         return replace(physics, strategy=deployment.strategy, deployment=deployment)
-    findings, budget, sized = physics
+    findings, budget, running, sized = physics
     if deployment.purchase.kind == "serverless":
-        worker = Worker(replica=deployment.replica, budget=budget, findings=findings, sized=sized)
+        worker = Worker(replica=deployment.replica, budget=budget, findings=findings, running=running, sized=sized)
         return evaluate_per_second(deployment, worker, context)
     return by_the_machine(deployment, deployment.replica, budget, findings, sized, context)
 
@@ -49,8 +50,9 @@ def _physics(deployment: Deployment, replica: Replica, context: Context) -> Phys
     if isinstance(outcome, Rejection):
         return outcome
     findings, budget = outcome
-    sized = size(deployment, replica, budget, context)
-    return sized if isinstance(sized, Rejection) else (findings, budget, sized)
+    running = Running.of(replica, budget, context.demand.shape, context.calibration(replica))
+    sized = size(deployment, replica, budget, running, context)
+    return sized if isinstance(sized, Rejection) else (findings, budget, running, sized)
 
 
 def replica_key(replica: Replica) -> Hashable:
