@@ -3,5 +3,6 @@
 from llmplan.planner.context import Context
 from llmplan.planner.evaluate import evaluate
 from llmplan.planner.recommend import recommend, restricted_to_gpu
+from llmplan.planner.shared import Shared
 
-__all__ = ["Context", "evaluate", "recommend", "restricted_to_gpu"]
+__all__ = ["Context", "Shared", "evaluate", "recommend", "restricted_to_gpu"]

@@ -103,7 +103,7 @@ def _bits(aspect: Aspect, row: FormatRow) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Bench:
-    """The load, the coefficients, and the replicas that are running already, each with its own pool and an ample one."""
+    """The load, the coefficients, and the replicas that are running already, with their own pool or an ample one."""
 
     load: Load
     calibrate: Calibrate
