@@ -18,8 +18,7 @@ from llmplan.planner.promises import Promise, promises_of, relax
 from llmplan.planner.quality import quality_of
 from llmplan.planner.running import Running
 from llmplan.planner.size import Sized, misses_slo, slo_misses
-from llmplan.simulate import scale_to_zero_usage, start_of
-from llmplan.simulate.fleet.billing import idle_window_s
+from llmplan.simulate import idle_window_s, scale_to_zero_usage, start_of
 from llmplan.spec.price import ServerlessOffer
 from llmplan.spec.workload import Slo, Workload
 from llmplan.units import HOURS_PER_DAY, SECONDS_PER_HOUR, format_seconds
