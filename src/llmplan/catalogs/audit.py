@@ -19,9 +19,9 @@ from llmplan.catalogs.problem import Problem
 from llmplan.catalogs.workloads import workload_library
 from llmplan.errors import DataError
 from llmplan.spec.formats import KV_FORMATS, WEIGHT_FORMATS, cache_key
-from llmplan.spec.price import HourlyOffer, PriceBook, ServerlessOffer, TokenOffer
+from llmplan.spec.price import STALE_PRICE_DAYS, HourlyOffer, PriceBook, ServerlessOffer, TokenOffer
 
-STALE_AFTER: Final = timedelta(days=45)
+STALE_AFTER: Final = timedelta(days=STALE_PRICE_DAYS)
 ANY: Final = "any"
 _SHOWN: Final = 5
 FOLDERS: Final = ("gpus", "hosts", "engines", "models", "workloads", "formats", "calibration", "prices")

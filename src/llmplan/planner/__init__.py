@@ -2,7 +2,9 @@
 
 from llmplan.planner.context import Context
 from llmplan.planner.evaluate import evaluate
+from llmplan.planner.gates import verdicts
 from llmplan.planner.recommend import recommend, restricted_to_gpu
+from llmplan.planner.requote import requote
 from llmplan.planner.shared import Shared
 
-__all__ = ["Context", "Shared", "evaluate", "recommend", "restricted_to_gpu"]
+__all__ = ["Context", "Shared", "evaluate", "recommend", "requote", "restricted_to_gpu", "verdicts"]

@@ -132,7 +132,10 @@ def _priced(
     if too_slow is not None:
         return too_slow
     only_this = replace(context.limits, provider_ids=(offer.provider,))
-    quote = pricing.quote(fleet, workload, only_this, context.prices, usage=usage)
+    quote = pricing.quote(
+        fleet, workload, only_this, context.prices, usage=usage, expenses=context.question.expenses,
+        checkpoint_bytes=worker.budget.checkpoint_bytes,
+    )  # fmt: skip
     if isinstance(quote, Rejection):
         return replace(quote, strategy="serverless", deployment=fleet)
     option = Option(
