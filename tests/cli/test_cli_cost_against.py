@@ -82,6 +82,25 @@ def test_a_model_against_a_plan_and_against_printed_json(
     assert by_json == by_plan | {"file": "base.json"}
 
 
+def test_what_moved_at_once_is_planned_step_by_step(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    """The step between, asked as a question of its own, is what the parts meet at."""
+    limits = ("--gpu", "l4", "--privacy", "private")
+    loose, tight = ("--ttft-p95-ms", "2000"), ("--ttft-p95-ms", "400", "--tpot-p95-ms", "60")
+    slow, fast = ((LLAMA, "--requests-per-second", rate, *TRAFFIC, *limits) for rate in ("30", "60"))
+    path = folder / "slow.yaml"
+    assert main(["recommend", *slow, *loose, *DAY, "-o", str(path), "--force"]) == 0
+    found = ask(capsys, *fast, *tight, *DAY, "--against", str(path))["against"]
+    row = next(each for each in found["strategies"] if each["strategy"] == "dedicated")
+    parts = {effect["cause"]: effect["usd_per_month"] for effect in row["effects"]}
+    middle = ask(capsys, *fast, *loose, *DAY)["strategies"][1]["quote"]["usd_per_month"]
+    assert parts["workload"] == pytest.approx(middle - row["usd_per_month"]["before"])
+    assert parts["promise"] == pytest.approx(row["usd_per_month"]["after"] - middle)
+    printed = folder / "slow.json"
+    printed.write_text(run(capsys, *slow, *loose, *DAY, "--json"))
+    bills_only = ask(capsys, *fast, *tight, *DAY, "--against", str(printed))["against"]
+    assert {each["cause"] for each in bills_only["strategies"][1]["effects"]} == {"several"}
+
+
 def test_another_model_is_allowed_and_said(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
     argv = ["cost", "mistralai/Mistral-7B-Instruct-v0.3", *asked("2")[1:], *DAY, "--against", str(folder / "old.yaml")]
     assert main(argv) == 0

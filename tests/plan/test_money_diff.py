@@ -15,6 +15,7 @@ import plan_samples as sample
 from llmplan.plan.deployment import Parallelism
 from llmplan.plan.money.diff import BillChange, CostDiff, diff
 from llmplan.plan.money.side import Bill, Side, fields_of, side_of
+from llmplan.plan.money.steps import between
 from llmplan.plan.outcome import Option, PriceFigure, Quote, QuoteLine
 from llmplan.plan.plan import Figure, Plan
 
@@ -126,6 +127,44 @@ def test_what_moved_at_once_is_said_to_be_inseparable() -> None:
     found = compared(old, new)
     assert causes(found) == {"several": 1460.0}
     assert "workload: requests_per_s 5 → 9; promise: ttft_p95_s 2 → 1" in dedicated(found).effects[0].why
+
+
+def test_a_bill_on_the_way_tells_them_apart() -> None:
+    """730 h first, 1,095 h at the new rate, 1,460 h with the promise too, all at 2.00: 730 USD each."""
+    old, new = plan(line(730, 2.0)), plan(line(1460, 2.0), rate=9.0)
+    promise = replace(new.question.slo, ttft_p95_s=1.0)
+    new = replace(new, question=replace(new.question, slo=promise))
+    asked = between(old.question, new.question)
+    assert asked == (old.question, replace(old.question, workload=new.question.workload))
+    answers = [replace(old, question=asked[0]), replace(plan(line(1095, 2.0)), question=asked[1])]
+    sides = [side_of(each, "between") for each in answers]
+    found = diff(side_of(old, "old"), side_of(new, "now"), sides)
+    assert causes(found) == {"workload": 730.0, "promise": 730.0}
+    assert [(each.cause, each.usd_per_month) for each in found.effects] == [("workload", 730.0), ("promise", 730.0)]
+    without = [replace(side, bills={"dedicated": "does not fit"}) for side in sides]
+    assert causes(diff(side_of(old, "old"), side_of(new, "now"), without)) == {"several": 1460.0}
+
+
+def test_figures_and_prices_are_the_first_step() -> None:
+    """The old question is asked again of newer figures only where the question moved too."""
+    old, new = sample.plan().question, sample.plan().question
+    assert between(old, new) == ()
+    later = replace(new, limits=replace(new.limits, price_date=LATER))
+    assert between(old, later) == ()
+    busier = replace(later, workload=replace(later.workload, requests_per_s=9.0))
+    assert between(old, busier) == (later,)
+    assert between(old, replace(busier, model_id="another/model")) == ()
+
+
+@given(bills=st.lists(st.lists(st.floats(min_value=0, max_value=1e4), min_size=1, max_size=3), min_size=3, max_size=5))
+def test_steps_add_up_whatever_lies_between(bills: list[list[float]]) -> None:
+    plans = [plan(*(line(hours, 2.0) for hours in each), rate=5.0 + place) for place, each in enumerate(bills)]
+    promise = replace(plans[-1].question.slo, ttft_p95_s=1.0)
+    plans[-1] = replace(plans[-1], question=replace(plans[-1].question, slo=promise))
+    sides = [side_of(each, "") for each in plans]
+    bill = dedicated(diff(sides[0], sides[-1], sides[1:-1]))
+    assert bill.usd_per_month is not None
+    assert math.fsum(each.usd_per_month for each in bill.effects) == pytest.approx(bill.usd_per_month, abs=1e-6)
 
 
 def test_tokens_are_the_traffics_whatever_else_moved() -> None:

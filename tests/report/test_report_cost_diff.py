@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_samples import API, DEDICATED, PLAN, QUOTE
 
-from llmplan.plan.money.diff import CostDiff, diff
+from llmplan.plan.money.diff import CostDiff, Effect, diff
 from llmplan.plan.money.side import side_of
 from llmplan.plan.outcome import QuoteLine
 from llmplan.plan.plan import Plan
 from llmplan.report import cost_diff, json_against, markdown
 from llmplan.report.blocks import Table
-from llmplan.report.cost_cents import by_cause, effects_of, in_minor
+from llmplan.report.cost_cents import by_cause, effects_of, in_minor, shared
 from llmplan.report.currency import USD, Currency
 
 
@@ -119,12 +119,28 @@ def test_printed_parts_add_up_to_the_cent(before: list[QuoteLine], after: list[Q
     row = next(row for row in tables[0].rows if row.cells[0].endswith("dedicated"))
     assert cents(row.cells[2]) - cents(row.cells[1]) == cents(row.cells[3])
     assert sum(in_minor(line, USD) for line in bill.lines) == cents(row.cells[3])
-    assert sum(minor for _, minor, _ in by_cause(bill.lines, USD)) == cents(row.cells[3])
+    assert sum(minor for _, minor, _ in by_cause(bill, USD)) == cents(row.cells[3])
     for line in bill.lines:
         assert sum(minor for _, minor in effects_of(line, USD)) == in_minor(line, USD)
     if bill.lines:
         lines = next(table for table in tables if table.title.startswith("dedicated"))
         assert sum(cents(row.cells[4]) for row in lines.rows) == cents(lines.footer[4]) == cents(row.cells[3])
+
+
+@given(parts=st.lists(st.floats(min_value=-1e5, max_value=1e5), min_size=1, max_size=4), more=st.integers(-500, 500))
+def test_a_difference_in_cents_is_shared_out_whole(parts: list[float], more: int) -> None:
+    effects = tuple(Effect(cause="workload", usd_per_month=part) for part in parts)
+    minor = round(sum(parts) * 100) + more
+    assert sum(part for _, part in shared(effects, minor, USD)) == minor
+
+
+def test_steps_are_printed_with_their_order() -> None:
+    (bill,) = (each for each in CHANGED.bills if each.strategy == "dedicated")
+    steps = (Effect(cause="workload", usd_per_month=1000.0), Effect(cause="promise", usd_per_month=456.646))
+    bills = tuple(replace(each, steps=steps) if each is bill else each for each in CHANGED.bills)
+    text = text_of(replace(CHANGED, bills=bills))
+    assert "workload +$1,000.00, promise +$456.65" in text
+    assert "in the order figures and prices, workload, promise, limits, expenses" in text
 
 
 def test_json_states_every_part_in_usd() -> None:

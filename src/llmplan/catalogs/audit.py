@@ -138,7 +138,7 @@ def _price_problems(book: PriceBook, libraries: Mapping[str, Mapping[str, Any]],
     for provider, newest in sorted(_newest(book).items()):
         if day - newest > STALE_AFTER:
             age = (day - newest).days
-            message = f"prices of {provider} are {age} days old (newest {newest}); llmplan prices update --from DIR"
+            message = f"prices of {provider} are {age} days old (newest {newest}); llmplan prices update"
             yield Problem(severity="warning", path=None, message=message)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 POINTER: Final = "current"
+MANIFEST: Final = "manifest.json"
 
 
 def price_cache(environ: Mapping[str, str]) -> Path:
@@ -32,6 +33,11 @@ def snapshot_in_force(cache: Path) -> Path | None:
     if not name or name.startswith(".") or Path(name).name != name:
         return None
     return cache / name if (cache / name / "prices").is_dir() else None
+
+
+def is_fetched(file: Path) -> bool:
+    """Whether a price file belongs to a snapshot: a program wrote it, after having checked it row by row."""
+    return (file.parents[1] / MANIFEST).is_file()
 
 
 def snapshot_documents(snapshot: Path) -> dict[str, dict[str, Any]]:

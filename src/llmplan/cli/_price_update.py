@@ -76,14 +76,16 @@ class Batch:
     """What was read, judged list by list; `known` grows with what was accepted."""
 
     known: dict[str, Any]
+    gpus: frozenset[str]
     accepted: dict[str, Any] = field(default_factory=dict)
+    remarks: list[tuple[str, str, str]] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
 
     def add(self, documents: Mapping[str, Any], *, today: date, accept: Callable[[str], bool], complete: bool) -> None:
         """Judge a list and take over what may be."""
         from llmplan import pricefeeds
 
-        verdict = pricefeeds.judge(documents, self.known, today=today, accept=accept, complete=complete)
+        verdict = pricefeeds.judge(documents, self.known, today=today, accept=accept, complete=complete, gpus=self.gpus)
         self.verdicts.append(verdict)
         self.accepted = pricefeeds.merge_documents(self.accepted, verdict.accepted)
         self.known = pricefeeds.merge_documents(self.known, verdict.accepted)
@@ -91,7 +93,7 @@ class Batch:
 
 @takes_flags
 def update(*, feed: FeedFlags, output: OutputFlags) -> int:
-    """Read new prices from the network or from a folder into your cache. Nothing else ever goes to the network.
+    """Read new prices from the network or from a folder into your cache: only from where you say.
 
     Prices are appended, so that old plans can be quoted again. A source that fails keeps its old prices and costs only
     itself; a price that cannot be right is left out; one that moved by more than a factor of three is held back until
@@ -100,9 +102,9 @@ def update(*, feed: FeedFlags, output: OutputFlags) -> int:
     Exit codes: 0 all that was asked for is done; 1 a source failed, or a price was left out or held back (the rest is
     written all the same), or with --check there is news; 2 usage.
     """
-    from llmplan import catalogs
+    from llmplan import catalogs, pricefeeds
     from llmplan.catalogs.price_cache import POINTER, price_cache, snapshot_documents, snapshot_in_force
-    from llmplan.catalogs.prices import read_price_documents
+    from llmplan.catalogs.prices import load_prices, read_price_documents
 
     sources = _wanted(feed)
     now = datetime.now(tz=UTC)
@@ -110,21 +112,32 @@ def update(*, feed: FeedFlags, output: OutputFlags) -> int:
     snapshot = snapshot_in_force(pointer.parent)
     _refuse_damaged(snapshot)
     packaged = read_price_documents((catalogs.packaged_profiles(),))
-    layers = (catalogs.packaged_profiles(), *([snapshot] if snapshot else ()))
-    batch = Batch(known=read_price_documents(layers))
+    known = read_price_documents((catalogs.packaged_profiles(), snapshot)) if snapshot else packaged
+    batch = Batch(known=known, gpus=_gpus(packaged))
     outcomes = _read(feed, sources, batch, now.date())
+    batch.remarks = [("warning", *rate) for rate in pricefeeds.other_rates(packaged, batch.accepted)]
     cached = snapshot_documents(snapshot) if snapshot else {}
     written = None
     if batch.accepted and not (feed.dry_run or feed.check):
-        from llmplan import pricefeeds
-
         documents = pricefeeds.append(cached, packaged, batch.accepted)
         if documents != cached:
             base = snapshot.name if snapshot else None
             origins = _origins(feed, outcomes, now.date())
-            written = pricefeeds.write_snapshot(pointer, documents, made=now, origins=origins, base=base)
+            written = pricefeeds.write_snapshot(
+                pointer, documents, made=now, origins=origins, base=base,
+                verify=lambda folder: load_prices((catalogs.packaged_profiles(), folder), now.date()),
+            )  # fmt: skip
     _report(feed, outcomes, batch, written, output)
     return _exit_code(feed, outcomes, batch)
+
+
+def _gpus(packaged: Mapping[str, Any]) -> frozenset[str]:
+    """The GPUs that a price may be of: those with a profile, and those that are packaged with a price anyway."""
+    from llmplan import catalogs
+    from llmplan.catalogs.gpus import gpu_library
+
+    priced = {entry["gpu"] for document in packaged.values() for entry in document.get("hourly", ())}
+    return frozenset({*gpu_library(catalogs.default_layers(os.environ)), *priced})
 
 
 def _wanted(feed: FeedFlags) -> list[Source]:
@@ -238,7 +251,7 @@ def _report(
         ),
         changes=tuple((c.provider, c.key, c.old_usd, c.new_usd) for verdict in verdicts for c in verdict.changes),
         held=tuple((h.provider, h.key, h.old_usd, h.new_usd) for verdict in verdicts for h in verdict.held),
-        problems=tuple((p.severity, p.provider, p.message) for verdict in verdicts for p in verdict.problems),
+        problems=(*_complaints(verdicts), *batch.remarks),
         confirmed=sum(verdict.confirmed for verdict in verdicts),
         older=sum(verdict.older for verdict in verdicts),
         snapshot=str(written) if written else None,
@@ -246,3 +259,7 @@ def _report(
         dry_run=feed.dry_run or feed.check,
     )  # fmt: skip
     _console.answer(output.chosen, record=lambda: view.update_record(news), document=lambda: view.update_document(news))
+
+
+def _complaints(verdicts: Sequence[Verdict]) -> list[tuple[str, str, str]]:
+    return [(each.severity, each.provider, each.message) for verdict in verdicts for each in verdict.problems]

@@ -94,9 +94,7 @@ def warnings_of(rows: dict[StrategyId, Outcome], recommended: StrategyId | None,
     dates = [figure.as_of for figure in offers if figure.as_of]
     if dates and (as_of - min(dates)).days > STALE_PRICE_DAYS:
         age_days = (as_of - min(dates)).days
-        found.append(
-            f"prices from {min(dates)} are {age_days} days old (llmplan prices update --from DIR reads newer tables)"
-        )
+        found.append(f"prices from {min(dates)} are {age_days} days old (llmplan prices update reads newer ones)")
     if any(figure.as_of is None for figure in offers):
         found.append("a price has no date in its source: check it before you sign")
     if not chosen.quote.complete:

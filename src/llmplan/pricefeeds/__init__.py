@@ -5,7 +5,7 @@
 network, and only when it is called.
 """
 
-from llmplan.pricefeeds.appending import append
+from llmplan.pricefeeds.appending import append, other_rates
 from llmplan.pricefeeds.build import build_documents
 from llmplan.pricefeeds.checking import Held, Problem, Verdict, check_documents, judge
 from llmplan.pricefeeds.diffing import Difference, Moved, differences, moved
@@ -36,6 +36,7 @@ __all__ = [
     "list_changes",
     "merge_documents",
     "moved",
+    "other_rates",
     "read_snapshot",
     "render",
     "sellers_fitness",

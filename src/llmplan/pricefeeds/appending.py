@@ -46,11 +46,9 @@ def _document(cached: Document, packaged: Document, accepted: Document) -> dict[
     )
     known = {_identity(atom) for document in (packaged, cached) for atom in split(document)}
     news = [atom for atom in split(fresh) if _identity(atom) not in known]
-    facts = {
-        key: fact
-        for key, fact in fresh.get("facts", {}).items()
-        if _plain(fact) != _plain(_fact(packaged, cached, key))
-    }
+    stated = fresh.get("facts", {})
+    facts = {key: fact for key, fact in stated.items() if key not in packaged.get("facts", {})}
+    facts = {key: fact for key, fact in facts.items() if fact != cached.get("facts", {}).get(key)}
     if not news and not facts:
         return None
     result: dict[str, Any] = join(compact([*split(cached), *news]))
@@ -64,16 +62,16 @@ def _document(cached: Document, packaged: Document, accepted: Document) -> dict[
 
 
 def compact(atoms: Iterable[Atom]) -> list[Atom]:
-    """Of every run of equal prices the first and the last.
+    """Of every run of equal prices the first and the last, and of several prices of one day the one read last.
 
     The order of keys is kept, and within a key that of the days.
     """
-    by_key: dict[tuple[str, str], list[Atom]] = defaultdict(list)
+    by_key: dict[tuple[str, str], dict[str, Atom]] = defaultdict(dict)
     for atom in atoms:
-        by_key[atom.part, atom.key].append(atom)
+        by_key[atom.part, atom.key][atom.stamp] = atom
     kept: list[Atom] = []
-    for group in by_key.values():
-        group.sort(key=lambda atom: atom.stamp)
+    for days in by_key.values():
+        group = [days[stamp] for stamp in sorted(days)]
         for index, atom in enumerate(group):
             before = group[index - 1] if index else None
             after = group[index + 1] if index + 1 < len(group) else None
@@ -91,10 +89,18 @@ def _identity(atom: Atom) -> tuple[Any, ...]:
     return atom.part, atom.key, atom.stamp, tuple(sorted(atom.usd.items()))
 
 
-def _fact(packaged: Document, cached: Document, key: str) -> Any:
-    return cached.get("facts", {}).get(key) or packaged.get("facts", {}).get(key)
+def other_rates(packaged: Mapping[str, Document], accepted: Mapping[str, Document]) -> list[tuple[str, str]]:
+    """Rates of the packaged files (egress, storage, ...) that a new list has otherwise, as (seller, text).
 
-
-def _plain(fact: Any) -> Any:
-    """A fact without the id of its source, which differs from file to file."""
-    return {key: value for key, value in fact.items() if key != "source"} if isinstance(fact, dict) else fact
+    They have one value and no history: taking the new one would change what an old plan is quoted. They stay.
+    """
+    found = []
+    for provider, document in accepted.items():
+        known = packaged.get(provider, {}).get("facts", {})
+        for key, fact in document.get("facts", {}).items():
+            if key in known and known[key]["value"] != fact["value"]:
+                text = (
+                    f"{key}: {known[key]['value']:g} became {fact['value']:g} {fact['unit']}: only prices are updated"
+                )
+                found.append((provider, f"{text}; state it in a file of your own"))
+    return found

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from llmplan.report.blocks import Block, Column, Document, Facts, Paragraph, Row, Table
+from llmplan.report.blocks import Block, Column, Document, Facts, Items, Paragraph, Row, Table
 from llmplan.report.json import Record, schema
 from llmplan.report.numbers import MISSING, percent
 
@@ -91,7 +91,8 @@ def check_document(news: CheckNews) -> Document:
         for each in ordered
     )  # fmt: skip
     blocks: list[Block] = [Facts(pairs=tuple(pairs)), Table(columns=columns, rows=rows)]
-    blocks += [Paragraph(text=f"{sev}: {subject}: {text}", tone="warn") for sev, subject, text in news.problems]
+    said = tuple(f"{severity}: {subject}: {text}" for severity, subject, text in sorted(news.problems))
+    blocks += [Items(items=said, tone="warn")] if said else []
     warnings = len(news.problems) - news.errors
     text = f"{news.errors} errors, {warnings} warnings" if news.problems else "nothing is wrong"
     return (*blocks, Paragraph(text=text, tone="strong"))

@@ -30,7 +30,7 @@ class SourceNews:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateNews:
-    """An update: prices that changed and that are held back (seller, key, old, new), complaints (severity, seller, text)."""
+    """An update. Changed and held prices are (seller, key, old, new), complaints are (severity, seller, text)."""
 
     sources: tuple[SourceNews, ...]
     changes: tuple[tuple[str, str, float | None, float], ...]
@@ -249,7 +249,7 @@ def _lines(lines: Sequence[DiffLine]) -> Table:
 
 
 def _problems(lines: Sequence[str]) -> list[Block]:
-    blocks: list[Block] = [Paragraph(text=line, tone="warn") for line in lines[:SHOWN_PROBLEMS]]
+    blocks: list[Block] = [Items(items=tuple(lines[:SHOWN_PROBLEMS]), tone="warn")] if lines else []
     if len(lines) > SHOWN_PROBLEMS:
         blocks.append(Paragraph(text=f"... and {len(lines) - SHOWN_PROBLEMS} more; --json has all", tone="dim"))
     return blocks

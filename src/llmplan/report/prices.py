@@ -10,22 +10,23 @@ from typing import Any
 
 from llmplan.report.blocks import Column, Document, Paragraph, Row, Table
 from llmplan.report.json import Record, schema
-from llmplan.spec.price import HourlyOffer, ServerlessOffer, TokenOffer, UnpricedOffer
-from llmplan.units import SECONDS_PER_HOUR, format_usd
+from llmplan.spec.price import CpuOffer, HourlyOffer, ServerlessOffer, TokenOffer, UnpricedOffer
+from llmplan.units import GIB, SECONDS_PER_HOUR, format_usd
 
 UNDATED = "undated"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceRow:
-    """One price as it is listed. `gpu_usd_per_hour` makes machines of all sizes comparable; None by the token."""
+    """One price as it is listed. `unit_usd_per_hour`, of one GPU or vCPU, makes machines of all sizes comparable; None
+    by the token."""
 
     provider: str
     region: str
     term: str
     item: str
     price: str
-    gpu_usd_per_hour: float | None
+    unit_usd_per_hour: float | None
     quality: str
     as_of: date | None
     source: str
@@ -41,7 +42,7 @@ def hourly_row(offer: HourlyOffer) -> PriceRow:
         "interruption": offer.interruption,
     }  # fmt: skip
     return _row(
-        offer, offer.term, f"{offer.gpus:g} x {offer.gpu_id}  {offer.instance}", f"{format_usd(offer.usd_per_hour)}/h",
+        offer, offer.term, f"{offer.gpus:g} x {offer.gpu_id}\n{offer.instance}", f"{format_usd(offer.usd_per_hour)}/h",
         offer.usd_per_hour / offer.gpus, offer.quality, own,
     )  # fmt: skip
 
@@ -56,7 +57,7 @@ def serverless_row(offer: ServerlessOffer) -> PriceRow:
     }  # fmt: skip
     hourly = offer.usd_per_gpu_s * SECONDS_PER_HOUR
     return _row(
-        offer, "per second", f"1 x {offer.gpu_id}  {offer.mode}", f"{format_usd(offer.usd_per_gpu_s)}/s",
+        offer, "per second", f"1 x {offer.gpu_id}\n{offer.mode}", f"{format_usd(offer.usd_per_gpu_s)}/s",
         hourly, offer.quality, own,
     )  # fmt: skip
 
@@ -69,8 +70,19 @@ def token_row(offer: TokenOffer) -> PriceRow:
         "cached_input_usd_per_mtok": offer.cached_input_usd_per_mtok, "weights": offer.weights,
         "ends": offer.ends.isoformat() if offer.ends else None,
     }  # fmt: skip
-    price = f"{format_usd(offer.input_usd_per_mtok)} in, {format_usd(offer.output_usd_per_mtok)} out /Mtok"
+    price = f"{format_usd(offer.input_usd_per_mtok)} in\n{format_usd(offer.output_usd_per_mtok)} out /Mtok"
     return _row(offer, "per token", offer.listed_as, price, None, "listed", own)
+
+
+def cpu_row(offer: CpuOffer) -> PriceRow:
+    """A machine without a GPU by the hour."""
+    own = {
+        "kind": "cpu", "instance": offer.instance, "vcpus": offer.vcpus, "memory_bytes": offer.memory_bytes,
+        "architecture": offer.architecture, "usd_per_hour": offer.usd_per_hour,
+    }  # fmt: skip
+    item = f"{offer.vcpus:g} vCPUs {offer.architecture}, {offer.memory_bytes / GIB:g} GiB\n{offer.instance}"
+    price = f"{format_usd(offer.usd_per_hour)}/h"
+    return _row(offer, offer.term, item, price, offer.usd_per_hour / offer.vcpus, offer.quality, own)
 
 
 def unpriced_record(offer: UnpricedOffer) -> Record:
@@ -86,7 +98,7 @@ def unpriced_record(offer: UnpricedOffer) -> Record:
 class MarketLine:
     """What the market asks for one GPU or model: the median over sellers, each of which counts once by his own median.
 
-    `usd` and its range are per GPU-hour, or for a model `(input, output)` per million tokens.
+    `usd` and its range are per GPU-hour or vCPU-hour, or for a model `(input, output)` per million tokens.
     """
 
     subject: str
@@ -128,6 +140,30 @@ def token_market(offers: Sequence[TokenOffer]) -> list[MarketLine]:
     return lines
 
 
+def cpu_market(offers: Sequence[CpuOffer]) -> list[MarketLine]:
+    """The median price of an hour of one vCPU, by architecture and term, over sellers, each by his own median."""
+    lines = []
+    for architecture, term in sorted({(offer.architecture, offer.term) for offer in offers}):
+        sold = [offer for offer in offers if (offer.architecture, offer.term) == (architecture, term)]
+        priced = [(offer.provider, offer.usd_per_hour / offer.vcpus) for offer in sold]
+        days = sorted(offer.from_date for offer in sold if offer.from_date)
+        lines.append(
+            MarketLine(
+                subject=f"vCPU {architecture}",
+                term=term,
+                usd=(_median_of_sellers(priced),),
+                low_usd=(min(price for _, price in priced),),
+                high_usd=(max(price for _, price in priced),),
+                sellers=len({offer.provider for offer in sold}),
+                rows=len(sold),
+                undated=len(sold) - len(days),
+                oldest=days[0] if days else None,
+                newest=days[-1] if days else None,
+            )
+        )
+    return lines
+
+
 def _median_of_sellers(priced: Sequence[tuple[str, float]]) -> float:
     by_seller: dict[str, list[float]] = {}
     for seller, price in priced:
@@ -137,13 +173,16 @@ def _median_of_sellers(priced: Sequence[tuple[str, float]]) -> float:
 
 def market_record(line: MarketLine) -> Record:
     """One line of the market, for machines."""
-    per_gpu = len(line.usd) == 1
-    names = ("usd_per_gpu_hour",) if per_gpu else ("input_usd_per_mtok", "output_usd_per_mtok")
+    kind = "model" if len(line.usd) == 2 else "cpu" if line.subject.startswith("vCPU ") else "gpu"
+    names = {
+        "gpu": ("usd_per_gpu_hour",), "cpu": ("usd_per_vcpu_hour",),
+        "model": ("input_usd_per_mtok", "output_usd_per_mtok"),
+    }[kind]  # fmt: skip
     amounts: Record = {}
-    for kind, values in (("", line.usd), ("low_", line.low_usd), ("high_", line.high_usd)):
-        amounts |= {f"{kind}{name}": value for name, value in zip(names, values, strict=True)}
+    for bound, values in (("", line.usd), ("low_", line.low_usd), ("high_", line.high_usd)):
+        amounts |= {f"{bound}{name}": value for name, value in zip(names, values, strict=True)}
     return {
-        "gpu" if per_gpu else "model": line.subject, "term": line.term, **amounts, "sellers": line.sellers,
+        kind: line.subject.removeprefix("vCPU "), "term": line.term, **amounts, "sellers": line.sellers,
         "rows": line.rows, "undated": line.undated,
         "oldest": line.oldest.isoformat() if line.oldest else None,
         "newest": line.newest.isoformat() if line.newest else None,
@@ -151,29 +190,32 @@ def market_record(line: MarketLine) -> Record:
 
 
 def market_table(lines: Sequence[MarketLine]) -> Table:
-    """What the market asks, a line for each GPU and term, or for each model."""
+    """What the market asks, a row for each GPU and term, or for each model."""
     columns = (
-        Column(title="GPU or model", share=1), Column(title="term"), Column(title="median", align="right"),
-        Column(title="range", align="right"), Column(title="sellers", align="right"),
-        Column(title="rows", align="right"), Column(title="newest"), Column(title="oldest"),
-        Column(title="undated", align="right"),
+        Column(title="what, term", share=1), Column(title="median, range", align="right"),
+        Column(title="sellers", align="right"), Column(title="rows, undated", align="right"),
+        Column(title="newest, oldest"),
     )  # fmt: skip
     rows = tuple(
         Row(
             cells=(
-                line.subject, line.term, _amounts(line.usd), f"{_amounts(line.low_usd)}–{_amounts(line.high_usd)}",
-                f"{line.sellers}", f"{line.rows}", line.newest.isoformat() if line.newest else UNDATED,
-                line.oldest.isoformat() if line.oldest else UNDATED, f"{line.undated}",
+                f"{line.subject}\n{line.term}", _asked(line), f"{line.sellers}", f"{line.rows}\n{line.undated}",
+                f"{line.newest or UNDATED}\n{line.oldest or UNDATED}",
             )
         )
         for line in lines
     )  # fmt: skip
-    title = "What the market asks: USD per GPU-hour, per million tokens (in, out); medians of each seller, then across"
+    title = "What the market asks, in USD per GPU-h, vCPU-h or million tokens: the median over sellers of their medians"
     return Table(columns=columns, rows=rows, title=title)
 
 
-def _amounts(values: Sequence[float]) -> str:
-    return ", ".join(format_usd(value) for value in values)
+def _asked(line: MarketLine) -> str:
+    """The median above its range; for tokens a line for each side."""
+    ranges = [f"{format_usd(low)}–{format_usd(high)}" for low, high in zip(line.low_usd, line.high_usd, strict=True)]
+    if len(line.usd) == 1:
+        return f"{format_usd(line.usd[0])}\n{ranges[0]}"
+    sides = zip(("in", "out"), line.usd, ranges, strict=True)
+    return "\n".join(f"{side} {format_usd(price)} ({around})" for side, price, around in sides)
 
 
 def list_record(
@@ -198,19 +240,12 @@ def list_document(
 ) -> Document:
     """What the market asks, and the rows as a table."""
     columns = (
-        Column(title="provider"), Column(title="region"), Column(title="term"), Column(title="what", share=2),
-        Column(title="price", align="right"), Column(title="per GPU-h", align="right"), Column(title="as of"),
+        Column(title="provider"), Column(title="what", share=1), Column(title="region, term"),
+        Column(title="price", align="right"), Column(title="as of"),
     )  # fmt: skip
     cells = tuple(
-        Row(
-            cells=(
-                row.provider, row.region, row.term, row.item, row.price,
-                "" if row.gpu_usd_per_hour is None else format_usd(row.gpu_usd_per_hour),
-                _dated(row),
-            ),
-        )
-        for row in rows
-    )  # fmt: skip
+        Row(cells=(row.provider, row.item, f"{row.region}\n{row.term}", _price(row), _dated(row))) for row in rows
+    )
     shown = f"{len(rows)} of {total} prices" if len(rows) < total else f"{total} prices"
     blocks: list[Any] = [market_table(market)] if market else []
     blocks += [Table(columns=columns, rows=cells)] if rows else []
@@ -221,17 +256,25 @@ def list_document(
     return tuple(blocks)
 
 
+def _price(row: PriceRow) -> str:
+    """The price as it is billed, and what an hour of one GPU or vCPU comes to."""
+    if row.unit_usd_per_hour is None:
+        return row.price
+    unit = "vCPU" if row.record["kind"] == "cpu" else "GPU"
+    return f"{row.price}\n{format_usd(row.unit_usd_per_hour)} per {unit}-h"
+
+
 def _dated(row: PriceRow) -> str:
     day = row.as_of.isoformat() if row.as_of else UNDATED
-    return day if row.quality == "listed" else f"{day} {row.quality}"
+    return day if row.quality == "listed" else f"{day}\n{row.quality}"
 
 
 def _row(
-    offer: HourlyOffer | ServerlessOffer | TokenOffer,
+    offer: HourlyOffer | ServerlessOffer | TokenOffer | CpuOffer,
     term: str,
     item: str,
     price: str,
-    gpu_usd_per_hour: float | None,
+    unit_usd_per_hour: float | None,
     quality: str,
     own: Record,
 ) -> PriceRow:
@@ -243,6 +286,6 @@ def _row(
     }  # fmt: skip
     return PriceRow(
         provider=offer.provider, region=offer.region, term=term, item=item, price=price,
-        gpu_usd_per_hour=gpu_usd_per_hour, quality=quality, as_of=offer.from_date,
+        unit_usd_per_hour=unit_usd_per_hour, quality=quality, as_of=offer.from_date,
         source=source.title, url=source.url, record=record,
     )  # fmt: skip

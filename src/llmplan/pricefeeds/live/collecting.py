@@ -64,17 +64,20 @@ def collect(
         try:
             found = source.fetch(asked)
         except DataError as error:
-            read = client.bytes_read - before
-            outcomes.append(Outcome(source=source, url=where.base, error=error.message, bytes_read=read))
-            continue
-        outcomes.append(_outcome(source, where.base, found, outcomes, client.bytes_read - before))
+            found, why = Fetched(documents={}), error.message
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            found, why = Fetched(documents={}), f"its answer has a shape that was not expected: {error!r}"
+        else:
+            why = ""
+        outcomes.append(_outcome(source, where.base, found, why, outcomes, client.bytes_read - before))
     return outcomes
 
 
-def _outcome(source: Source, url: str, found: Fetched, earlier: list[Outcome], bytes_read: int) -> Outcome:
+def _outcome(source: Source, url: str, found: Fetched, error: str, earlier: list[Outcome], bytes_read: int) -> Outcome:
     taken = {seller: each.source.id for each in earlier for seller in each.documents}
     twice = [f"{seller} is already read from {taken[seller]}" for seller in found.documents if seller in taken]
     return Outcome(
-        source=source, url=url, bytes_read=bytes_read, failures=found.failures, notes=(*found.notes, *twice),
+        source=source, url=url, error=error, bytes_read=bytes_read, failures=found.failures,
+        notes=(*found.notes, *twice),
         documents={seller: document for seller, document in found.documents.items() if seller not in taken},
     )  # fmt: skip
