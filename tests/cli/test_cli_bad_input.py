@@ -81,11 +81,6 @@ def test_the_budget_that_is_hinted_at_is_enough(capsys: pytest.CaptureFixture[st
     assert main(["cost", str(plan_path), "--max-usd-per-month", enough]) == 0
 
 
-def test_a_plan_keeps_its_prices(capsys: pytest.CaptureFixture[str], plan_path: Path) -> None:
-    assert main(["cost", str(plan_path), "--as-of", "2026-11-01"]) == 2
-    assert "--as-of cannot change them" in only_error(capsys)[1]
-
-
 def test_a_plan_edited_by_hand_is_priced_with_force(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, plan_path: Path
 ) -> None:

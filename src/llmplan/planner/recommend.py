@@ -8,6 +8,7 @@ from llmplan import __version__, perf
 from llmplan.plan.deployment import StrategyId
 from llmplan.plan.outcome import Option, Outcome
 from llmplan.plan.plan import Plan
+from llmplan.planner.cautions import warnings_of
 from llmplan.planner.context import Context
 from llmplan.planner.figures import figures_of
 from llmplan.planner.format_notes import with_format_notes
@@ -18,14 +19,10 @@ from llmplan.planner.search import Found, search
 from llmplan.planner.shared import Shared
 from llmplan.spec.catalog import Catalog
 from llmplan.spec.model import ModelSpec
-from llmplan.spec.price import STALE_PRICE_DAYS
 from llmplan.spec.workload import Question
 from llmplan.strategies import STRATEGIES
-from llmplan.units import HOURS_PER_MONTH, format_seconds
 
 MAX_ALTERNATIVES = 8
-LONG_WAIT_S = 30.0
-"""Beyond this nobody waits for a first token, whether or not a limit was stated."""
 
 
 def recommend(
@@ -81,41 +78,6 @@ def alternatives(
             if gpu_id != taken and (held is None or option.quote.usd_per_month < held.quote.usd_per_month):
                 by_gpu[gpu_id] = option
     return sorted(by_gpu.values(), key=lambda option: option.quote.usd_per_month)[:MAX_ALTERNATIVES]
-
-
-def warnings_of(rows: dict[StrategyId, Outcome], recommended: StrategyId | None, context: Context) -> list[str]:
-    """What weakens the answer: old prices, missing prices, extrapolated speed, engine advice."""
-    chosen = rows[recommended] if recommended else None
-    if not isinstance(chosen, Option):
-        return []
-    found = [f"{check.message} ({check.id}): {check.fix}" for check in chosen.checks if check.severity == "warning"]
-    as_of = context.prices.as_of
-    offers = [line.figure for line in chosen.quote.serving if line.figure and line.figure.term != "rate"]
-    dates = [figure.as_of for figure in offers if figure.as_of]
-    if dates and (as_of - min(dates)).days > STALE_PRICE_DAYS:
-        age_days = (as_of - min(dates)).days
-        found.append(f"prices from {min(dates)} are {age_days} days old (llmplan prices update reads newer ones)")
-    if any(figure.as_of is None for figure in offers):
-        found.append("a price has no date in its source: check it before you sign")
-    if not chosen.quote.complete:
-        found.append("the total is a lower bound: a charge has no known price")
-    if one_machine(chosen):
-        found.append("every replica, the spare too, sits in one machine: that machine has no failover")
-    if chosen.estimate is not None and chosen.estimate.ttft_p95_s > LONG_WAIT_S:
-        wait = format_seconds(chosen.estimate.ttft_p95_s)
-        found.append(
-            f"TTFT p95 is {wait}: the load is near what this hardware can do; state --ttft-p95-ms to size for it"
-        )
-    if chosen.estimate is not None and chosen.estimate.extrapolated:
-        found.append("the speed is extrapolated: no measurements of this engine on this GPU generation")
-    return found
-
-
-def one_machine(option: Option) -> bool:
-    """Whether several replicas were bought as a single instance."""
-    rent = [line for line in option.quote.lines if line.unit == "instance-h"]
-    alone = len(rent) == 1 and rent[0].quantity <= HOURS_PER_MONTH * 1.001
-    return alone and (option.deployment.replicas or 0) > 1
 
 
 def restricted_to_gpu(question: Question, gpu_id: str) -> Question:

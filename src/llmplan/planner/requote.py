@@ -8,10 +8,10 @@ from llmplan import pricing
 from llmplan.plan.deployment import StrategyId
 from llmplan.plan.outcome import Option, Outcome, Quote, Rejection
 from llmplan.plan.plan import Plan
+from llmplan.planner.cautions import warnings_of
 from llmplan.planner.context import Context
 from llmplan.planner.demand import with_rate
 from llmplan.planner.evaluate import rented
-from llmplan.planner.recommend import warnings_of
 from llmplan.spec.catalog import Catalog
 from llmplan.spec.workload import Workload
 from llmplan.units import SECONDS_PER_MONTH

@@ -211,5 +211,5 @@ def cold_notes(usage: ServerlessUsage, offer: ServerlessOffer) -> list[str]:
         f"on average {usage.mean_running_replicas:.2g} running, with an idle window of {idle_window_s(offer):g} s",
     ]
     if usage.mean_running_replicas >= ALWAYS_ON:
-        notes.append("this traffic never lets it scale to zero: compare with a GPU rented by the hour")
+        notes.append("it hardly ever scales to zero: compare with a GPU rented by the hour")
     return notes

@@ -141,7 +141,8 @@ def _notes(pick: Pick, need: Need, prices: PriceBook) -> list[str]:
     notes = []
     if pick.idle_gpus:
         idle_usd = pick.usd_per_hour * HOURS_PER_MONTH * pick.idle_gpus / (pick.instances * offer.gpus)
-        notes.append(f"{pick.idle_gpus} GPUs stay unused, {format_usd(idle_usd)} of it")
+        verb = "GPU stays" if pick.idle_gpus == 1 else "GPUs stay"
+        notes.append(f"{pick.idle_gpus} {verb} unused, {format_usd(idle_usd)} of it")
     if offer.per_gpu and need.gpus_per_replica > 1:
         notes.append(f"priced per GPU: ask the seller for {need.gpus_per_replica} in one machine")
     if need.host_bytes and offer.memory_bytes is None:

@@ -64,6 +64,8 @@ def summary(answer: CostAnswer) -> Iterator[Block]:
     yield money(plan, currency)
     if plan.recommended is None:
         yield Paragraph(text=nothing_recommended(plan), tone="bad")
+    elif plan.reasons:
+        yield Items(title=f"Why {plan.recommended}", items=plan.reasons)
     yield from gates.blocks(answer.verdicts, plan.recommended or "", currency)
     if answer.against is not None:
         yield from cost_diff.blocks(answer.against, currency)

@@ -9,6 +9,7 @@ from llmplan.plan.deployment import StrategyId
 from llmplan.plan.outcome import Option, Outcome
 from llmplan.plan.plan import Plan
 from llmplan.plan.replay import Crossing, OverTime, Replay
+from llmplan.planner.cautions import warnings_of
 from llmplan.planner.context import Context
 from llmplan.planner.figures import figures_of
 from llmplan.planner.market import build_market
@@ -17,7 +18,7 @@ from llmplan.planner.over_time.crossing import Seconds, crossings
 from llmplan.planner.over_time.per_second import Workshop
 from llmplan.planner.over_time.stage import Stage, Watch, nobody_watches
 from llmplan.planner.rank import choose
-from llmplan.planner.recommend import recommend, warnings_of
+from llmplan.planner.recommend import recommend
 from llmplan.planner.search import search
 from llmplan.simulate.traffic.recorded import Recorded
 from llmplan.spec.catalog import Catalog

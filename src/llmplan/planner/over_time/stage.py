@@ -14,8 +14,8 @@ from llmplan.plan.deployment import Replica
 from llmplan.plan.outcome import MemoryBudget
 from llmplan.plan.replay import Latency, Played
 from llmplan.plan.simulated import Simulated, Spread
+from llmplan.planner.cautions import LONG_WAIT_S
 from llmplan.planner.context import Context
-from llmplan.planner.recommend import LONG_WAIT_S
 from llmplan.simulate.engine import Rules, rules_of
 from llmplan.simulate.engine.log import NEVER
 from llmplan.simulate.fleet import Fleet, FleetSpec, RouterId, summarize
