@@ -1,7 +1,8 @@
 """Evaluate, size, rank: the one place where physics meets money."""
 
+from llmplan.planner.comparisons import compare
 from llmplan.planner.context import Context
 from llmplan.planner.evaluate import evaluate
 from llmplan.planner.recommend import recommend, restricted_to_gpu
 
-__all__ = ["Context", "evaluate", "recommend", "restricted_to_gpu"]
+__all__ = ["Context", "compare", "evaluate", "recommend", "restricted_to_gpu"]
