@@ -66,10 +66,11 @@ class Seconds:
 
     @property
     def label(self) -> str:
-        """`l4-24gb by the second`."""
-        gpus = self.worker.replica.parallel.gpus
-        warm = f", {self.deployment.purchase.keep_warm} kept warm" if self.deployment.purchase.keep_warm else ""
-        return f"{f'{gpus} x ' if gpus > 1 else ''}{self.worker.replica.gpu.id} by the second{warm}"
+        """`l4-24gb by the second (modal)`."""
+        gpus, keep_warm = self.worker.replica.parallel.gpus, self.deployment.purchase.keep_warm
+        what = f"{gpus} x " if gpus > 1 else ""
+        warm = f", {keep_warm} kept warm" if keep_warm else ""
+        return f"{what}{self.worker.replica.gpu.id} by the second ({self.offer.provider}){warm}"
 
     def sellers(self) -> tuple[Seconds, ...]:
         """The same worker at every seller of its GPU, this one first."""
