@@ -9,6 +9,9 @@ from typing import TypeAlias
 from llmplan.plan.drift import NOTHING, Drift, Reading, same
 from llmplan.plan.outcome import Option, PriceFigure, QuoteLine
 from llmplan.pricing.figures import fact_figure, hourly_figure, serverless_figure, token_figure
+from llmplan.pricing.market import median_fact
+from llmplan.pricing.owned import WRITTEN_OFF
+from llmplan.pricing.rates import OTHERS, rate_figure
 from llmplan.spec.price import CostFact, HourlyOffer, PriceBook, ServerlessOffer, TokenOffer
 
 Row: TypeAlias = HourlyOffer | ServerlessOffer | TokenOffer | CostFact
@@ -21,9 +24,10 @@ def moved_prices(options: Iterable[Option], prices: PriceBook) -> tuple[Drift, .
     options: as stored, unit prices in USD per unit of their line; prices: the rows of one day [USD].
     A row is the same by provider, region, term and instance. Where several are (one instance on several payment
     plans), the nearest rate counts. A row that is gone has moved to no rate.
-    Valid for every kind of bill; what is compared beside it (`alternatives`) is not paid. Reference: `PriceFigure`.
+    Valid for every kind of bill; what is compared beside it (`alternatives`) is not paid. What the asker stated does
+    not move, and what a purchase is written off by a month is no seller's rate. Reference: `PriceFigure`.
     """
-    bought = [(option, line) for option in options for line in option.quote.lines if line.figure is not None]
+    bought = [(option, line) for option in options for line in option.quote.lines if _is_a_rate(line)]
     wanted = {_key(line.figure) for _, line in bought if line.figure is not None}
     listed: dict[RowKey, list[tuple[Row, PriceFigure]]] = {}
     for row, figure in _rows(prices, {key[0] for key in wanted}):
@@ -38,6 +42,20 @@ def moved_prices(options: Iterable[Option], prices: PriceBook) -> tuple[Drift, .
     return tuple(drifts.values())
 
 
+def _is_a_rate(line: QuoteLine) -> bool:
+    return line.figure is not None and line.figure.quality != "stated" and line.unit != WRITTEN_OFF
+
+
+def rate_now(line: QuoteLine, gpu_id: str | None, prices: PriceBook) -> Reading:
+    """What the row behind a line states in `prices` [USD per unit of the line], with its source and day; `NOTHING`
+    where the row is gone. Of several rows of one name (payment plans) the nearest rate counts.
+    """
+    assert line.figure is not None
+    key = _key(line.figure)
+    listed = ((row, figure) for row, figure in _rows(prices, {line.figure.provider}) if _key(figure) == key)
+    return _nearest(line, gpu_id, listed)
+
+
 def _key(figure: PriceFigure) -> RowKey:
     return figure.provider, figure.region, figure.term, figure.instance
 
@@ -48,6 +66,10 @@ def _rows(prices: PriceBook, providers: set[str]) -> Iterator[tuple[Row, PriceFi
     yield from ((offer, serverless_figure(offer)) for offer in prices.serverless if offer.provider in providers)
     yield from ((offer, token_figure(offer)) for offer in prices.tokens if offer.provider in providers)
     yield from ((fact, fact_figure(fact)) for fact in prices.facts.values())
+    if OTHERS in providers:
+        names = {fact.id.rpartition(".")[2] for fact in prices.facts.values() if "." in fact.id}
+        medians = (median_fact(prices, name) for name in sorted(names))
+        yield from ((fact, rate_figure(fact)) for fact in medians if fact is not None)
 
 
 def _moved(
@@ -55,14 +77,8 @@ def _moved(
 ) -> Drift | None:
     replica = option.deployment.replica
     gpu_id = replica.gpu.id if replica is not None else None
-    rates = [
-        Reading(value=_rate(row, line), source=now.source, as_of=now.as_of)
-        for row, now in listed
-        if not isinstance(row, HourlyOffer) or (row.gpu_id == gpu_id and _unit(row) == line.unit)
-    ]
-    planned = line.unit_price_usd
-    now = min(rates, key=lambda rate: _distance(planned, rate), default=NOTHING)
-    if rates and same(planned, now.value):
+    planned, now = line.unit_price_usd, _nearest(line, gpu_id, listed)
+    if now is not NOTHING and same(planned, now.value):
         return None
     what = line.name if line.unit == "Mtok" else line.unit
     return Drift(
@@ -71,6 +87,15 @@ def _moved(
         planned=Reading(value=planned, source=figure.source, as_of=figure.as_of),
         now=now,
     )
+
+
+def _nearest(line: QuoteLine, gpu_id: str | None, listed: Iterable[tuple[Row, PriceFigure]]) -> Reading:
+    rates = [
+        Reading(value=_rate(row, line), source=now.source, as_of=now.as_of)
+        for row, now in listed
+        if not isinstance(row, HourlyOffer) or (row.gpu_id == gpu_id and _unit(row) == line.unit)
+    ]
+    return min(rates, key=lambda rate: _distance(line.unit_price_usd, rate), default=NOTHING)
 
 
 def _distance(planned: float | None, rate: Reading) -> float:

@@ -93,7 +93,7 @@ class Seconds:
     def quote(self, requests_per_s: float) -> Quote | None:
         """The month at this seller."""
         there, usage = with_rate(self.context.workload, requests_per_s), self.usage(requests_per_s)
-        found = billed(fleet_of(self.deployment, usage), usage, self.offer, there, self.context)
+        found = billed(fleet_of(self.deployment, usage), usage, self.offer, self.worker, there, self.context)
         return found if isinstance(found, Quote) else None
 
     def usd_per_month(self, requests_per_s: float) -> float:
