@@ -42,7 +42,7 @@ def gpu_values(plan: Plan, model: ModelSpec, gpu_ids: Sequence[str], context: Co
     if not found:
         return ()
     named = next((gpu_id for gpu_id in gpu_ids if gpu_id in found), None)
-    against = found[named or max(found, key=lambda gpu_id: (_bandwidth(gpu_id, context), gpu_id))]
+    against = found[named or max(found, key=lambda gpu_id: (_bandwidth(known[gpu_id]), gpu_id))]
     judged = (each if each is against else _judged(each, against) for each in found.values())
     return tuple(sorted(judged, key=lambda each: (each.usd_per_month, each.gpu_id)))
 
@@ -90,8 +90,9 @@ def _mean_rate(option: Option, context: Context) -> float:
     return option.estimate.requests_per_s.mid * max(1, active) if option.estimate is not None else 0.0
 
 
-def _bandwidth(gpu_id: str, context: Context) -> float:
-    return context.catalog.gpus[gpu_id].memory_bandwidth_bytes_per_s
+def _bandwidth(options: Sequence[Option]) -> float:
+    replica = options[0].deployment.replica
+    return replica.gpu.memory_bandwidth_bytes_per_s if replica is not None else 0.0
 
 
 def _judged(value: GpuValue, against: GpuValue) -> GpuValue:
