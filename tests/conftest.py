@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
 
@@ -17,6 +17,17 @@ from llmplan.strategies import STRATEGIES, Market
 from tests_support import Ask, Propose
 
 PRICE_DATE = date(2026, 11, 22)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_of_the_users_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Commands see the packaged profiles alone, whatever the user has configured or his cache holds."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(home / "config"))
+        patch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+        patch.delenv("LLMPLAN_CATALOG", raising=False)
+        yield
 
 
 @pytest.fixture(scope="session")

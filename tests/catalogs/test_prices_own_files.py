@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import date
 from pathlib import Path
@@ -247,6 +248,18 @@ def test_a_broken_price_file_is_in_the_way_of_prices_only(
     assert main(["catalog", "list", "providers"]) == 1
     error = capsys.readouterr().err
     assert "hourly.0.offers.0.usd_per_hour.r1: a number above 0 is expected, not -1" in error
+
+
+def test_the_list_says_how_sure_a_price_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    layers(tmp_path, FILE.replace("retrieved: 2026-11-01}", "retrieved: 2026-11-01, locator: p. 2}"))
+    monkeypatch.setenv("LLMPLAN_CATALOG", str(tmp_path))
+    assert main(["prices", "show", "--provider", "acme", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["prices"]
+    assert {(row["term"], row["confidence"], row["locator"]) for row in rows} >= {
+        ("reserved-1y", "high", "p. 2"), ("on-demand", None, "p. 2"), ("per second", "high", "p. 2"),
+    }  # fmt: skip
 
 
 def test_stale_prices_fail_a_strict_check(

@@ -33,6 +33,21 @@ def test_help_imports_nothing_heavy(argv: list[str]) -> None:
     assert found.stdout.strip()
 
 
+def test_a_command_imports_no_other_command() -> None:
+    modules = [f"llmplan.cli.{name.replace('-', '_')}" for name in _app.COMMANDS]
+    found = run_python(
+        "import sys; from llmplan.cli import main; main(['cost', '--help']); "
+        f"print([name for name in {modules!r} if name in sys.modules], file=sys.stderr)"
+    )
+    assert found.stderr.strip() == "['llmplan.cli.cost']"
+
+
+def test_every_module_that_registers_a_command_is_listed() -> None:
+    package = Path(_app.__file__).parent
+    registering = {path.stem for path in package.glob("*.py") if "\ndef register(" in path.read_text(encoding="utf-8")}
+    assert registering == {name.replace("-", "_") for name in _app.COMMANDS}
+
+
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"llmplan {__version__}\n"
@@ -105,18 +120,18 @@ def test_our_own_errors_keep_their_code_and_hints(
     class OddError(LlmplanError):
         exit_code = 4
 
-    monkeypatch.setattr(_app, "build", lambda: explode(OddError("too dear", hints=["pay less"])))
+    monkeypatch.setattr(_app, "build", lambda _: explode(OddError("too dear", hints=["pay less"])))
     assert main(["--version"]) == 4
     assert capsys.readouterr().err == "error: too dear\nhint: pay less\n"
 
 
 def test_interrupt_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_app, "build", lambda: explode(KeyboardInterrupt()))
+    monkeypatch.setattr(_app, "build", lambda _: explode(KeyboardInterrupt()))
     assert main(["--version"]) == 130
 
 
 def test_trouble_with_a_file_is_no_bug(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(_app, "build", lambda: explode(OSError(28, "No space left on device", "plan.yaml")))
+    monkeypatch.setattr(_app, "build", lambda _: explode(OSError(28, "No space left on device", "plan.yaml")))
     assert main(["--version"]) == 1
     assert capsys.readouterr().err == "error: plan.yaml: No space left on device\n"
 
@@ -126,7 +141,7 @@ def test_a_bug_leaves_a_log_to_paste(
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.delenv("LLMPLAN_DEBUG", raising=False)
-    monkeypatch.setattr(_app, "build", lambda: explode(RuntimeError("unforeseen")))
+    monkeypatch.setattr(_app, "build", lambda _: explode(RuntimeError("unforeseen")))
     assert main(["memory", "a model"]) == 70
     error = capsys.readouterr().err
     log = tmp_path / "llmplan" / "llmplan-error.log"
@@ -141,7 +156,7 @@ def test_a_bug_leaves_a_log_to_paste(
 
 def test_debug_shows_the_log_on_stderr(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("LLMPLAN_DEBUG", "1")
-    monkeypatch.setattr(_app, "build", lambda: explode(RuntimeError("unforeseen")))
+    monkeypatch.setattr(_app, "build", lambda _: explode(RuntimeError("unforeseen")))
     assert main(["memory"]) == 70
     captured = capsys.readouterr()
     assert captured.out == ""

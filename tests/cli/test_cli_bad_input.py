@@ -115,7 +115,7 @@ def test_an_absurd_width_is_cut() -> None:
     assert width({"COLUMNS": "100000000"}) == MAX_WIDTH
 
 
-@pytest.mark.parametrize("listing", [["catalog", "list", "workloads"], ["prices", "list"]])
+@pytest.mark.parametrize("listing", [["catalog", "list", "workloads"], ["prices", "show"]])
 def test_narrow_tables_do_not_squeeze_a_column_to_letters(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, listing: list[str]
 ) -> None:

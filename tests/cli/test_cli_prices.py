@@ -108,6 +108,16 @@ def test_the_market_of_a_models_tokens(capsys: pytest.CaptureFixture[str]) -> No
     assert (market["sellers"], market["rows"]) == (len(by_seller), len(found["prices"]))
 
 
+def test_machines_without_a_gpu(capsys: pytest.CaptureFixture[str]) -> None:
+    found = answer(capsys, "show", "--cpu", "--provider", "aws", "--term", "on-demand", "--as-of", "2026-11-22")
+    assert {(row["kind"], row["term"]) for row in found["prices"]} == {("cpu", "on-demand")}
+    arm = [row["usd_per_hour"] / row["vcpus"] for row in found["prices"] if row["architecture"] == "arm64"]
+    market = next(line for line in found["market"] if line["cpu"] == "arm64")
+    assert market["usd_per_vcpu_hour"] == pytest.approx(median(arm))
+    assert found["unpriced"] == []
+    assert main(["prices", "show", "--cpu", "--gpu", "h100"]) == 2
+
+
 @pytest.mark.parametrize("columns", ["80", "120"])
 def test_the_tables_fit_the_terminal(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: str

@@ -87,9 +87,19 @@ def test_traffic_that_moved() -> None:
 
 def test_quantity_at_the_old_price_then_price_at_the_new_quantity() -> None:
     """(1,460 - 730) x 2.00 = 1,460 of traffic, then 1,460 x (2.50 - 2.00) = 730 of price: 3,650 - 1,460 = 2,190."""
-    old, new = plan(line(730, 2.0)), plan(line(1460, 2.5, name="2 x p5 (on-demand)"), rate=10.0)
+    dearer = line(1460, 2.5, name="2 x p5 (on-demand)", figure=figure(as_of=LATER))
+    old, new = plan(line(730, 2.0)), plan(dearer, rate=10.0)
     assert causes(compared(old, new)) == {"workload": 1460.0, "price": 730.0}
     assert compared(old, new).usd_per_month == pytest.approx(2190.0)
+
+
+def test_a_tier_that_more_traffic_reached_is_the_traffics() -> None:
+    """The same row of the same day: 100 GB at 0.09 = 9, 1,000 GB at a mean of 0.05 = 50."""
+    old = line(100, 0.09, name="egress", unit="GB", figure=figure("aws", "egress"))
+    new = line(1000, 0.05, name="egress", unit="GB", figure=figure("aws", "egress"))
+    found = compared(plan(old), plan(new, rate=50.0))
+    assert causes(found) == {"workload": 41.0}
+    assert "the price has tiers" in dedicated(found).effects[0].why
 
 
 def with_figures(made: Plan, **values: float) -> Plan:

@@ -87,6 +87,15 @@ def test_a_price_of_the_future_is_left_out() -> None:
     assert len(priced(verdict.accepted["x"])) == 9
 
 
+def test_a_gpu_that_nothing_describes_is_left_out() -> None:
+    document = machines(NEW_DAY, **{f"r{index}": 30.0 for index in range(9)})
+    (entry,) = machines(NEW_DAY, a=30.0)["hourly"]
+    document["hourly"].append(entry | {"gpu": "h999"})
+    verdict = judge({"x": document}, {}, today=TODAY, gpus=frozenset({"h100-sxm-80gb"}))
+    assert "nothing describes the GPU 'h999': left out" in verdict.problems[0].message
+    assert len(priced(verdict.accepted["x"])) == 9
+
+
 def test_a_list_with_many_bad_rows_is_not_understood_and_not_used() -> None:
     verdict = judge({"x": machines(NEW_DAY, a=-1.0, b=-1.0, c=30.0)}, {}, today=TODAY)
     assert verdict.accepted == {}

@@ -79,6 +79,17 @@ def test_of_equal_prices_the_first_and_the_last_sighting_stay() -> None:
     ]  # fmt: skip
 
 
+def test_of_several_prices_of_one_day_the_last_one_stays(tmp_path: Path) -> None:
+    """Two updates on one day: a file that says a thing twice would not be read."""
+    packaged = {"x": seller(day(1), 30.0)}
+    cached = append({}, packaged, {"x": seller(day(5), 28.0)})
+    cached = append(cached, packaged, {"x": seller(day(5), 27.0)})
+    assert sightings(cached) == [(day(5), 27.0)]
+    write_documents(packaged, tmp_path / "packaged" / "prices")
+    write_documents(cached, tmp_path / "cache" / "prices")
+    assert [o.usd_per_hour for o in load_prices((tmp_path / "packaged", tmp_path / "cache"), day(5)).hourly] == [27.0]
+
+
 def test_every_day_is_quoted_as_it_was_before_prices_were_confirmed(tmp_path: Path) -> None:
     """Sightings that were dropped never change an amount, on any day."""
     packaged = {"x": seller(day(1), 30.0)}
@@ -217,6 +228,19 @@ def test_a_process_that_is_killed_leaves_the_old_prices(cache: Path, step: int) 
     put(cache, 27.0, MADE + timedelta(days=3))
     assert price_in_force(cache) == 27.0
     assert not list(cache.glob(".*.part/"))
+
+
+def test_a_snapshot_that_cannot_be_read_never_counts(cache: Path) -> None:
+    put(cache, 28.0)
+    current = snapshot_in_force(cache)
+    assert current is not None
+
+    def verify(folder: Path) -> None:
+        load_prices((folder,), day(6))
+
+    with pytest.raises(DataError, match="is missing"):
+        write_snapshot(cache / POINTER, {"x": {"id": "x"}}, made=MADE, origins=[], base=current.name, verify=verify)
+    assert (price_in_force(cache), history(cache)) == (28.0, [current])
 
 
 def test_an_update_that_finished_meanwhile_is_not_lost(cache: Path) -> None:

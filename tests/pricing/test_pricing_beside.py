@@ -7,14 +7,17 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pricing_builders import DAY, HOURS, ROW, bill, book, deployment, hourly, packaged, per_second, traffic, usage
 
 from llmplan.plan.outcome import Quote, QuoteLine
 from llmplan.pricing import least_usd_per_month
 from llmplan.pricing.beside import EGRESS_BYTES_PER_TOKEN
 from llmplan.pricing.rates import OTHERS, rate_at
+from llmplan.pricing.tiers import fact_usd
 from llmplan.spec.expenses import Expenses
-from llmplan.spec.price import CostFact, PriceBook, PriceTier, Provider
+from llmplan.spec.price import CostFact, PriceBook, Provider
 from llmplan.spec.workload import Limits
 
 SECONDS = HOURS * 3600
@@ -64,7 +67,7 @@ def test_a_replica_at_aws_pays_for_its_volume_and_its_answers() -> None:
     assert {name: line.usd_per_month for name, line in lines.items()} == pytest.approx(AWS, abs=0.005)
     assert found.usd_per_month == pytest.approx(0.8048 * HOURS + sum(AWS.values()), abs=0.005)
     assert found.complete
-    assert lines["egress"].quantity == pytest.approx(236.52)
+    assert lines["egress"].quantity == pytest.approx(136.52)
     assert [line.figure.provider for line in lines.values() if line.figure] == ["aws", "aws"]
 
 
@@ -86,9 +89,16 @@ def test_gcp_has_no_free_gigabytes_and_oci_ten_thousand() -> None:
     gcp = bill(deployment("hourly", "l4-24gb", terms=("on-demand",)), by("gcp"), **wanted)
     oci = bill(deployment("hourly", "a10-24gb", terms=("on-demand",)), by("oci"), **wanted)
 
-    expected = 1_000 * 0.12 + 9_000 * 0.11 + (gb - 10_000) * 0.08
-    assert named(gcp)["egress"].usd_per_month == pytest.approx(expected, abs=0.01)
+    tiers = [
+        ("egress", 1_000, 0.12),
+        ("egress beyond 1,000 GB", 9_000, 0.11),
+        ("egress beyond 10,000 GB", gb - 10_000, 0.08),
+    ]
+    found = [(line.name, line.quantity, line.unit_price_usd) for line in gcp.lines if line.name.startswith("egress")]
+    assert found == [(name, pytest.approx(part), usd) for name, part, usd in tiers]
+    assert gcp.traffic_usd_per_month == pytest.approx(sum(part * usd for _, part, usd in tiers))
     assert named(oci)["egress"].usd_per_month == pytest.approx((gb - 10_000) * 0.0085, abs=0.01)
+    assert "the first 10,000 GB are free" in named(oci)["egress"].note
 
 
 def test_a_seller_without_a_rate_gets_the_median_and_says_whose() -> None:
@@ -201,15 +211,15 @@ def test_platforms_are_ranked_by_what_comes_beside_too() -> None:
     assert found.lines[0].figure.provider == "near"  # type: ignore[union-attr]
 
 
-def test_tiers_are_paid_one_after_the_other_and_their_mean_is_shown() -> None:
-    tiers = (PriceTier(up_to=100, usd=0.0), PriceTier(up_to=200, usd=0.5), PriceTier(up_to=None, usd=0.1))
-    prices = stated(book(hourly("a", 1.0)), fact("a.egress", 0.5, "USD/GB", tiers=tiers))
-
-    line = named(bill(deployment("hourly"), prices=prices, **ASKED))["egress"]
-
-    assert line.usd_per_month == pytest.approx(100 * 0.5 + 36.52 * 0.1)
-    assert line.unit_price_usd == pytest.approx(line.usd_per_month / 236.52)
-    assert "$0.5 up to 200 GB" in line.note
+@given(rate=st.floats(0.0, 2000.0))
+@settings(max_examples=40, deadline=None)
+def test_the_parts_of_a_tiered_rate_are_what_its_tiers_come_to(rate: float) -> None:
+    fact = packaged().facts["aws.egress"]
+    found = bill(
+        deployment("hourly", "l4-24gb", terms=("on-demand",)), by("aws"), workload=traffic(rate), expenses=Expenses()
+    )
+    gb = rate * SECONDS * 300 * 300 / 1e9
+    assert found.traffic_usd_per_month == pytest.approx(fact_usd(gb, fact), abs=0.02)
 
 
 def test_the_bound_is_never_above_a_real_bill() -> None:

@@ -7,7 +7,6 @@ model of the file. An error reads `path:line:column: key: what is wrong`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -17,10 +16,11 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from llmplan.catalogs.packaged import packaged_profiles
+from llmplan.catalogs.yaml_events import MAX_DEPTH, quick_mapping
+from llmplan.catalogs.yaml_scalars import TAG, value_of
 from llmplan.errors import DataError
 
 MAX_FILE_BYTES: Final = 4 * 1024**2
-_MAX_DEPTH: Final = 16
 _MAX_NODES: Final = 400_000
 _MAX_PROBLEMS: Final = 8
 
@@ -29,49 +29,16 @@ Key: TypeAlias = str | int
 Position: TypeAlias = tuple[int, int]
 """line and column, both from 1"""
 
-_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_TAG = "tag:yaml.org,2002:"
-_SEQUENCE, _MAPPING, _TEXT, _NULL, _BOOL, _WHOLE, _FLOAT, _DAY = (
-    f"{_TAG}{name}" for name in ("seq", "map", "str", "null", "bool", "int", "float", "timestamp")
-)
-_NUMBER_STARTS = frozenset("+-0123456789")
-_INT = re.compile(r"[-+]?(0|[1-9][0-9_]*)")
-_SCIENTIFIC = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+")
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_WORDS = {"true": True, "True": True, "false": False, "False": False}
-
-
-_TAGS_OF_TEXTS: dict[tuple[str, Any], Any] = {}
-_MAX_TEXTS: Final = 50_000
-
-
-class _Loader(_Base):  # type: ignore[misc]
-    """The safe loader, which decides once what a plain text is: files repeat their keys, ids, dates and round numbers.
-
-    Paths have no say in the matter, so the calls that keep track of them do nothing.
-    """
-
-    def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> Any:
-        if kind is not yaml.ScalarNode:
-            return _MAPPING if kind is yaml.MappingNode else _SEQUENCE
-        key = (value, implicit)
-        found = _TAGS_OF_TEXTS.get(key)
-        if found is None:
-            if len(_TAGS_OF_TEXTS) > _MAX_TEXTS:
-                _TAGS_OF_TEXTS.clear()
-            found = _TAGS_OF_TEXTS[key] = super().resolve(kind, value, implicit)
-        return found
-
-    def descend_resolver(self, current_node: Any, current_index: Any) -> None:
-        pass
-
-    def ascend_resolver(self) -> None:
-        pass
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def read_yaml(path: Path, *, max_bytes: int = MAX_FILE_BYTES) -> dict[str, Any]:
     """The mapping that a YAML file holds, as plain strings, numbers, dates, lists and dicts."""
-    root = _compose(path, max_bytes)
+    text = _read_text(path, max_bytes)
+    quick = quick_mapping(text, _Loader) if len(text) <= _MAX_NODES else None  # as many nodes take as many characters
+    if quick is not None:
+        return quick
+    root = _compose(path, text)
     if not isinstance(root, yaml.MappingNode):
         raise DataError(f"{path}:1:1: a mapping (`key: value` lines) is expected")
     values: dict[str, Any] = _Builder(path).build(root, 0, "")
@@ -105,7 +72,7 @@ def describe(path: Path, error: ValidationError) -> list[str]:
 
 def located(path: Path, problems: Iterable[tuple[Sequence[Key], str]]) -> list[str]:
     """One line `path:line:column: key: message` per key with problems, in file order."""
-    root = _compose(path, MAX_FILE_BYTES)
+    root = _compose(path, _read_text(path, MAX_FILE_BYTES))
     found: dict[tuple[Position, str], dict[str, None]] = {}
     for keys, message in problems:
         position, known = locate(root, tuple(keys))
@@ -167,9 +134,8 @@ def _child(node: Any, key: Key) -> tuple[Any, Any] | None:
     return None
 
 
-def _compose(path: Path, max_bytes: int) -> Any:
-    """The node tree of a file: syntax is checked, nothing is interpreted."""
-    text = _read_text(path, max_bytes)
+def _compose(path: Path, text: str) -> Any:
+    """The node tree of a file's text: syntax is checked, nothing is interpreted."""
     loader = _Loader(text)
     try:
         root = loader.get_single_node()
@@ -218,18 +184,18 @@ class _Builder:
         self.seen.add(id(node))
         if isinstance(node, yaml.ScalarNode):
             return self.scalar(node, label)
-        if depth >= _MAX_DEPTH or len(self.seen) > _MAX_NODES:
+        if depth >= MAX_DEPTH or len(self.seen) > _MAX_NODES:
             raise self.fail(node, label, "nested too deeply or too large")
-        if isinstance(node, yaml.SequenceNode) and node.tag == _SEQUENCE:
+        if isinstance(node, yaml.SequenceNode) and node.tag == TAG + "seq":
             return [self.build(item, depth + 1, f"{label}[{index}]") for index, item in enumerate(node.value)]
-        if isinstance(node, yaml.MappingNode) and node.tag == _MAPPING:
+        if isinstance(node, yaml.MappingNode) and node.tag == TAG + "map":
             return self.mapping(node, depth, label)
         raise self.fail(node, label, f"the tag {node.tag} is not used here")
 
     def mapping(self, node: Any, depth: int, label: str) -> dict[str, Any]:
         result: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag != _TEXT:
+            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag != TAG + "str":
                 raise self.fail(key_node, label, "a key must be text; put it in quotes")
             key = key_node.value
             inner = f"{label}.{key}" if label else key
@@ -239,24 +205,7 @@ class _Builder:
         return result
 
     def scalar(self, node: Any, label: str) -> Any:
-        tag, text = node.tag, node.value
-        if tag == _TEXT:
-            plain = text[:1] in _NUMBER_STARTS and node.style in (None, "")
-            return float(text) if plain and _SCIENTIFIC.fullmatch(text) else text
-        if tag == _NULL:
-            return None
-        if tag == _BOOL and text in _WORDS:
-            return _WORDS[text]
-        if tag == _WHOLE and _INT.fullmatch(text) and len(text) < 40:
-            return int(text.replace("_", ""))
-        if tag == _FLOAT and ":" not in text:
-            ends_so = text[-1:].isdigit()
-            return float(
-                text if ends_so else text.lower().replace("_", "").replace(".inf", "inf").replace(".nan", "nan")
-            )
-        if tag == _DAY and _DATE.fullmatch(text):
-            try:
-                return date.fromisoformat(text)
-            except ValueError as error:
-                raise self.fail(node, label, f"not a date: {error}") from None
-        raise self.fail(node, label, f"{text!r} reads as a YAML {tag.rsplit(':', 1)[-1]}; put text in quotes")
+        try:
+            return value_of(node.tag, node.value, is_plain=node.style in (None, ""))
+        except ValueError as error:
+            raise self.fail(node, label, str(error)) from None

@@ -4,49 +4,36 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 
 from llmplan import __version__
-from llmplan.cli import (
-    _console,
-    calibrate,
-    catalog,
-    cost,
-    doctor,
-    emit_config,
-    finetune,
-    hardware,
-    memory,
-    predict,
-    prices,
-    recommend,
-    simulate,
-    workload,
-)
+from llmplan.cli import _console
 from llmplan.errors import LlmplanError, UsageError, nearest
 
 EXIT_BUG = 70
 EXIT_INTERRUPTED = 130
 EXIT_USAGE = 2
 
-REGISTER: tuple[Callable[[typer.Typer], None], ...] = (
-    hardware.register,
-    memory.register,
-    predict.register,
-    recommend.register,
-    cost.register,
-    simulate.register,
-    workload.register,
-    finetune.register,
-    emit_config.register,
-    calibrate.register,
-    catalog.register,
-    prices.register,
-    doctor.register,
+COMMANDS = (
+    "hardware",
+    "memory",
+    "predict",
+    "recommend",
+    "cost",
+    "simulate",
+    "workload",
+    "finetune",
+    "emit-config",
+    "calibrate",
+    "catalog",
+    "prices",
+    "doctor",
 )
+"""in the order of the help; each is a module of this package, `-` written `_`, which adds itself with `register`"""
 
 EPILOG = (
     "Exit codes: 0 ok, 1 could not do it, 2 usage, 3 no feasible plan, 4 a limit exceeded, 70 a bug, 130 interrupted. "
@@ -55,8 +42,8 @@ EPILOG = (
 )
 
 
-def build() -> typer.Typer:
-    """The typer application with every command, in the order of the help."""
+def build(commands: Sequence[str] = COMMANDS) -> typer.Typer:
+    """The typer application with these commands (all of them: what the help lists). The others are not imported."""
     app = typer.Typer(
         name="llmplan",
         rich_markup_mode=None,
@@ -67,8 +54,8 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
     app.callback()(root)
-    for register in REGISTER:
-        register(app)
+    for name in commands:
+        import_module(f"llmplan.cli.{name.replace('-', '_')}").register(app)
     return app
 
 
@@ -111,7 +98,9 @@ def _reopen_closed_streams() -> None:
 
 def _dispatch(argv: Sequence[str]) -> int:
     try:
-        code = typer.main.get_command(build()).main(list(argv), prog_name="llmplan", standalone_mode=False)
+        named = [name for name in argv[:1] if name in COMMANDS]
+        app = build(named or COMMANDS)
+        code = typer.main.get_command(app).main(list(argv), prog_name="llmplan", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except LlmplanError as error:
         _console.fail(error.message, error.hints or _help_hint(error, argv))

@@ -28,7 +28,7 @@ DAY = _parse.day
 @takes_flags
 def diff(
     folder: Annotated[
-        Path | None, typer.Argument(metavar="[DIR]", help="Tables or profiles to set beside the prices in force.")
+        Path | None, typer.Argument(metavar="DIR", help="Tables or profiles to set beside the prices in force.")
     ] = None,
     from_date: Annotated[
         Any,

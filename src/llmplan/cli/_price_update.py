@@ -76,6 +76,7 @@ class Batch:
     """What was read, judged list by list; `known` grows with what was accepted."""
 
     known: dict[str, Any]
+    gpus: frozenset[str]
     accepted: dict[str, Any] = field(default_factory=dict)
     remarks: list[tuple[str, str, str]] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
@@ -84,7 +85,7 @@ class Batch:
         """Judge a list and take over what may be."""
         from llmplan import pricefeeds
 
-        verdict = pricefeeds.judge(documents, self.known, today=today, accept=accept, complete=complete)
+        verdict = pricefeeds.judge(documents, self.known, today=today, accept=accept, complete=complete, gpus=self.gpus)
         self.verdicts.append(verdict)
         self.accepted = pricefeeds.merge_documents(self.accepted, verdict.accepted)
         self.known = pricefeeds.merge_documents(self.known, verdict.accepted)
@@ -92,7 +93,7 @@ class Batch:
 
 @takes_flags
 def update(*, feed: FeedFlags, output: OutputFlags) -> int:
-    """Read new prices from the network or from a folder into your cache. Nothing else ever goes to the network.
+    """Read new prices from the network or from a folder into your cache: only from where you say.
 
     Prices are appended, so that old plans can be quoted again. A source that fails keeps its old prices and costs only
     itself; a price that cannot be right is left out; one that moved by more than a factor of three is held back until
@@ -103,7 +104,7 @@ def update(*, feed: FeedFlags, output: OutputFlags) -> int:
     """
     from llmplan import catalogs, pricefeeds
     from llmplan.catalogs.price_cache import POINTER, price_cache, snapshot_documents, snapshot_in_force
-    from llmplan.catalogs.prices import read_price_documents
+    from llmplan.catalogs.prices import load_prices, read_price_documents
 
     sources = _wanted(feed)
     now = datetime.now(tz=UTC)
@@ -112,7 +113,7 @@ def update(*, feed: FeedFlags, output: OutputFlags) -> int:
     _refuse_damaged(snapshot)
     packaged = read_price_documents((catalogs.packaged_profiles(),))
     known = read_price_documents((catalogs.packaged_profiles(), snapshot)) if snapshot else packaged
-    batch = Batch(known=known)
+    batch = Batch(known=known, gpus=_gpus(packaged))
     outcomes = _read(feed, sources, batch, now.date())
     batch.remarks = [("warning", *rate) for rate in pricefeeds.other_rates(packaged, batch.accepted)]
     cached = snapshot_documents(snapshot) if snapshot else {}
@@ -122,9 +123,21 @@ def update(*, feed: FeedFlags, output: OutputFlags) -> int:
         if documents != cached:
             base = snapshot.name if snapshot else None
             origins = _origins(feed, outcomes, now.date())
-            written = pricefeeds.write_snapshot(pointer, documents, made=now, origins=origins, base=base)
+            written = pricefeeds.write_snapshot(
+                pointer, documents, made=now, origins=origins, base=base,
+                verify=lambda folder: load_prices((catalogs.packaged_profiles(), folder), now.date()),
+            )  # fmt: skip
     _report(feed, outcomes, batch, written, output)
     return _exit_code(feed, outcomes, batch)
+
+
+def _gpus(packaged: Mapping[str, Any]) -> frozenset[str]:
+    """The GPUs that a price may be of: those with a profile, and those that are packaged with a price anyway."""
+    from llmplan import catalogs
+    from llmplan.catalogs.gpus import gpu_library
+
+    priced = {entry["gpu"] for document in packaged.values() for entry in document.get("hourly", ())}
+    return frozenset({*gpu_library(catalogs.default_layers(os.environ)), *priced})
 
 
 def _wanted(feed: FeedFlags) -> list[Source]:

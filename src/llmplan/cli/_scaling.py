@@ -126,7 +126,7 @@ def _policy(
 def _window_s(flags: FleetFlags, subject: Subject) -> float:
     """As asked for; else the one seller's own; else the one that we set where a platform lets us choose."""
     from llmplan import pricing
-    from llmplan.simulate.fleet.billing import CHOSEN_IDLE_WINDOW_S, idle_window_s
+    from llmplan.simulate.idle_window import CHOSEN_IDLE_WINDOW_S, idle_window_s
 
     if flags.idle_window is not None:
         return flags.idle_window

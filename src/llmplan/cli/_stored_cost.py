@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from llmplan.plan.drift import Comparison
     from llmplan.plan.outcome import Option, Rejection
     from llmplan.plan.plan import Plan
+    from llmplan.planner.shared import Shared
     from llmplan.spec.catalog import Catalog
     from llmplan.spec.model import ModelSpec
     from llmplan.spec.workload import Question
@@ -148,17 +149,20 @@ def planned(asked: Question, model: ModelSpec, catalog: Catalog) -> Found:
     """The plan, and the same question asked of each compared GPU alone."""
     from llmplan import planner
 
-    plan = planner.recommend(asked, catalog, model=model)
-    by_gpu = {gpu_id: on_one_gpu(asked, model, catalog, gpu_id) for gpu_id in compared(asked)}
+    shared = planner.Shared()
+    plan = planner.recommend(asked, catalog, model=model, shared=shared)
+    by_gpu = {gpu_id: on_one_gpu(asked, model, catalog, gpu_id, shared) for gpu_id in compared(asked)}
     return Found(plan, by_gpu, catalog=lambda: catalog)
 
 
-def on_one_gpu(asked: Question, model: ModelSpec, catalog: Catalog, gpu_id: str) -> Option | Rejection:
+def on_one_gpu(
+    asked: Question, model: ModelSpec, catalog: Catalog, gpu_id: str, shared: Shared | None = None
+) -> Option | Rejection:
     """The option that is recommended when only this GPU may be used, or the nearest rejection."""
     from llmplan import planner
     from llmplan.plan.outcome import Rejection
 
-    plan = planner.recommend(planner.restricted_to_gpu(asked, gpu_id), catalog, model=model)
+    plan = planner.recommend(planner.restricted_to_gpu(asked, gpu_id), catalog, model=model, shared=shared)
     if plan.chosen is not None:
         return plan.chosen
     return max(

@@ -47,6 +47,9 @@ def show(
     term: Annotated[
         list[str] | None, typer.Option("--term", metavar="|".join(LISTED_TERMS), help="Only these terms (repeatable).")
     ] = None,
+    cpu: Annotated[
+        bool, typer.Option("--cpu", help="Machines without a GPU instead, the cheapest vCPU-hour first.")
+    ] = (False),
     limit: Annotated[
         int, typer.Option("--limit", metavar="N", min=0, help="Rows of the table, 0 for all; JSON has them all.")
     ] = SHOWN_ROWS,
@@ -61,22 +64,28 @@ def show(
     known = open_catalog(catalog)
     sellers = _sellers(provider or [], known.prices)
     terms = _terms(term or [])
+    if cpu and (gpu or model):
+        raise UsageError("--cpu shows machines without a GPU: --gpu and --model have nothing to do with them")
     gpu_id = known.gpus[gpu].id if gpu else None
-    rows = _rows(known, gpu_id, model, sellers, terms)
+    from llmplan.report import prices as view
+
+    if cpu:
+        machines = [o for o in known.prices.cpu if o.provider in sellers and (not terms or o.term in terms)]
+        rows, market = sorted(map(view.cpu_row, machines), key=_order), view.cpu_market(machines)
+    else:
+        rows = _rows(known, gpu_id, model, sellers, terms)
+        market = _market(known, gpu_id, model, sellers, terms)
     unpriced = [
         offer
         for offer in known.prices.unpriced
-        if offer.provider in sellers and (gpu_id is None or offer.gpu_id in (None, gpu_id)) and not (model or terms)
+        if offer.provider in sellers and offer.gpu_id in (None, gpu_id or offer.gpu_id) and not (model or terms or cpu)
     ]
-    from llmplan.report import prices as view
-
     shown = rows[:limit] if limit else rows
-    market = _market(known, gpu_id, model, sellers, terms)
     _console.answer(
         output.chosen,
         record=lambda: view.list_record(rows, unpriced, known.prices.as_of, market),
         document=lambda: view.list_document(
-            shown, unpriced, len(rows), known.prices.as_of, market[:limit] if limit and not gpu_id else market
+            shown, unpriced, len(rows), known.prices.as_of, market[:limit] if limit and not (gpu_id or cpu) else market
         ),
     )
     return 0
@@ -143,9 +152,9 @@ def _rows(
 
 
 def _order(row: PriceRow) -> tuple[bool, float, str, str]:
-    """GPUs by the price of an hour of one, then tokens by what a million in and a million out cost."""
-    if row.gpu_usd_per_hour is not None:
-        return False, row.gpu_usd_per_hour, row.provider, row.item
+    """GPUs and CPUs by the price of an hour of one, then tokens by what a million in and a million out cost."""
+    if row.unit_usd_per_hour is not None:
+        return False, row.unit_usd_per_hour, row.provider, row.item
     return True, row.record["input_usd_per_mtok"] + row.record["output_usd_per_mtok"], row.provider, row.item
 
 

@@ -18,17 +18,23 @@ NO_LOAD = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Capacity:
-    """The highest Poisson rate within the SLO and the utilization limit, and the estimate at that rate.
+class HighestRate:
+    """The highest Poisson rate within the SLO and the utilization limit.
 
-    `requests_per_s` 0 means that even an idle replica breaks the SLO: `estimate` is then None and `reason` says
-    what. `limited_by` is `ttft`, `tpot`, `e2e`, `utilization` or `kv`.
+    `requests_per_s` 0 means that even an idle replica breaks the SLO: `reason` then says what. `limited_by` is
+    `ttft`, `tpot`, `e2e`, `utilization` or `kv`.
     """
 
     requests_per_s: float
-    estimate: Estimate | None
     limited_by: str
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capacity(HighestRate):
+    """That rate with the estimate at it; None where the rate is 0."""
+
+    estimate: Estimate | None
 
     @property
     def in_flight(self) -> int:
@@ -51,17 +57,29 @@ def capacity(
     sup of rates r <= u r_max with TTFT_p95(r), TPOT_p95(r) and E2E_p95(r) within the SLO, by bisection to 0.2 %.
     Valid because each latency grows with r. Reference: docs/how-it-works/speed.md.
     """
+    prepared = prepare(replica, memory, shape, calibration)
+    found = highest_rate(prepared, memory, shape, slo, max_utilization)
+    load = replace(shape, kind="rate", value=found.requests_per_s)
+    estimate = estimate_prepared(prepared, load) if found.requests_per_s > 0 else None
+    return Capacity(
+        requests_per_s=found.requests_per_s, estimate=estimate, limited_by=found.limited_by, reason=found.reason
+    )
+
+
+def highest_rate(
+    prepared: Prepared, memory: MemoryBudget, shape: Load, slo: Slo, max_utilization: float
+) -> HighestRate:
+    """The rate of `capacity` by itself, of a replica that is ready for requests of this shape."""
     load = replace(shape, kind="rate", value=0.0)
     needed = load.input_tokens.mean + load.output_tokens.mean
-    prepared = prepare(replica, memory, load, calibration)
     if prepared.engine.kv_slots <= 1.0 and memory.capacity_tokens < needed:
         reason = f"one request needs {needed:,.0f} tokens of KV cache, the pool holds {memory.capacity_tokens:,}"
-        return Capacity(requests_per_s=0.0, estimate=None, limited_by="kv", reason=reason)
+        return HighestRate(requests_per_s=0.0, limited_by="kv", reason=reason)
     broken = _broken(prepared, load, slo, NO_LOAD)
     if broken is not None:
         name, value_s, limit_s = broken
         reason = f"{name.upper()} unloaded is {format_seconds(value_s)} > {format_seconds(limit_s)}"
-        return Capacity(requests_per_s=0.0, estimate=None, limited_by=name, reason=reason)
+        return HighestRate(requests_per_s=0.0, limited_by=name, reason=reason)
     low, high = 0.0, max_utilization * prepared.full.requests_per_s
     broken = _broken(prepared, load, slo, high)
     limited_by, rate = "utilization", high
@@ -76,11 +94,8 @@ def capacity(
                 high, limited_by = middle, broken[0]
         rate = low
     if rate <= 0.0:
-        return Capacity(
-            requests_per_s=0.0, estimate=None, limited_by=limited_by, reason=f"{limited_by.upper()} at any load"
-        )
-    found = estimate_prepared(prepared, replace(load, value=rate))
-    return Capacity(requests_per_s=rate, estimate=found, limited_by=limited_by)
+        return HighestRate(requests_per_s=0.0, limited_by=limited_by, reason=f"{limited_by.upper()} at any load")
+    return HighestRate(requests_per_s=rate, limited_by=limited_by)
 
 
 def _broken(prepared: Prepared, load: Load, slo: Slo, rate: float) -> tuple[str, float, float] | None:

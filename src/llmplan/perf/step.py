@@ -33,13 +33,11 @@ class StepModel:
 
     __slots__ = (
         "_a2a_fixed_s", "_a2a_token_s", "_activation_s", "_adapter_read_s", "_adapter_token_s", "_adapters",
-        "_attention", "_bunching_share", "_chunk_tokens", "_collective_fixed_s", "_collective_token_s",
+        "_all_on_gpu", "_attention", "_bunching_share", "_chunk_tokens", "_collective_fixed_s", "_collective_token_s",
         "_dense_flop_s", "_dense_read_s", "_experts", "_fixed_s", "_groups", "_head_flop_s", "_head_read_s", "_host",
-        "_host_kv_bytes", "_lockstep_share", "_passes_in_flight", "_placement", "_power", "_prefill_host_s",
-        "_request_s",
-        "_routing_exponent", "_send_fixed_s",
-        "_send_token_s", "_sequence_s", "_shared_experts", "_spill_s", "_stages", "_streamed_s",
-        "_width",
+        "_host_kv_bytes", "_lockstep_share", "_parts", "_passes_in_flight", "_placement", "_power", "_prefill_host_s",
+        "_request_s", "_routing_exponent", "_seen", "_send_fixed_s", "_send_token_s", "_sequence_s",
+        "_shared_experts", "_spill_s", "_stages", "_streamed_s", "_width",
     )  # fmt: skip
 
     def __init__(
@@ -51,6 +49,7 @@ class StepModel:
         self._placement = placement
         self._power = coefficients.roofline_exponent
         self._stages, self._groups = parallel.pp, parallel.dp
+        self._parts = parallel.pp * parallel.dp
         self._shared_experts = parallel.dp
         self._width = 1.0 + (replica.speculation.tokens if replica.speculation else 0)
         self._chunk_tokens = float(max(1, replica.pass_tokens))
@@ -70,6 +69,8 @@ class StepModel:
         self._prefill_host_s = host * prompts_s
         self._lockstep_share = coefficients.lockstep_share
         self._bunching_share = coefficients.bunching_share
+        self._all_on_gpu = self._host.is_idle and not self._streamed_s and placement.spilled_tokens_from is None
+        self._seen = (0.0, 0.0, self.pairs(0.0, 0.0))  # of the prompt that was asked about last: it rarely changes
 
     def _set_matrices(self, replica: Replica, work: Work, coefficients: Coefficients) -> None:
         rates, place = rates_of(replica, coefficients), self._placement
@@ -249,8 +250,10 @@ class StepModel:
         `cached` need no work."""
         if chunk <= 0.0:
             return sum(self._terms(batch, context, 0.0, (), 0.0))
+        if self._seen[:2] != (cached, prompt):
+            self._seen = (cached, prompt, self.pairs(cached, prompt))
         share = chunk / (prompt - cached)
-        pairs = [share * each for each in self.pairs(cached, prompt)]
+        pairs = [share * each for each in self._seen[2]]
         return self.beside_prompts_s(sum(self._terms(batch, context, chunk, pairs, 1.0)))
 
     def _terms(
@@ -258,10 +261,11 @@ class StepModel:
     ) -> tuple[float, ...]:
         """One pass of one stage, by cause, in the order of `StepTerms`: this stage's share of `batch` decodes, and
         `chunk` tokens of `fresh` prompts that attend to `pairs` of tokens in each kind of attention."""
-        power = self._power
+        power, dense_read = self._power, self._dense_read_s
         decodes = self.decodes_per_pass(batch)
-        tokens, sampled = decodes * self._width + chunk, decodes * self._width + fresh
-        dense = overlapped_s(self._dense_read_s, self._dense_flop_s * tokens, power)
+        tokens = decodes * self._width
+        tokens, sampled = tokens + chunk, tokens + fresh
+        dense = overlapped_s(dense_read, self._dense_flop_s * tokens, power)
         expert_read = expert_total = 0.0
         routed = tokens * self._shared_experts
         for coverage, read_s, flop_s, tile_s in self._experts:
@@ -270,10 +274,12 @@ class StepModel:
             expert_read += read
             expert_total += overlapped_s(read, flop_s * routed + tile_s * touched, power)
         kv_read, attention = self.attention_s(decodes, context, pairs)
-        adapters_s = self._adapter_read_s * min(self._adapters, decodes + fresh) + self._adapter_token_s * tokens
+        adapters_s = 0.0
+        if self._adapters:
+            adapters_s = self._adapter_read_s * min(self._adapters, decodes + fresh) + self._adapter_token_s * tokens
         return (
-            self._dense_read_s + adapters_s,
-            dense - self._dense_read_s,
+            dense_read + adapters_s,
+            dense - dense_read,
             expert_read,
             expert_total - expert_read,
             overlapped_s(self._head_read_s, self._head_flop_s * sampled, power),
@@ -283,15 +289,17 @@ class StepModel:
             self._collective_fixed_s + self._collective_token_s * tokens,
             self._a2a_fixed_s + self._a2a_token_s * tokens,
             self._send_fixed_s + self._send_token_s * tokens,
-            self._host_s(tokens, decodes * context),
-            self._streamed_s + self._spilled_s(batch * context),
+            0.0 if self._all_on_gpu else self._host_s(tokens, decodes * context),
+            0.0 if self._all_on_gpu else self._streamed_s + self._spilled_s(batch * context),
             self._fixed_s,
             self._sequence_s * sampled,
         )
 
     def decodes_per_pass(self, batch: float) -> float:
         """What one stage of one group has of `batch` decodes at a time."""
-        return max(min(batch, 1.0), batch / (self._groups * self._stages))
+        if self._parts == 1:
+            return batch
+        return max(min(batch, 1.0), batch / self._parts)
 
     def context_kinks(self, batch: float) -> list[float]:
         """Tokens of context of all of `batch` sequences together at which the slope of `decode_s` changes."""
@@ -315,11 +323,11 @@ class StepModel:
         kv_read = attention = 0.0
         for place, (window, kv_s, decode_flop_s, prefill_flop_s) in enumerate(self._attention):
             seen = decodes * (context if context < window else window)
-            flop_s = decode_flop_s * seen * self._width
+            read, flop_s = kv_s * seen, decode_flop_s * seen * self._width
             if pairs:
                 flop_s += prefill_flop_s * pairs[place]
-            kv_read += kv_s * seen
-            attention += overlapped_s(kv_s * seen, flop_s, self._power)
+            kv_read += read
+            attention += overlapped_s(read, flop_s, self._power)
         return kv_read, attention
 
     def _host_s(self, tokens: float, context_tokens: float) -> float:

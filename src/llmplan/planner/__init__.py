@@ -6,5 +6,6 @@ from llmplan.planner.evaluate import evaluate
 from llmplan.planner.gates import verdicts
 from llmplan.planner.recommend import recommend, restricted_to_gpu
 from llmplan.planner.requote import requote
+from llmplan.planner.shared import Shared
 
-__all__ = ["Context", "compare", "evaluate", "recommend", "requote", "restricted_to_gpu", "verdicts"]
+__all__ = ["Context", "Shared", "compare", "evaluate", "recommend", "requote", "restricted_to_gpu", "verdicts"]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from llmplan import perf
 from llmplan.plan.deployment import Replica
 from llmplan.planner.demand import Demand
+from llmplan.planner.shared import Shared
 from llmplan.spec.calibration import Calibration
 from llmplan.spec.catalog import Catalog
 from llmplan.spec.price import PriceBook
@@ -17,19 +18,24 @@ from llmplan.spec.workload import Limits, Question, Slo, Workload
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """A question with its catalogue. `chosen` remembers the calibration of each engine, GPU and model, `physics` what
-    the same replica came to when another strategy proposed it."""
+    """A question with its catalogue. `ready` remembers what a replica is under its requests, and `sized` how many of it
+    there have to be, for when another strategy or a question with the same `shared` proposes it again."""
 
     question: Question
     catalog: Catalog
     demand: Demand
-    chosen: dict[tuple[str, str, str], Calibration] = field(default_factory=dict)
-    physics: dict[Hashable, Any] = field(default_factory=dict)
+    shared: Shared
+    ready: dict[Hashable, Any]
+    sized: dict[Hashable, Any]
 
     @classmethod
-    def of(cls, question: Question, catalog: Catalog) -> Context:
-        """The context of one question."""
-        return cls(question=question, catalog=catalog, demand=Demand.of(question.workload))
+    def of(cls, question: Question, catalog: Catalog, shared: Shared | None = None) -> Context:
+        """The context of one question; `shared` with others that are put to the same catalogue."""
+        shared, demand = shared or Shared(), Demand.of(question.workload)
+        return cls(
+            question=question, catalog=catalog, demand=demand, shared=shared,
+            ready=shared.ready(demand.shape), sized=shared.sized(question),
+        )  # fmt: skip
 
     @property
     def workload(self) -> Workload:
@@ -53,9 +59,9 @@ class Context:
 
     def calibration(self, replica: Replica) -> Calibration:
         """The coefficients that apply to this replica."""
-        key = (replica.engine.calibration_id, replica.gpu.id, replica.model.id)
-        if key not in self.chosen:
-            self.chosen[key] = perf.select_calibration(
+        key, known = (replica.engine.calibration_id, replica.gpu.id, replica.model.id), self.shared.calibrations
+        if key not in known:
+            known[key] = perf.select_calibration(
                 self.catalog.calibrations, replica.engine, replica.gpu, replica.model.id
             )
-        return self.chosen[key]
+        return known[key]

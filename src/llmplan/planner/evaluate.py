@@ -13,13 +13,15 @@ from llmplan.planner.ceiling import within_budget
 from llmplan.planner.context import Context
 from llmplan.planner.demand import with_rate
 from llmplan.planner.quality import FULL_CACHE_BYTES, quality_of
+from llmplan.planner.running import Running
 from llmplan.planner.serverless import Worker, evaluate_per_second
 from llmplan.planner.size import Sized, size
 from llmplan.planner.terms import terms_for
 from llmplan.simulate import start_of
 from llmplan.spec.workload import Workload
 
-Physics: TypeAlias = tuple[tuple[CheckResult, ...], MemoryBudget, Sized]
+Ready: TypeAlias = tuple[tuple[CheckResult, ...], MemoryBudget, Running]
+Physics: TypeAlias = tuple[tuple[CheckResult, ...], MemoryBudget, Running, Sized]
 
 
 def evaluate(deployment: Deployment, context: Context) -> Outcome:
@@ -29,36 +31,42 @@ def evaluate(deployment: Deployment, context: Context) -> Outcome:
     physics = physics_of(deployment, deployment.replica, context)
     if isinstance(physics, Rejection):
         return replace(physics, strategy=deployment.strategy, deployment=deployment)
-    findings, budget, sized = physics
+    findings, budget, running, sized = physics
     if deployment.purchase.kind == "serverless":
-        worker = Worker(replica=deployment.replica, budget=budget, findings=findings, sized=sized)
+        worker = Worker(replica=deployment.replica, budget=budget, findings=findings, running=running, sized=sized)
         return evaluate_per_second(deployment, worker, context)
     return by_the_machine(deployment, deployment.replica, budget, findings, sized, context)
 
 
 def physics_of(deployment: Deployment, replica: Replica, context: Context) -> Physics | Rejection:
     """Checks, memory, speed and size: the same for every strategy that proposes the same machines, so done once."""
-    key = (replica_key(replica), deployment.max_replicas)
-    if key not in context.physics:
-        context.physics[key] = _physics(deployment, replica, context)
-    found: Physics | Rejection = context.physics[key]
-    return found
+    key = replica_key(replica)
+    if key not in context.ready:
+        context.ready[key] = _ready(deployment, replica, context)
+    ready: Ready | Rejection = context.ready[key]
+    if isinstance(ready, Rejection):
+        return ready
+    findings, budget, running = ready
+    fleet = (key, deployment.max_replicas)
+    if fleet not in context.sized:
+        context.sized[fleet] = size(deployment, replica, budget, running, context)
+    sized: Sized | Rejection = context.sized[fleet]
+    return sized if isinstance(sized, Rejection) else (findings, budget, running, sized)
 
 
-def _physics(deployment: Deployment, replica: Replica, context: Context) -> Physics | Rejection:
+def _ready(deployment: Deployment, replica: Replica, context: Context) -> Ready | Rejection:
     outcome = prepare(deployment, replica)
     if isinstance(outcome, Rejection):
         return outcome
     findings, budget = outcome
-    sized = size(deployment, replica, budget, context)
-    return sized if isinstance(sized, Rejection) else (findings, budget, sized)
+    return findings, budget, Running.of(replica, budget, context.demand.shape, context.calibration(replica))
 
 
 def replica_key(replica: Replica) -> Hashable:
     """What the physics of a replica depends on; tenants matter only through their adapters."""
     host, tenancy = replica.host, replica.tenancy
     return (
-        (replica.gpu.id, replica.gpu.memory_bytes),
+        (replica.model.id, replica.gpu.id, replica.gpu.memory_bytes),
         (host.id, host.gpus, host.fast_link_gpus, host.memory_bytes, host.memory_bandwidth_bytes_per_s),
         (replica.engine.ref, replica.parallel, replica.weights, replica.kv.id, replica.settings, replica.offload),
         (tenancy.adapters, tenancy.lora_rank) if tenancy is not None and tenancy.adapters else None,

@@ -10,6 +10,7 @@ from llmplan.plan.deployment import Replica
 from llmplan.plan.load import Load
 from llmplan.plan.outcome import MemoryBudget, Option, Outcome
 from llmplan.planner.context import Context
+from llmplan.planner.evaluate import replica_key
 from llmplan.planner.format_advice import disputed_by, quality_note
 from llmplan.planner.format_rows import against, sixteen_bit, timed
 from llmplan.spec.formats import WEIGHT_FORMATS
@@ -28,7 +29,10 @@ def _notes(option: Option, context: Context) -> Iterator[str]:
     if quality is None or replica is None:
         return
     if replica.offload is None and option.memory is not None:
-        yield f"{replica.weights.id} speed {speed_note(replica, option.memory, context)}"
+        key = ("speed against 16 bit", replica_key(replica))
+        if key not in context.ready:
+            context.ready[key] = speed_note(replica, option.memory, context)
+        yield f"{replica.weights.id} speed {context.ready[key]}"
     yield quality
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Final
 
@@ -16,10 +16,11 @@ from llmplan import checks, memory, perf
 from llmplan.errors import LlmplanError
 from llmplan.plan.deployment import Replica
 from llmplan.plan.format_rows import Aspect, FormatComparison, FormatRow, FormatSpeed, Stretch
-from llmplan.plan.load import Load
+from llmplan.plan.load import Load, LoadKind
 from llmplan.plan.outcome import Estimate, MemoryBudget, Rejection
 from llmplan.planner.format_advice import advice_for, disputed_by, side
 from llmplan.planner.quality import cache_quality, weights_quality
+from llmplan.planner.running import Running
 from llmplan.spec.calibration import Calibration
 from llmplan.spec.catalog import Catalog
 from llmplan.spec.formats import FormatQuality
@@ -51,7 +52,7 @@ def compare(
     if not running:
         return FormatComparison(aspect=aspect, baseline=None, rows=tuple(tried))
     base = running[0] if running[0] is tried[0] else max(running, key=lambda row: _bits(aspect, row))
-    bench = _Bench(load=load, calibrate=calibrate, curve={})
+    bench = _Bench(load=load, calibrate=calibrate)
     rows = tuple(row if row is base else _beside(aspect, row, base, bench) for row in tried)
     return FormatComparison(aspect=aspect, baseline=base.format_id, rows=rows)
 
@@ -102,27 +103,27 @@ def _bits(aspect: Aspect, row: FormatRow) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Bench:
-    """The load, the coefficients, and the points of curves that were computed already."""
+    """The load, the coefficients, and the replicas that are running already, with their own pool or an ample one."""
 
     load: Load
     calibrate: Calibrate
-    curve: dict[tuple[int, int], float]
+    running: dict[tuple[int, bool], Running] = field(default_factory=dict)
 
-    def speed(self, found: FormatSpeed, kind: str, value: float) -> float:
+    def speed(self, found: FormatSpeed, kind: LoadKind, value: float) -> float:
         """Output tokens per second under another load of the same shape, with the replica's own pool."""
-        return _speed(self._estimate(found.replica, found.budget, kind, value), kind)
+        return _speed(self._running(found, is_ample=False).under(replace(self.load, kind=kind, value=value)), kind)
 
     def with_room(self, found: FormatSpeed, requests: int) -> float:
         """Output tokens per second of so many requests in flight, as if the pool held them all."""
-        key = (id(found.replica), requests)
-        if key not in self.curve:
-            budget = ample(found.budget)
-            self.curve[key] = _speed(self._estimate(found.replica, budget, "concurrency", requests), "concurrency")
-        return self.curve[key]
+        load = replace(self.load, kind="concurrency", value=requests)
+        return _speed(self._running(found, is_ample=True).under(load), "concurrency")
 
-    def _estimate(self, replica: Replica, budget: MemoryBudget, kind: str, value: float) -> Estimate:
-        load = replace(self.load, kind=kind, value=value)  # type: ignore[arg-type]
-        return perf.estimate(replica, budget, load, self.calibrate(replica))
+    def _running(self, found: FormatSpeed, *, is_ample: bool) -> Running:
+        key = (id(found.replica), is_ample)
+        if key not in self.running:
+            budget = ample(found.budget) if is_ample else found.budget
+            self.running[key] = Running.of(found.replica, budget, self.load, self.calibrate(found.replica))
+        return self.running[key]
 
 
 def ample(budget: MemoryBudget) -> MemoryBudget:
@@ -164,7 +165,7 @@ def beside(aspect: Aspect, mine: FormatSpeed, other: FormatSpeed, bench: _Bench)
 
 def against(mine: FormatSpeed, other: FormatSpeed, load: Load, calibrate: Calibrate) -> FormatSpeed:
     """One format of weights beside another of the same machine: `beside` for a single pair."""
-    return beside("weights", mine, other, _Bench(load=load, calibrate=calibrate, curve={}))
+    return beside("weights", mine, other, _Bench(load=load, calibrate=calibrate))
 
 
 def ratio(mine: float, other: float) -> float | None:

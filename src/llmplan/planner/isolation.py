@@ -51,4 +51,4 @@ def context_of_one_tenant(context: Context, tenants: int) -> Context:
         requests_per_s=workload.requests_per_s / tenants if workload.requests_per_s is not None else None,
         concurrency=max(1.0, workload.concurrency / tenants) if workload.concurrency is not None else None,
     )
-    return Context.of(replace(context.question, workload=share), context.catalog)
+    return Context.of(replace(context.question, workload=share), context.catalog, context.shared)

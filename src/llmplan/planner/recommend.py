@@ -15,6 +15,7 @@ from llmplan.planner.isolation import with_isolation_note
 from llmplan.planner.market import build_market
 from llmplan.planner.rank import choose
 from llmplan.planner.search import Found, search
+from llmplan.planner.shared import Shared
 from llmplan.spec.catalog import Catalog
 from llmplan.spec.model import ModelSpec
 from llmplan.spec.price import STALE_PRICE_DAYS
@@ -27,16 +28,19 @@ LONG_WAIT_S = 30.0
 """Beyond this nobody waits for a first token, whether or not a limit was stated."""
 
 
-def recommend(question: Question, catalog: Catalog, *, model: ModelSpec | None = None) -> Plan:
-    """Five outcomes and the one to take. `model` None: looked up by the question's id."""
+def recommend(
+    question: Question, catalog: Catalog, *, model: ModelSpec | None = None, shared: Shared | None = None
+) -> Plan:
+    """Five outcomes and the one to take. `model` None: looked up by the question's id. `shared`: what other questions
+    to the same catalogue have found; it changes the time, never the answer."""
     model = model if model is not None else catalog.models[question.model_id]
-    context = Context.of(question, catalog)
+    context = Context.of(question, catalog, shared)
     market = build_market(question, catalog, model)
     found = {strategy.id: search(strategy, market, context) for strategy in STRATEGIES}
     rows: dict[StrategyId, Outcome] = {name: best.outcome(market) for name, best in found.items()}
-    shared = rows["multi_tenant"]
-    if isinstance(shared, Option):
-        rows["multi_tenant"] = with_isolation_note(shared, context)
+    for_all = rows["multi_tenant"]
+    if isinstance(for_all, Option):
+        rows["multi_tenant"] = with_isolation_note(for_all, context)
     rows = {name: with_format_notes(explained(row, context), context) for name, row in rows.items()}
     recommended, reasons = choose(rows, context)
     options = [row for row in rows.values() if isinstance(row, Option)]

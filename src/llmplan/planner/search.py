@@ -1,7 +1,8 @@
 """Go through a strategy's proposals, cheapest possible first, and keep what could be the best.
 
 A proposal whose machines alone cost more than an option found so far is skipped: nothing that follows could make it
-cheaper. That changes the time, never the five rows; the alternatives are drawn from the options met on the way.
+cheaper. One whose weights alone exceed its GPUs can only be refused, so it is looked at for its reason, where nothing
+runs. That changes the time, never the five rows; the alternatives are drawn from the options met on the way.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from llmplan.planner.context import Context
 from llmplan.planner.evaluate import evaluate
 from llmplan.planner.order import FIRM, as_cheap, best_of, comparable_usd, extrapolated, firmness, offloads
 from llmplan.planner.quality import WITHIN_LIMIT, quality_class
+from llmplan.spec.identity import remembered
+from llmplan.spec.model import ModelSpec
 from llmplan.strategies import Market, Strategy
 
 FAR_ALONG = ("weights_do_not_fit", "no_room_for_one_request", "host_memory", "misses_slo", "cold_start",
@@ -83,9 +86,21 @@ class Found:
 def search(strategy: Strategy, market: Market, context: Context) -> Found:
     """Everything of a strategy's proposals that could be its answer."""
     found = Found(strategy=strategy, context=context)
-    for floor_usd, deployment in by_floor_cost(strategy.propose(market), context):
-        if not skippable(deployment, floor_usd, found):
-            found.take(evaluate(deployment, context))
+    proposals = by_floor_cost(strategy.propose(market), context)
+    too_large = {place for place, (_, deployment) in enumerate(proposals) if exceeds(deployment)}
+    refused: dict[int, Outcome] = {}
+    for place, (floor_usd, deployment) in enumerate(proposals):
+        if place in too_large or too_dear(floor_usd, found):
+            continue
+        outcome = evaluate(deployment, context)
+        if isinstance(outcome, Rejection):
+            refused[place] = outcome
+        else:
+            found.take(outcome)
+    if not found.options:
+        refused |= {place: evaluate(proposals[place][1], context) for place in too_large}
+        for place in sorted(refused):
+            found.take(refused[place])
     return found
 
 
@@ -121,20 +136,26 @@ def least_replicas(replica: Replica, context: Context) -> int:
     peaks = [replica.gpu.peak_flop_per_s.get(name, 0.0) for name in (replica.weights.compute, "bf16", "fp16")]
     shape = context.demand.shape
     tokens = shape.input_tokens.mean * (1.0 - shape.prefix_share) + shape.output_tokens.mean
-    flop_per_s = rate * 2.0 * replica.model.active_parameters * tokens
+    flop_per_s = rate * 2.0 * active_parameters(replica.model) * tokens
     available = replica.parallel.gpus * max(peaks) * context.limits.max_utilization
     return max(1, math.ceil(flop_per_s / available - 1e-9)) if available > 0 else 1
 
 
-def fits(replica: Replica) -> bool:
-    """Whether the weights alone fit: a quick bound that spares the whole budget."""
-    return memory.fits_weights(replica.model, replica.weights, replica.parallel, replica.gpu, replica.engine)
+@remembered
+def active_parameters(model: ModelSpec) -> int:
+    """Parameters that each token passes through [-]."""
+    return model.active_parameters
 
 
-def skippable(deployment: Deployment, floor_usd: float, found: Found) -> bool:
-    """Whether it cannot beat what is already there, or its weights alone exceed the GPU."""
+def exceeds(deployment: Deployment) -> bool:
+    """Whether the weights alone exceed the GPUs that are to hold them: a quick bound that spares the whole budget."""
     replica = deployment.replica
-    if found.options and replica is not None and replica.offload is None and not fits(replica):
-        return True
+    if replica is None or replica.offload is not None:
+        return False
+    return not memory.fits_weights(replica.model, replica.weights, replica.parallel, replica.gpu, replica.engine)
+
+
+def too_dear(floor_usd: float, found: Found) -> bool:
+    """Whether it cannot beat what is already there."""
     least_usd = floor_usd / (1.0 + found.context.limits.commitment_premium)
     return found.ceiling_usd is not None and not as_cheap(least_usd, found.ceiling_usd)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from llmplan import perf, pricing
+from llmplan import pricing
 from llmplan.plan.deployment import Deployment, Replica
 from llmplan.plan.load import Load
 from llmplan.plan.outcome import CheckResult, Estimate, MemoryBudget, Option, Outcome, Quote, Rejection
@@ -16,9 +16,9 @@ from llmplan.planner.demand import with_rate
 from llmplan.planner.order import ALWAYS_ON, firmness
 from llmplan.planner.promises import Promise, promises_of, relax
 from llmplan.planner.quality import quality_of
+from llmplan.planner.running import Running
 from llmplan.planner.size import Sized, misses_slo, slo_misses
-from llmplan.simulate import scale_to_zero_usage, start_of
-from llmplan.simulate.fleet.billing import idle_window_s
+from llmplan.simulate import idle_window_s, scale_to_zero_usage, start_of
 from llmplan.spec.price import ServerlessOffer
 from llmplan.spec.workload import Slo, Workload
 from llmplan.units import HOURS_PER_DAY, SECONDS_PER_HOUR, format_seconds
@@ -34,6 +34,7 @@ class Worker:
     replica: Replica
     budget: MemoryBudget
     findings: tuple[CheckResult, ...]
+    running: Running
     sized: Sized
 
 
@@ -75,7 +76,7 @@ def _on_each_platform(deployment: Deployment, worker: Worker, start_s: float, co
     active_per_s = mean_per_s / active_share(workload)
     rate = min(active_per_s, worker.sized.slo_requests_per_s)
     load: Load = replace(context.demand.shape, kind="rate", value=rate)
-    warm = perf.estimate(worker.replica, worker.budget, load, context.calibration(worker.replica))
+    warm = worker.running.under(load)
     for offer in pricing.serverless_offers(worker.replica.gpu.id, context.limits, context.prices):
         usage = usage_of(offer, worker, warm, workload, start_s, deployment.purchase.keep_warm)
         yield _priced(deployment, worker, warm, usage, offer, workload, context)

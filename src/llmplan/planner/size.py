@@ -11,6 +11,7 @@ from llmplan.plan.load import Load
 from llmplan.plan.outcome import Estimate, MemoryBudget, Rejection
 from llmplan.planner.context import Context
 from llmplan.planner.promises import Promise, closeness, promises_of, relax
+from llmplan.planner.running import Running
 from llmplan.spec.workload import Slo
 from llmplan.strategies._replica import longest_request_tokens
 
@@ -34,32 +35,35 @@ class Sized:
         return self.active + self.spare
 
 
-def size(deployment: Deployment, replica: Replica, memory: MemoryBudget, context: Context) -> Sized | Rejection:
+def size(
+    deployment: Deployment, replica: Replica, memory: MemoryBudget, running: Running, context: Context
+) -> Sized | Rejection:
     """The smallest fleet that carries the demand within the SLO and the utilization limit."""
     if context.demand.concurrency is not None:
-        return _for_concurrency(deployment, replica, memory, context)
-    return _for_rate(deployment, replica, memory, context)
+        return _for_concurrency(deployment, replica, memory, running, context)
+    return _for_rate(deployment, replica, memory, running, context)
 
 
-def _for_rate(deployment: Deployment, replica: Replica, memory: MemoryBudget, context: Context) -> Sized | Rejection:
+def _for_rate(
+    deployment: Deployment, replica: Replica, memory: MemoryBudget, running: Running, context: Context
+) -> Sized | Rejection:
     peak = context.demand.peak_requests_per_s
     assert peak is not None
-    calibration = context.calibration(replica)
-    found = perf.capacity(
-        replica, memory, context.demand.shape, calibration, context.slo, context.limits.max_utilization
+    found = perf.highest_rate(
+        running.prepared, memory, context.demand.shape, context.slo, context.limits.max_utilization
     )
     if found.requests_per_s <= 0:
-        promises = _unloaded(replica, memory, context)
+        promises = _unloaded(running, context)
         if found.limited_by == "kv":
             return _pool_too_small(deployment, found.reason, closeness(promises))
         return misses_slo(deployment, found.reason, promises)
     active = active_for(peak, found.requests_per_s)
-    sized = _within_hardware(deployment, replica, memory, context, active, needed=f"{peak:.3g} requests/s at the peak")
+    sized = _within_hardware(deployment, replica, running, context, active, needed=f"{peak:.3g} requests/s at the peak")
     return sized if isinstance(sized, Rejection) else replace(sized, slo_requests_per_s=found.requests_per_s)
 
 
 def _for_concurrency(
-    deployment: Deployment, replica: Replica, memory: MemoryBudget, context: Context
+    deployment: Deployment, replica: Replica, memory: MemoryBudget, running: Running, context: Context
 ) -> Sized | Rejection:
     users = context.demand.concurrency
     assert users is not None
@@ -68,21 +72,21 @@ def _for_concurrency(
         return _pool_too_small(deployment, "the KV pool does not hold one request", per_replica)
     low = max(1, math.ceil(users / per_replica - 1e-9))
     high = max(low, math.ceil(users))
-    best = _speed(replica, memory, context, high)
+    best = _speed(running, context, high)
     misses = slo_misses(best, context.slo, context.demand.shape)
     if misses:
         return misses_slo(deployment, misses[0], promises_of(best, context.slo, context.demand.shape))
     while low < high:
         middle = (low + high) // 2
-        if slo_misses(_speed(replica, memory, context, middle), context.slo, context.demand.shape):
+        if slo_misses(_speed(running, context, middle), context.slo, context.demand.shape):
             low = middle + 1
         else:
             high = middle
-    return _within_hardware(deployment, replica, memory, context, low, needed=f"{users:g} requests in flight")
+    return _within_hardware(deployment, replica, running, context, low, needed=f"{users:g} requests in flight")
 
 
 def _within_hardware(
-    deployment: Deployment, replica: Replica, memory: MemoryBudget, context: Context, active: int, *, needed: str
+    deployment: Deployment, replica: Replica, running: Running, context: Context, active: int, *, needed: str
 ) -> Sized | Rejection:
     ceiling = most_replicas(deployment, replica, context)
     if active > ceiling:
@@ -98,7 +102,7 @@ def _within_hardware(
         )
     spare = spares_for(active, ceiling, context)
     load = context.demand.on_replicas(active)
-    estimate = perf.estimate(replica, memory, load, context.calibration(replica))
+    estimate = running.under(load)
     rate = estimate.requests_per_s.mid if load.kind == "concurrency" else load.value
     return Sized(
         active=active, spare=spare, estimate=estimate, per_replica_requests_per_s=rate, slo_requests_per_s=rate
@@ -125,10 +129,9 @@ def most_replicas(deployment: Deployment, replica: Replica, context: Context) ->
     return min(limits)
 
 
-def _speed(replica: Replica, memory: MemoryBudget, context: Context, replicas: int) -> Estimate:
+def _speed(running: Running, context: Context, replicas: int) -> Estimate:
     load = context.demand.on_replicas(replicas)
-    load = replace(load, value=max(1.0, load.value))
-    return perf.estimate(replica, memory, load, context.calibration(replica))
+    return running.under(replace(load, value=max(1.0, load.value)))
 
 
 def _requests_in_pool(memory: MemoryBudget, context: Context) -> float:
@@ -144,10 +147,10 @@ def slo_misses(estimate: Estimate, slo: Slo, load: Load) -> list[str]:
     return misses
 
 
-def _unloaded(replica: Replica, memory: MemoryBudget, context: Context) -> tuple[Promise, ...]:
+def _unloaded(running: Running, context: Context) -> tuple[Promise, ...]:
     """The promises beside what an idle replica does."""
     idle = replace(context.demand.shape, kind="rate", value=0.0)
-    return promises_of(perf.estimate(replica, memory, idle, context.calibration(replica)), context.slo, idle)
+    return promises_of(running.under(idle), context.slo, idle)
 
 
 def misses_slo(deployment: Deployment, reason: str, promises: tuple[Promise, ...]) -> Rejection:

@@ -62,16 +62,16 @@ def _document(cached: Document, packaged: Document, accepted: Document) -> dict[
 
 
 def compact(atoms: Iterable[Atom]) -> list[Atom]:
-    """Of every run of equal prices the first and the last.
+    """Of every run of equal prices the first and the last, and of several prices of one day the one read last.
 
     The order of keys is kept, and within a key that of the days.
     """
-    by_key: dict[tuple[str, str], list[Atom]] = defaultdict(list)
+    by_key: dict[tuple[str, str], dict[str, Atom]] = defaultdict(dict)
     for atom in atoms:
-        by_key[atom.part, atom.key].append(atom)
+        by_key[atom.part, atom.key][atom.stamp] = atom
     kept: list[Atom] = []
-    for group in by_key.values():
-        group.sort(key=lambda atom: atom.stamp)
+    for days in by_key.values():
+        group = [days[stamp] for stamp in sorted(days)]
         for index, atom in enumerate(group):
             before = group[index - 1] if index else None
             after = group[index + 1] if index + 1 < len(group) else None

@@ -76,18 +76,20 @@ def judge(
     today: date,
     accept: Callable[[str], bool] = lambda _: False,
     complete: bool = True,
+    gpus: frozenset[str] | None = None,
 ) -> Verdict:
     """Row by row: a bad price is left out, one that jumped is held back unless `accept(name)`, the rest goes through.
 
-    A seller is refused as a whole if too many of his rows are bad or, for a `complete` list, too many are missing.
+    `gpus` are those that the catalogue can describe (None: any). A seller is refused as a whole if too many of his rows
+    are bad or, for a `complete` list, too many are missing.
     """
     accepted: dict[str, Mapping[str, Any]] = {}
     problems: list[Problem] = []
     held: list[Held] = []
     confirmed = older = 0
     for provider, document in new.items():
-        atoms = split(document)
-        bad = {index: text for index, atom in enumerate(atoms) if (text := _bad(atom, today))}
+        atoms, known = split(document), newest(old.get(provider, {}))
+        bad = {index: text for index, atom in enumerate(atoms) if (text := _bad(atom, today, gpus, known))}
         problems += [Problem("error", provider, f"{text}: left out") for text in bad.values()]
         lost = list(_lost(document, old.get(provider, {}))) if complete else []
         if len(bad) > MAX_BAD_SHARE * len(atoms):
@@ -96,7 +98,6 @@ def judge(
             problems += [Problem("error", provider, f"{text}: none of its prices is used") for text in lost]
             continue
         good = [atom for index, atom in enumerate(atoms) if index not in bad]
-        known = newest(old.get(provider, {}))
         jumped = [jump for atom in good for jump in _jumps(provider, atom, known) if not accept(jump.name)]
         held += jumped
         unsure = {jump.key for jump in jumped}
@@ -159,7 +160,9 @@ def out_of_bounds(atom: Atom) -> str:
     return ""
 
 
-def _bad(atom: Atom, today: date) -> str:
+def _bad(atom: Atom, today: date, gpus: frozenset[str] | None, known: Mapping[str, Atom]) -> str:
+    if gpus is not None and atom.gpu is not None and atom.gpu not in gpus and atom.key not in known:
+        return f"{atom.key}: nothing describes the GPU {atom.gpu!r}"
     if atom.day and atom.day > today:
         return f"{atom.key}: dated in the future, {atom.day}"
     return out_of_bounds(atom)

@@ -89,7 +89,7 @@ def commitments(rows: list[Row], owner: str, sources: SourceBook) -> list[tuple[
         offer |= {"quality": "derived"} if derived else {}
         offer |= {"confidence": confidence} if confidence else {}
         offer["note"] = "; ".join(filter(None, (rule.note, remark)))
-        offer["usd_per_hour"] = {rule.region: round(numbers(row["value"])[0] / rule.hours, 4)}
+        offer["usd_per_hour"] = {rule.region: round(numbers(row["value"])[0] / rule.hours, 8)}
         result.append((rule.instance, offer))
     return result
 

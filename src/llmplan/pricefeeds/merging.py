@@ -92,11 +92,11 @@ def _merge_hourly(old: list[Any], new: list[Any]) -> list[Any]:
 
 
 def renamed_sources(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, str]:
-    """The id that each new source gets: its own, the old one's for the same title, or a numbered one."""
-    by_title = {source["title"]: name for name, source in old.items()}
+    """The id that each new source gets: its own, the old one's for the same title and place, or a numbered one."""
+    by_title = {(source["title"], source.get("locator")): name for name, source in old.items()}
     result: dict[str, str] = {}
     for name, source in new.items():
-        wanted, number = by_title.get(source["title"]), 2
+        wanted, number = by_title.get((source["title"], source.get("locator"))), 2
         if wanted is None:
             wanted = name
             while wanted in old or wanted in result.values():

@@ -13,6 +13,7 @@ from llmplan.pricefeeds.serverless_terms import TERMS, UNKNOWN_TERMS, PlanFee, S
 from llmplan.pricefeeds.sources import SourceBook, clean_source
 from llmplan.pricefeeds.tables import Row, number
 from llmplan.pricefeeds.tally import Tally
+from llmplan.units import SECONDS_PER_HOUR
 
 TABLE: Final = "serverless_gpu"
 _GRANULARITY: Final = ((r"100 ms", 0.1), (r"per second", 1.0), (r"per minute", 60.0), (r"per hour", 3600.0))
@@ -64,6 +65,17 @@ def scales_to_zero(text: str) -> bool:
     return text.startswith("yes")
 
 
+def usd_per_second(second: float, hour: float | None) -> float:
+    """The rate of a second, from the hour where the seller writes that and the second is only its eight decimals: a
+    month of them would be a cent off.
+
+    >>> usd_per_second(0.00069444, 2.5), usd_per_second(0.001097, 3.9492), usd_per_second(0.0001867, 0.6721)
+    (0.000694444444444, 0.001097, 0.0001867)
+    """
+    exact = None if hour is None else hour / SECONDS_PER_HOUR
+    return second if exact is None or round(exact, 8) != second else float(f"{exact:.12g}")
+
+
 def _terms_of_another_row(row: Row, rows: list[Row]) -> str:
     """What to say where this row's source states no terms and another source of the same seller does."""
     stated = next((other["source"] for other in rows if other["extra_charges"]), row["source"])
@@ -90,13 +102,14 @@ def _offer(
 ) -> dict[str, Any]:
     limit = f" (plan for up to {fee.max_gpus} GPUs)" if fee and fee.max_gpus else ""
     found = _CONFIDENCE.search(row["confidence"])
+    hour = number(row, "usd_per_hour") if "usd_per_hour" in row else None
     advertised = "as low as" in mode or '"from"' in mode
     fixed = {
         "gpu": match.gpu_id,
         "from": first_day(row["as_of"]),
         "source": sources.id_of(row["source"]),
         "mode": mode.replace('"', "") + limit,
-        "usd_per_gpu_s": number(row, "usd_per_second"),
+        "usd_per_gpu_s": usd_per_second(number(row, "usd_per_second") or 0.0, hour),
         "scales_to_zero": scales_to_zero(row["scale_to_zero"]),
         "confidence": found[0] if found else "unstated",
     }

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -51,10 +51,12 @@ def write_snapshot(
     made: datetime,
     origins: Sequence[Mapping[str, Any]],
     base: str | None,
+    verify: Callable[[Path], object] = lambda _: None,
 ) -> Path:
     """Write a snapshot beside the others and put it in force; `base` is the one that it was made from.
 
-    Refused if another one was put in force in the meantime, since its prices would be lost.
+    `verify` reads the folder before it counts, and raises if it cannot be used. Refused if another snapshot was put in
+    force in the meantime, since its prices would be lost.
     """
     cache = pointer.parent
     sums = hashlib.sha256("".join(render(document) for document in documents.values()).encode()).hexdigest()
@@ -67,6 +69,7 @@ def write_snapshot(
         (part / "prices").mkdir(parents=True)
         write_documents(documents, part / "prices")
         _write(part / MANIFEST, json.dumps(_manifest(part, made, origins, base), indent=1) + "\n")
+        verify(part)
         if named_by(pointer) != base:
             raise DataError("another update finished meanwhile; nothing was written", hints=["run it again"])
         if (cache / name).exists():

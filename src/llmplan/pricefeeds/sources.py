@@ -67,12 +67,15 @@ class SourceBook:
 
     retrieved: date
     entries: dict[str, dict[str, Any]] = field(default_factory=dict)
-    _by_text: dict[str, str] = field(default_factory=dict)
+    _by_text: dict[tuple[str, str], str] = field(default_factory=dict)
 
-    def id_of(self, text: str) -> str:
-        """The id of a source text, new ones numbered where the short form repeats."""
+    def id_of(self, text: str, locator: str = "") -> str:
+        """The id of a source text, new ones numbered where the short form repeats.
+
+        `locator` is the page that the source itself cites, or the place in it.
+        """
         cleaned = clean_source(text)
-        if cleaned not in self._by_text:
+        if (cleaned, locator) not in self._by_text:
             base, name, number = slug(cleaned), slug(cleaned), 2
             while name in self.entries:
                 name, number = f"{base}-{number}", number + 1
@@ -81,6 +84,7 @@ class SourceBook:
             if url:
                 entry["url"] = url
             entry["retrieved"] = self.retrieved
+            entry |= {"locator": locator} if locator else {}
             self.entries[name] = entry
-            self._by_text[cleaned] = name
-        return self._by_text[cleaned]
+            self._by_text[cleaned, locator] = name
+        return self._by_text[cleaned, locator]

@@ -40,7 +40,7 @@ def token_offers(rows: list[Row], sources: SourceBook, tally: Tally | None = Non
             "model": match.model_id,
             "listed_as": row["model"],
             "from": first_day(row["as_of"]),
-            "source": sources.id_of(row["source"]),
+            "source": sources.id_of(row["source"], cited_page(row)),
             "input_usd_per_mtok": price[0],
             "output_usd_per_mtok": price[1],
         }
@@ -57,6 +57,16 @@ def token_offers(rows: list[Row], sources: SourceBook, tally: Tally | None = Non
             offer["ends"] = _day(row["deprecation_date"])
         offers.append(offer)
     return sorted(offers, key=lambda offer: (offer["model"].casefold(), offer["listed_as"]))
+
+
+def cited_page(row: Row) -> str:
+    """The seller's own page, where a collector says from which one a price is.
+
+    >>> cited_page({"upstream_source": "https://docs.fireworks.ai/serverless/pricing"}), cited_page({})
+    ('https://docs.fireworks.ai/serverless/pricing', '')
+    """
+    text = row.get("upstream_source", "")
+    return text if text.startswith("https://") and " " not in text else ""
 
 
 def _day(text: str) -> date:

@@ -8,8 +8,7 @@ from typing import Final, TypeAlias
 
 from llmplan.plan.outcome import PriceFigure, QuoteLine
 from llmplan.pricing.index import index_of
-from llmplan.pricing.rates import charge, rate_at, rate_figure, stated_figure
-from llmplan.pricing.tiers import fact_usd
+from llmplan.pricing.rates import charge, in_tiers, rate_at, rate_figure, stated_figure
 from llmplan.spec.expenses import Expenses
 from llmplan.spec.price import CostFact, PriceBook
 from llmplan.units import GB, HOURS_PER_MONTH
@@ -49,7 +48,7 @@ class _Charge:
 
     @property
     def usd(self) -> float:
-        return fact_usd(self.quantity, self.rate) if isinstance(self.rate, CostFact) else self.quantity * self.rate
+        return self.quantity * (self.rate.value if isinstance(self.rate, CostFact) else self.rate)
 
     @property
     def worth_saying(self) -> bool:
@@ -172,9 +171,12 @@ def _egress(provider: str, beside: Beside, prices: PriceBook) -> Iterator[_Charg
     if rate is not None:
         each = EGRESS_BYTES_PER_TOKEN if stated is None else stated
         how = "as stated" if stated is not None else "assumed: server-sent events"
-        yield _Charge(
-            "egress", egress_gb(beside.output_tokens, each), "GB", rate, note=f"{each:g} B an output token, {how}"
-        )
+        first = True
+        for begin_gb, part_gb, fact in in_tiers(egress_gb(beside.output_tokens, each), rate):
+            name = "egress" if first else f"egress beyond {begin_gb:,.0f} GB"
+            free = f"; the first {begin_gb:,.0f} GB are free" if first and begin_gb else ""
+            yield _Charge(name, part_gb, "GB", fact, note=f"{each:g} B an output token, {how}{free}" if first else "")
+            first = False
 
 
 def _cluster(provider: str, beside: Beside, prices: PriceBook) -> Iterator[_Charge]:

@@ -11,7 +11,6 @@ from llmplan.plan.outcome import Option, PriceFigure, QuoteLine
 from llmplan.pricing.figures import fact_figure, hourly_figure, serverless_figure, token_figure
 from llmplan.pricing.owned import WRITTEN_OFF
 from llmplan.pricing.rates import OTHERS, assumed_rates, rate_figure
-from llmplan.pricing.tiers import fact_usd
 from llmplan.spec.price import CostFact, HourlyOffer, PriceBook, ServerlessOffer, TokenOffer
 
 Row: TypeAlias = HourlyOffer | ServerlessOffer | TokenOffer | CostFact
@@ -125,5 +124,5 @@ def _rate(row: Row, line: QuoteLine) -> float | None:
             }  # fmt: skip
             return by_name.get(line.name)
         case CostFact():
-            tiered = row.tiers and line.quantity > 0
-            return fact_usd(line.quantity, row) / line.quantity if tiered else row.value
+            paid = [tier.usd for tier in row.tiers if tier.usd > 0] or [row.value]
+            return min(paid, key=lambda usd: abs(usd - (line.unit_price_usd or 0.0)))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterator
 from dataclasses import replace
 
 from llmplan.plan.outcome import PriceFigure, QuoteLine
 from llmplan.pricing.figures import fact_figure
 from llmplan.pricing.index import index_of
 from llmplan.pricing.market import median_fact
-from llmplan.pricing.tiers import fact_usd
 from llmplan.spec.price import GLOBAL_REGION, CostFact, PriceBook
 
 OTHERS = "other sellers"
@@ -69,36 +68,37 @@ def stated_figure(flag: str, prices: PriceBook) -> PriceFigure:
 def charge(
     name: str, quantity: float, unit: str, rate: CostFact | float, figure: PriceFigure, *, note: str = ""
 ) -> QuoteLine:
-    """A line beside the machines: quantity x rate; at a rate in tiers, the mean that the quantity comes to."""
-    if isinstance(rate, CostFact):
-        usd = fact_usd(quantity, rate)
-        price = usd / quantity if quantity and rate.tiers else rate.value
-        own = said_of(rate)
-        if figure.quality == "assumed":
-            own = "; ".join(part for part in (f"assumed, the seller states none: {figure.source}", own) if part)
-        note = "; ".join(part for part in (note, _tiers(quantity, unit, rate), own) if part)
-    else:
-        usd, price = quantity * rate, rate
+    """A line beside the machines: quantity x rate."""
+    price = rate.value if isinstance(rate, CostFact) else rate
+    own = said_of(rate) if isinstance(rate, CostFact) else ""
+    if figure.quality == "assumed":
+        own = "; ".join(part for part in (f"assumed, the seller states none: {figure.source}", own) if part)
+    note = "; ".join(part for part in (note, own) if part)
     return QuoteLine(
-        name=name, quantity=quantity, unit=unit, unit_price_usd=price, usd_per_month=usd, figure=figure, note=note,
-        beside=True,
+        name=name, quantity=quantity, unit=unit, unit_price_usd=price, usd_per_month=quantity * price, figure=figure,
+        note=note, beside=True,
     )  # fmt: skip
+
+
+def in_tiers(quantity: float, fact: CostFact) -> Iterator[tuple[float, float, CostFact]]:
+    """What of a month's quantity is billed at which rate: where it begins, how much it is, and the rate as a fact.
+
+    One part without tiers. Parts that cost nothing are left out: their rate is no line of a bill.
+    """
+    start = 0.0
+    for tier in fact.tiers:
+        end = quantity if tier.up_to is None else min(quantity, tier.up_to)
+        if end > start and tier.usd > 0:
+            yield start, end - start, replace(fact, value=tier.usd)
+        start = max(start, end)
+    if not fact.tiers:
+        yield 0.0, quantity, fact
 
 
 def said_of(fact: CostFact) -> str:
     """What its collector says of a figure, and how sure it is."""
     sure = f"confidence {fact.confidence}" if fact.confidence else ""
     return "; ".join(part for part in (fact.provenance.note, sure) if part)
-
-
-def _tiers(quantity: float, unit: str, fact: CostFact) -> str:
-    """The rates that a quantity comes across."""
-    crossed, start = [], 0.0
-    for tier in fact.tiers:
-        if quantity > start:
-            crossed.append(f"${tier.usd:g}" + ("" if tier.up_to is None else f" up to {tier.up_to:,.0f} {unit}"))
-        start = tier.up_to if tier.up_to is not None else math.inf
-    return f"the mean of {', '.join(crossed)}" if len(crossed) > 1 else ""
 
 
 def _relatives(provider: str, prices: PriceBook) -> list[str]:

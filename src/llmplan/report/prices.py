@@ -10,22 +10,23 @@ from typing import Any
 
 from llmplan.report.blocks import Column, Document, Paragraph, Row, Table
 from llmplan.report.json import Record, schema
-from llmplan.spec.price import HourlyOffer, ServerlessOffer, TokenOffer, UnpricedOffer
-from llmplan.units import SECONDS_PER_HOUR, format_usd
+from llmplan.spec.price import CpuOffer, HourlyOffer, ServerlessOffer, TokenOffer, UnpricedOffer
+from llmplan.units import GIB, SECONDS_PER_HOUR, format_usd
 
 UNDATED = "undated"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceRow:
-    """One price as it is listed. `gpu_usd_per_hour` makes machines of all sizes comparable; None by the token."""
+    """One price as it is listed. `unit_usd_per_hour`, of one GPU or vCPU, makes machines of all sizes comparable; None
+    by the token."""
 
     provider: str
     region: str
     term: str
     item: str
     price: str
-    gpu_usd_per_hour: float | None
+    unit_usd_per_hour: float | None
     quality: str
     as_of: date | None
     source: str
@@ -73,6 +74,17 @@ def token_row(offer: TokenOffer) -> PriceRow:
     return _row(offer, "per token", offer.listed_as, price, None, "listed", own)
 
 
+def cpu_row(offer: CpuOffer) -> PriceRow:
+    """A machine without a GPU by the hour."""
+    own = {
+        "kind": "cpu", "instance": offer.instance, "vcpus": offer.vcpus, "memory_bytes": offer.memory_bytes,
+        "architecture": offer.architecture, "usd_per_hour": offer.usd_per_hour,
+    }  # fmt: skip
+    item = f"{offer.vcpus:g} vCPUs {offer.architecture}, {offer.memory_bytes / GIB:g} GiB\n{offer.instance}"
+    price = f"{format_usd(offer.usd_per_hour)}/h"
+    return _row(offer, offer.term, item, price, offer.usd_per_hour / offer.vcpus, offer.quality, own)
+
+
 def unpriced_record(offer: UnpricedOffer) -> Record:
     """A product without a known rate."""
     source = offer.provenance.source
@@ -86,7 +98,7 @@ def unpriced_record(offer: UnpricedOffer) -> Record:
 class MarketLine:
     """What the market asks for one GPU or model: the median over sellers, each of which counts once by his own median.
 
-    `usd` and its range are per GPU-hour, or for a model `(input, output)` per million tokens.
+    `usd` and its range are per GPU-hour or vCPU-hour, or for a model `(input, output)` per million tokens.
     """
 
     subject: str
@@ -128,6 +140,30 @@ def token_market(offers: Sequence[TokenOffer]) -> list[MarketLine]:
     return lines
 
 
+def cpu_market(offers: Sequence[CpuOffer]) -> list[MarketLine]:
+    """The median price of an hour of one vCPU, by architecture and term, over sellers, each by his own median."""
+    lines = []
+    for architecture, term in sorted({(offer.architecture, offer.term) for offer in offers}):
+        sold = [offer for offer in offers if (offer.architecture, offer.term) == (architecture, term)]
+        priced = [(offer.provider, offer.usd_per_hour / offer.vcpus) for offer in sold]
+        days = sorted(offer.from_date for offer in sold if offer.from_date)
+        lines.append(
+            MarketLine(
+                subject=f"vCPU {architecture}",
+                term=term,
+                usd=(_median_of_sellers(priced),),
+                low_usd=(min(price for _, price in priced),),
+                high_usd=(max(price for _, price in priced),),
+                sellers=len({offer.provider for offer in sold}),
+                rows=len(sold),
+                undated=len(sold) - len(days),
+                oldest=days[0] if days else None,
+                newest=days[-1] if days else None,
+            )
+        )
+    return lines
+
+
 def _median_of_sellers(priced: Sequence[tuple[str, float]]) -> float:
     by_seller: dict[str, list[float]] = {}
     for seller, price in priced:
@@ -137,13 +173,16 @@ def _median_of_sellers(priced: Sequence[tuple[str, float]]) -> float:
 
 def market_record(line: MarketLine) -> Record:
     """One line of the market, for machines."""
-    per_gpu = len(line.usd) == 1
-    names = ("usd_per_gpu_hour",) if per_gpu else ("input_usd_per_mtok", "output_usd_per_mtok")
+    kind = "model" if len(line.usd) == 2 else "cpu" if line.subject.startswith("vCPU ") else "gpu"
+    names = {
+        "gpu": ("usd_per_gpu_hour",), "cpu": ("usd_per_vcpu_hour",),
+        "model": ("input_usd_per_mtok", "output_usd_per_mtok"),
+    }[kind]  # fmt: skip
     amounts: Record = {}
-    for kind, values in (("", line.usd), ("low_", line.low_usd), ("high_", line.high_usd)):
-        amounts |= {f"{kind}{name}": value for name, value in zip(names, values, strict=True)}
+    for bound, values in (("", line.usd), ("low_", line.low_usd), ("high_", line.high_usd)):
+        amounts |= {f"{bound}{name}": value for name, value in zip(names, values, strict=True)}
     return {
-        "gpu" if per_gpu else "model": line.subject, "term": line.term, **amounts, "sellers": line.sellers,
+        kind: line.subject.removeprefix("vCPU "), "term": line.term, **amounts, "sellers": line.sellers,
         "rows": line.rows, "undated": line.undated,
         "oldest": line.oldest.isoformat() if line.oldest else None,
         "newest": line.newest.isoformat() if line.newest else None,
@@ -153,7 +192,7 @@ def market_record(line: MarketLine) -> Record:
 def market_table(lines: Sequence[MarketLine]) -> Table:
     """What the market asks, a row for each GPU and term, or for each model."""
     columns = (
-        Column(title="GPU or model, term", share=1), Column(title="median, range", align="right"),
+        Column(title="what, term", share=1), Column(title="median, range", align="right"),
         Column(title="sellers", align="right"), Column(title="rows, undated", align="right"),
         Column(title="newest, oldest"),
     )  # fmt: skip
@@ -166,7 +205,7 @@ def market_table(lines: Sequence[MarketLine]) -> Table:
         )
         for line in lines
     )  # fmt: skip
-    title = "What the market asks, in USD per GPU-hour or per million tokens: the median over sellers of their medians"
+    title = "What the market asks, in USD per GPU-h, vCPU-h or million tokens: the median over sellers of their medians"
     return Table(columns=columns, rows=rows, title=title)
 
 
@@ -218,10 +257,11 @@ def list_document(
 
 
 def _price(row: PriceRow) -> str:
-    """The price as it is billed, and what an hour of one GPU comes to."""
-    if row.gpu_usd_per_hour is None:
+    """The price as it is billed, and what an hour of one GPU or vCPU comes to."""
+    if row.unit_usd_per_hour is None:
         return row.price
-    return f"{row.price}\n{format_usd(row.gpu_usd_per_hour)} per GPU-h"
+    unit = "vCPU" if row.record["kind"] == "cpu" else "GPU"
+    return f"{row.price}\n{format_usd(row.unit_usd_per_hour)} per {unit}-h"
 
 
 def _dated(row: PriceRow) -> str:
@@ -230,11 +270,11 @@ def _dated(row: PriceRow) -> str:
 
 
 def _row(
-    offer: HourlyOffer | ServerlessOffer | TokenOffer,
+    offer: HourlyOffer | ServerlessOffer | TokenOffer | CpuOffer,
     term: str,
     item: str,
     price: str,
-    gpu_usd_per_hour: float | None,
+    unit_usd_per_hour: float | None,
     quality: str,
     own: Record,
 ) -> PriceRow:
@@ -242,10 +282,11 @@ def _row(
     record = {
         "provider": offer.provider, "region": offer.region, "term": term, **own, "quality": quality,
         "as_of": offer.from_date.isoformat() if offer.from_date else None,
-        "source": source.title, "url": source.url, "note": offer.provenance.note,
+        "source": source.title, "url": source.url, "locator": source.locator, "note": offer.provenance.note,
+        "confidence": offer.confidence if isinstance(offer, HourlyOffer | ServerlessOffer) else None,
     }  # fmt: skip
     return PriceRow(
         provider=offer.provider, region=offer.region, term=term, item=item, price=price,
-        gpu_usd_per_hour=gpu_usd_per_hour, quality=quality, as_of=offer.from_date,
+        unit_usd_per_hour=unit_usd_per_hour, quality=quality, as_of=offer.from_date,
         source=source.title, url=source.url, record=record,
     )  # fmt: skip

@@ -52,7 +52,13 @@ class Reasons:
         return self._of(self._parts)
 
     def of_price(self, before: QuoteLine, after: QuoteLine) -> tuple[Cause, str]:
-        """Why a unit of the same line costs something else."""
+        """Why a unit of the same line costs something else. Where its row is the same to the day, the price has tiers,
+        and another quantity reached another one."""
+        figure = before.figure
+        same_day = figure is not None and (figure.as_of is not None or self._moved.price_date is None)
+        if same_day and figure == after.figure and before.quantity != after.quantity:
+            cause, why = self.of_quantity(after)
+            return cause, f"{why}; the price has tiers"
         if _row(before.figure) == _row(after.figure):
             return "price", self._rate_moved(before, after)
         return "deployment", self._with_cause(f"bought elsewhere: {_place(before.figure)} → {_place(after.figure)}")

@@ -55,9 +55,7 @@ def unsized(deployment: Deployment, context: Context) -> Deployment:
 def asked_again(context: Context, workload: Workload, slo: Slo | None = None) -> Context:
     """The same question about other traffic, or with another promise."""
     question = replace(context.question, workload=workload, slo=context.slo if slo is None else slo)
-    again = Context.of(question, context.catalog)
-    again.chosen.update(context.chosen)
-    return again
+    return Context.of(question, context.catalog, context.shared)
 
 
 def fitted(replica: Replica, workload: Workload) -> Replica:

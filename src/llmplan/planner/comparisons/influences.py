@@ -202,8 +202,7 @@ def _utilization(bench: Bench) -> Influence:
 
     def moved(at: float) -> Moved:
         question = replace(bench.context.question, limits=replace(limits, max_utilization=at))
-        there = Context.of(question, bench.context.catalog)
-        there.chosen.update(bench.context.chosen)
+        there = Context.of(question, bench.context.catalog, bench.context.shared)
         return Moved(value=at, rows=bench.rows(lambda row: evaluated(row, there)))
 
     low, high = (moved(at) for at in UTILIZATION_ENDS)

@@ -43,7 +43,7 @@ class Machines:
         physics = physics_of(deployment, replica, context)
         if isinstance(physics, Rejection):
             return None
-        findings, budget, sized = physics
+        findings, budget, _, sized = physics
         return cls(
             label=machine_label(option),
             deployment=deployment,

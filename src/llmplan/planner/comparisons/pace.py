@@ -61,7 +61,7 @@ def _machines(option: Option, deployment: Deployment, replica: Replica, context:
     physics = physics_of(deployment, replica, slower(context, pace))
     if isinstance(physics, Rejection):
         return physics
-    findings, budget, sized = physics
+    findings, budget, _, sized = physics
     true = Sized(
         active=sized.active,
         spare=sized.spare,
@@ -80,10 +80,10 @@ def _seconds(option: Option, context: Context, pace: float) -> Outcome:
     physics = physics_of(unsized(option.deployment, context), replica, slower(context, pace))
     if seconds is None or isinstance(physics, Rejection):
         return physics if isinstance(physics, Rejection) else _unknown(option)
-    takes = physics[2].slo_requests_per_s / pace
+    takes = physics[3].slo_requests_per_s / pace
     sized = replace(seconds.worker.sized, slo_requests_per_s=takes)
     paced = replace(seconds, worker=replace(seconds.worker, sized=sized), pace=pace, warm={})
-    rate = context.workload.requests_per_s or takes * physics[2].active
+    rate = context.workload.requests_per_s or takes * physics[3].active
     usage = paced.usage(rate)
     fleet = fleet_of(option.deployment, usage)
     quote = billed(fleet, usage, paced.offer, paced.worker, with_rate(context.workload, rate), context)

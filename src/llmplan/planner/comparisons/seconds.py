@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from llmplan import pricing
-from llmplan.perf.estimate import Prepared, estimate_prepared, prepare
 from llmplan.plan.deployment import Deployment
 from llmplan.plan.outcome import Estimate, Option, Quote, Rejection
 from llmplan.plan.usage import ServerlessUsage
@@ -33,7 +32,6 @@ class Seconds:
     worker: Worker
     offer: ServerlessOffer
     start_s: float
-    prepared: Prepared
     context: Context
     pace: float = 1.0
     """every step takes so many times as long"""
@@ -48,8 +46,8 @@ class Seconds:
         physics = physics_of(deployment, replica, context)
         if isinstance(physics, Rejection):
             return None
-        findings, budget, sized = physics
-        worker = Worker(replica=replica, budget=budget, findings=findings, sized=sized)
+        findings, budget, running, sized = physics
+        worker = Worker(replica=replica, budget=budget, findings=findings, running=running, sized=sized)
         start_s, offers = (
             start_seconds(worker),
             pricing.serverless_offers(replica.gpu.id, context.limits, context.prices),
@@ -58,11 +56,7 @@ class Seconds:
         ours = [offer for offer in offers if offer.provider == seller]
         if start_s is None or not ours:
             return None
-        load = replace(context.demand.shape, kind="rate", value=0.0)
-        return cls(
-            deployment=deployment, worker=worker, offer=ours[0], start_s=start_s, context=context,
-            prepared=prepare(replica, budget, load, context.calibration(replica)),
-        )  # fmt: skip
+        return cls(deployment=deployment, worker=worker, offer=ours[0], start_s=start_s, context=context)
 
     @property
     def label(self) -> str:
@@ -83,9 +77,7 @@ class Seconds:
         there = with_rate(self.context.workload, requests_per_s)
         rate = min(requests_per_s / active_share(there), self.worker.sized.slo_requests_per_s) * self.pace
         if rate not in self.warm:
-            self.warm[rate] = estimate_prepared(
-                self.prepared, replace(self.context.demand.shape, kind="rate", value=rate)
-            )
+            self.warm[rate] = self.worker.running.under(replace(self.context.demand.shape, kind="rate", value=rate))
         warm = self.warm[rate]
         paced = replace(warm, e2e_s=warm.e2e_s.scaled(self.pace)) if self.pace != 1.0 else warm
         return usage_of(self.offer, self.worker, paced, there, self.start_s, self.deployment.purchase.keep_warm)

@@ -149,7 +149,7 @@ def _notes(option: Option, sized: Sized, context: Context) -> tuple[str, ...]:
     replica = option.deployment.replica
     assert replica is not None
     before = physics_of(option.deployment, replica, context)
-    planned = before[2] if not isinstance(before, Rejection) else sized
+    planned = before[-1] if not isinstance(before, Rejection) else sized
     others = [note for note in option.notes if note not in fleet_notes(replica, planned)]
     changed = [] if sized.replicas == planned.replicas else [f"the steady state had asked for {planned.replicas}"]
     return (*fleet_notes(replica, sized), *changed, *others)

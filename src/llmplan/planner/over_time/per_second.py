@@ -17,7 +17,8 @@ from llmplan.planner.serverless import cold_figures, cold_notes
 from llmplan.planner.size import most_replicas
 from llmplan.simulate import start_of
 from llmplan.simulate.fleet import FleetSpec, Workers
-from llmplan.simulate.fleet.billing import idle_window_s, serverless_usage
+from llmplan.simulate.fleet.billing import serverless_usage
+from llmplan.simulate.idle_window import idle_window_s
 from llmplan.simulate.traffic.recorded import Recorded
 from llmplan.spec.price import ServerlessOffer
 from llmplan.units import format_seconds

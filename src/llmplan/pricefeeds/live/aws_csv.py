@@ -8,7 +8,6 @@ Reference: https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/bulk-api
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
@@ -31,12 +30,15 @@ class PriceFile:
     header: list[str] = field(default_factory=list)
 
     def rows(self, lines: Iterable[str], names: Iterable[str]) -> Iterator[dict[str, str]]:
-        """The rows that name one of the machine types `names` anywhere."""
-        wanted = re.compile("|".join(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])" for name in sorted(names)))
+        """The rows that name one of the families (`p5.`) of the machine types `names`; the reader picks from them.
+
+        Looking for a few short texts is many times as fast as one expression for all names.
+        """
+        families = sorted({name.partition(".")[0] + "." for name in names})
         rest = iter(lines)
         self._read_head(rest)
         try:
-            for cells in csv.reader((line for line in rest if wanted.search(line)), strict=True):
+            for cells in csv.reader((line for line in rest if any(family in line for family in families)), strict=True):
                 if len(cells) != len(self.header):
                     raise FeedError(f"{self.url}: a row of {len(cells)} cells under {len(self.header)} columns")
                 yield dict(zip(self.header, cells, strict=True))

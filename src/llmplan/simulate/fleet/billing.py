@@ -10,14 +10,7 @@ from llmplan.plan.usage import ServerlessUsage
 from llmplan.spec.price import ServerlessOffer
 from llmplan.units import SECONDS_PER_MONTH
 
-CHOSEN_IDLE_WINDOW_S = 60.0
-"""Idle window that we set where the platform lets the user choose one, or states none."""
 _ROUNDING = 1e-9
-
-
-def idle_window_s(offer: ServerlessOffer) -> float:
-    """The platform's window, or the one that we set [s]."""
-    return CHOSEN_IDLE_WINDOW_S if offer.idle_window_s is None else offer.idle_window_s
 
 
 def life_s(life: ReplicaLife, span_s: float, *, bills_start: bool) -> float:

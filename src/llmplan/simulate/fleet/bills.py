@@ -12,7 +12,8 @@ from llmplan.plan.deployment import Deployment
 from llmplan.plan.outcome import Quote, QuoteLine, Rejection
 from llmplan.plan.simulated import Simulated, SimulatedBill
 from llmplan.plan.usage import ServerlessUsage
-from llmplan.simulate.fleet.billing import idle_window_s, rented_s, serverless_usage
+from llmplan.simulate.fleet.billing import rented_s, serverless_usage
+from llmplan.simulate.idle_window import idle_window_s
 from llmplan.spec.expenses import Expenses
 from llmplan.spec.price import PriceBook
 from llmplan.spec.workload import Lengths, Limits, Workload
