@@ -16,10 +16,11 @@ from llmplan.cli._expense_flags import ExpenseFlags
 from llmplan.cli._flags import takes_flags
 from llmplan.cli._options import ModelCatalogFlags
 from llmplan.cli._question_flags import HardwareFlags, LimitFlags, PromiseFlags, TrafficFlags
-from llmplan.cli._stored_cost import Found, is_plan, planned, refuse_question_flags, stored, typed
+from llmplan.cli._stored_cost import Found, compared, is_plan, planned, refuse_question_flags, stored, typed
 from llmplan.errors import LimitExceededError, NoFeasiblePlanError, UsageError
 
 if TYPE_CHECKING:
+    from llmplan.plan.comparisons import Comparisons
     from llmplan.plan.drift import Comparison
     from llmplan.plan.money.gate import Verdict
     from llmplan.plan.plan import Plan
@@ -83,6 +84,7 @@ def cost(
         currency=currency,
         verdicts=verdicts,
         against=differences(found.plan, old, found.catalog) if old is not None else None,
+        comparisons=beside(found, output),
         remarks=found.remarks,
         max_usd_per_month=limits.max_usd_per_month,
     )
@@ -105,6 +107,15 @@ def asked(
     known = open_catalog(catalog)
     unlimited = replace(limits, max_usd_per_month=None)
     return planned(*question(model, traffic, promise, unlimited, hardware, known, expenses=expenses), known)
+
+
+def beside(found: Found, output: CostOutputFlags) -> Comparisons | None:
+    """Break-evens, other GPUs, terms and inputs; none where they are not printed, or no catalogue is at hand."""
+    if found.catalog is None or output.chosen == "csv" or found.plan.chosen is None:
+        return None
+    from llmplan import planner
+
+    return planner.compare(found.plan, found.catalog(), gpu_ids=compared(found.plan.question))
 
 
 def held(plan: Plan, budget: float | None, gates: GateFlags) -> tuple[Verdict, ...]:

@@ -1,5 +1,6 @@
 """Evaluate, size, rank: the one place where physics meets money."""
 
+from llmplan.planner.comparisons import compare
 from llmplan.planner.context import Context
 from llmplan.planner.evaluate import evaluate
 from llmplan.planner.gates import verdicts
@@ -7,4 +8,4 @@ from llmplan.planner.recommend import recommend, restricted_to_gpu
 from llmplan.planner.requote import requote
 from llmplan.planner.shared import Shared
 
-__all__ = ["Context", "Shared", "evaluate", "recommend", "requote", "restricted_to_gpu", "verdicts"]
+__all__ = ["Context", "Shared", "compare", "evaluate", "recommend", "requote", "restricted_to_gpu", "verdicts"]

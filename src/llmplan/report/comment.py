@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final, TypeAlias
 
-from llmplan.report import cost, cost_diff, gates, markdown
+from llmplan.report import comparisons, cost, cost_diff, gates, markdown
 from llmplan.report import plan as plan_view
 from llmplan.report.blocks import Block, Document, Facts, Items, Paragraph, Row, Table
 from llmplan.report.cost_answer import CostAnswer
@@ -67,6 +67,11 @@ def _sections(answer: CostAnswer, explained: bool) -> Iterator[Section]:
         yield "The five strategies now", (cost.money(plan, currency), per_unit(plan, currency))
     elif answer.against is None:
         yield "By the unit", (per_unit(plan, currency),)
+    if answer.comparisons is not None:
+        yield (
+            "Break-even, and what moves the answer",
+            tuple(comparisons.blocks(answer.comparisons, explained=explained)),
+        )
     yield "Every line of the bills", tuple(cost.bills(plan, currency, explained))
     if answer.by_gpu:
         yield "GPUs side by side", (replace(cost.side_by_side(answer.by_gpu, currency), title=""),)

@@ -7,7 +7,7 @@ from typing import Final
 
 from llmplan.plan.outcome import Option, Quote, Rejection
 from llmplan.plan.plan import Plan
-from llmplan.report import cost_diff, explain, gates, rows, views
+from llmplan.report import comparisons, cost_diff, explain, gates, rows, views
 from llmplan.report import plan as plan_view
 from llmplan.report.blocks import Block, Column, Document, Facts, Items, Paragraph, Row, Table
 from llmplan.report.cost_answer import CostAnswer
@@ -34,6 +34,8 @@ def _blocks(answer: CostAnswer, explained: bool) -> Iterator[Block]:
     else:
         if answer.by_gpu:
             yield side_by_side(answer.by_gpu, currency)
+        if answer.comparisons is not None:
+            yield from comparisons.blocks(answer.comparisons, explained=explained)
         yield from bills(plan, currency, explained)
         yield from plan_view.notes(plan)
     yield from plan_view.why_not(plan)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from llmplan.plan.money.side import side_of
 from llmplan.plan.outcome import Option, Quote, QuoteLine, Rejection
-from llmplan.report import gates
+from llmplan.report import gates, json_comparisons
 from llmplan.report.cost_answer import CostAnswer
 from llmplan.report.json import Record, deployment, rejection, schema
 from llmplan.report.json_against import against, comparable, comparable_bill
@@ -25,6 +25,7 @@ def cost(answer: CostAnswer) -> Record:
             for name, outcome in plan.outcomes.items()
         ],
         "by_gpu": [{"gpu": gpu_id, **priced(outcome)} for gpu_id, outcome in answer.by_gpu.items()],
+        "comparisons": json_comparisons.record(answer.comparisons) if answer.comparisons is not None else None,
         "recommended": plan.recommended,
         "usd_per_month": total,
         "limit": {"max_usd_per_month": limit, "exceeded": exceeded},
