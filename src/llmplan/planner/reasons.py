@@ -105,8 +105,8 @@ def lacking(option: Option, context: Context) -> str | None:
     replica = option.deployment.replica
     if never_idle(option):
         return (
-            "this traffic never lets it scale to zero: that is a rented GPU under another name, which its seller may "
-            "take back or not have"
+            "it hardly ever scales to zero: that is a rented GPU under another name, which its seller may take back or "
+            "not have"
         )
     if replica is None:
         return None
