@@ -48,7 +48,7 @@ STORED = [
     pytest.param(AZURE, 2, 2, 0.075, id="Azure"),
     pytest.param(GCP, 1, 1, 0.10, id="GCP"),
     pytest.param(OCI, 1, 1, 0.0937, id="OCI"),
-    pytest.param(only("lambda"), 1, 1, (0.07 + 0.07) / 2, id="Lambda states none: what clouds of GPUs ask"),
+    pytest.param(only("lambda"), 1, 1, 0.07, id="Lambda states none: what CoreWeave and RunPod do, clouds like it"),
 ]
 
 
