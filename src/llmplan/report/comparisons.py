@@ -279,7 +279,7 @@ def bands(found: Sequence[BillBand], explained: bool) -> Iterator[Block]:
         note = f"; {each.note}" if explained and each.note else ""
         same.setdefault(_band(each) + note, []).append(each.strategy)
     if found:
-        title = "If steps are as fast and as slow as the 80 % band of their predicted times, $/month"
+        title = "Bill of a month if steps are as fast and as slow as their 80 % band"
         yield Facts(title=title, pairs=tuple((", ".join(names), text) for text, names in same.items()))
 
 
