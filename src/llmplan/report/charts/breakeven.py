@@ -1,0 +1,127 @@
+"""The bill of each way of serving over the load, and where one becomes cheaper than another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from llmplan.plan.comparisons import BreakEven, Comparisons, Curve
+from llmplan.plan.plan import Plan
+from llmplan.report.charts.caption import MOST_SERIES, caption, not_drawn
+from llmplan.report.charts.picture import Axis, Note, Picture, Point, Rule, Series, plain
+from llmplan.report.charts.scales import around, between
+from llmplan.report.numbers import count, percent, rate, usd
+
+AROUND = 10.0
+"""how far beyond the loads of interest the picture reaches, as a factor"""
+BELOW_THE_ANSWER = 30.0
+"""how far below the bills of interest it reaches: a bill by the token falls to nothing with the load"""
+
+
+def picture(plan: Plan, found: Comparisons) -> Picture:
+    """Curves over the load on logarithmic axes, the load that was asked, and each break-even with its number."""
+    title = f"{plain(plan.question.model_id)}: bill over load"
+    chosen = _chosen(found, plan.question.workload.requests_per_s)
+    if not chosen:
+        return Picture(
+            kind="breakeven", title=title, caption=caption(plan, ()),
+            empty="no bill over the load is known: nothing here is feasible and priced",
+        )  # fmt: skip
+    asked = plan.question.workload.requests_per_s
+    x = _loads(chosen, found.break_evens, asked)
+    y = _bills(chosen, x, found.break_evens, asked)
+    series = tuple(
+        Series(label=plain(curve.label), points=_points(curve), source=plain(curve.source)) for curve in chosen
+    )
+    notes = tuple(_note(place, each, chosen) for place, each in enumerate(found.break_evens, start=1))
+    rules = () if asked is None else (Rule(of="x", value=asked, label=f"asked: {rate(asked)} requests/s"),)
+    remarks = (
+        "Numbers mark break-evens: the load from which the second way costs less, every other input as asked.",
+        *not_drawn("ways are", len(found.curves) - len(chosen)),
+    )
+    sources = (f"{each.label}: {each.source}" if each.source else "" for each in chosen)
+    return Picture(
+        kind="breakeven", title=title, x=x, y=y, series=series, rules=rules, notes=notes,
+        caption=caption(plan, sources, *remarks),
+    )  # fmt: skip
+
+
+def bill_at(curve: Curve, requests_per_s: float) -> float | None:
+    """The bill at a load [USD/month], on the straight lines between the points; None beyond them."""
+    pairs = list(zip(curve.requests_per_s, curve.usd_per_month, strict=True))
+    for (load, bill), (next_load, next_bill) in pairwise(pairs):
+        if load <= requests_per_s <= next_load and next_load > load:
+            return bill + (next_bill - bill) * (requests_per_s - load) / (next_load - load)
+    return next((bill for load, bill in pairs if load == requests_per_s), None)
+
+
+def _chosen(found: Comparisons, asked: float | None) -> tuple[Curve, ...]:
+    """As many as can be told apart: first those that a break-even names, then the cheapest at the load asked for."""
+    named = {name for each in found.break_evens for name in (each.below, each.above)}
+    drawable = [curve for curve in found.curves if any(load > 0 for load in curve.requests_per_s)]
+
+    def rank(curve: Curve) -> tuple[bool, float]:
+        bill = bill_at(curve, asked) if asked is not None else min(curve.usd_per_month)
+        return curve.label not in named, float("inf") if bill is None else bill
+
+    kept = sorted(drawable, key=rank)[:MOST_SERIES]
+    return tuple(curve for curve in drawable if curve in kept)
+
+
+def _points(curve: Curve) -> tuple[Point, ...]:
+    return tuple(Point(x=load, y=bill) for load, bill in zip(curve.requests_per_s, curve.usd_per_month, strict=True))
+
+
+def _loads(curves: Sequence[Curve], crossings: Sequence[BreakEven], asked: float | None) -> Axis:
+    """A decade on both sides of what matters, within what was computed."""
+    loads = [load for curve in curves for load in curve.requests_per_s if load > 0]
+    where = [each.requests_per_s for each in crossings if each.requests_per_s] + ([asked] if asked else [])
+    low, high = min(loads), max(loads)
+    if where:
+        low = max(low, min(where) / AROUND) if all(min(curve.requests_per_s) > 0 for curve in curves) else (
+            min(where) / AROUND
+        )  # fmt: skip
+        low, high = min(low, min(where) / 1.5), max(min(high, max(where) * AROUND), max(where) * 1.5)
+    elif low == high or any(min(curve.requests_per_s) == 0 for curve in curves):
+        low = high / 1e3
+    return between(low, high, label="load", unit="requests/s", scale="log")
+
+
+def _bills(curves: Sequence[Curve], x: Axis, crossings: Sequence[BreakEven], asked: float | None) -> Axis:
+    """What is in view; curves that fall to nothing are cut off well below the bills that matter."""
+    seen, matter = [], [each.usd_per_month for each in crossings if each.usd_per_month]
+    for curve in curves:
+        points = zip(curve.requests_per_s, curve.usd_per_month, strict=True)
+        ends = (bill_at(curve, load) for load in (x.low, x.high))
+        seen += [bill for load, bill in points if x.low <= load <= x.high]
+        seen += [bill for bill in ends if bill is not None]
+        at_asked = bill_at(curve, asked) if asked is not None else None
+        matter += [at_asked] if at_asked else []
+    seen = [bill for bill in seen if bill > 0] or [1.0]
+    floor = min(matter) / BELOW_THE_ANSWER if matter else min(seen)
+    return around(
+        [max(bill, floor) for bill in seen] + matter, label="bill", unit="USD/month", scale="log", money=True
+    )  # fmt: skip
+
+
+def _note(number: int, each: BreakEven, curves: Sequence[Curve]) -> Note:
+    text, bill = crossing(each), each.usd_per_month
+    if each.requests_per_s is None:
+        return Note(number=number, text=plain(text))
+    if bill is None:
+        curve = next((curve for curve in curves if curve.label == each.above), None)
+        bill = bill_at(curve, each.requests_per_s) if curve else None
+    return Note(number=number, text=plain(text), x=each.requests_per_s if bill else None, y=bill or None)
+
+
+def crossing(each: BreakEven) -> str:
+    """One sentence: `3.2 requests/s (1.1B tokens/day), $1,594 a month: from there on A costs less than B`."""
+    note = f" ({each.note})" if each.note else ""
+    if each.requests_per_s is None:
+        most = rate(each.tried_requests_per_s)
+        return f"{each.below} costs less than {each.above} at any load up to {most} requests/s{note}"
+    more = [f"{count(each.tokens_per_day)} tokens/day"] if each.tokens_per_day is not None else []
+    more += [f"{percent(each.utilization)} busy"] if each.utilization is not None else []
+    where = f"{rate(each.requests_per_s)} requests/s" + (f" ({', '.join(more)})" if more else "")
+    bill = f", {usd(each.usd_per_month)} a month" if each.usd_per_month is not None else ""
+    return f"{where}{bill}: from there on {each.above} costs less than {each.below}{note}"
