@@ -50,9 +50,9 @@ class Canvas:
             if 0 <= row < self.height and 0 <= column + offset < self.width:
                 self._chars[row, column + offset] = char
 
-    def taken(self, row: int, column: int) -> bool:
-        """Whether a character was put there."""
-        return (row, column) in self._chars
+    def at(self, row: int, column: int) -> str:
+        """The character that was put there; a space where none was."""
+        return self._chars.get((row, column), " ")
 
     def lines(self) -> list[str]:
         """From top to bottom."""

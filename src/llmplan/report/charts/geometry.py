@@ -46,15 +46,12 @@ def _pieces(points: Sequence[Point], x: Axis, y: Axis) -> Iterator[tuple[Place, 
 
 
 def _parts(first: Point, last: Point, x: Axis, y: Axis) -> Iterator[float]:
-    """Fractions of the way at which a line is bent: even on the axis that is logarithmic."""
-    if x.scale == "linear" and y.scale == "linear":
-        yield from (0.0, 1.0)
-        return
+    """Fractions of the way at which a line may bend or be marked: even on the axis that is logarithmic."""
     log_x = x.scale == "log" and first.x != last.x
     ends = ((first.x, last.x), x) if log_x else ((first.y, last.y), y)
     (begin, end), axis = ends
     if begin == end or axis.scale == "linear":
-        yield from (0.0, 1.0)
+        yield from (step / PIECES for step in range(PIECES + 1))
         return
     low, high = sorted((begin, end))
     low = max(low, min(axis.low, high) / 2)

@@ -48,7 +48,8 @@ def picture(plan: Plan, options: Iterable[Option]) -> Picture:
     xs = [edge * MS_PER_S for each in timed for edge in (each.latency_s.low, each.latency_s.mid, each.latency_s.high)]
     ys = [each.usd_per_month for each in timed] + [each.quote.usd_per_month for each in untimed[:MOST_UNTIMED]]
     remarks = [
-        "Filled: on the front. Hollow: another option is at least as fast and as cheap. Whiskers: 80 % band.",
+        "Filled: on the front. Hollow: another option is at least as fast and as cheap.",
+        "Whiskers, where drawn: the 80 % band of the latency.",
     ]
     if len(numbered) > MOST_NOTES:
         remarks.append(f"{len(numbered) - MOST_NOTES} more options of the front have no number.")

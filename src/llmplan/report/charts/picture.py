@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -127,6 +128,13 @@ class Picture:
         said += [*(each.label for each in self.series), *(each.label for each in self.rules)]
         said += [f"{each.number}: {each.text}" for each in self.notes]
         return ". ".join(part.rstrip(".") for part in (*said, *self.caption)) + "."
+
+
+def lettered(rules: Iterable[Rule]) -> Iterator[tuple[str, Rule]]:
+    """Lines across have a letter at their end, by which several are told apart; those upwards have none."""
+    letters = iter("ABCDEFGH")
+    for rule in rules:
+        yield (next(letters, "") if rule.of == "y" else ""), rule
 
 
 def plain(text: str) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from llmplan.report.charts import tornado
 from llmplan.report.charts.canvas import Canvas, x_axis
 from llmplan.report.charts.geometry import place, runs
-from llmplan.report.charts.picture import Axis, Picture, Point, Series
+from llmplan.report.charts.picture import Axis, Picture, Point, Rule, Series, lettered
+from llmplan.report.charts.words import wrapped
 
 HEIGHTS = ((110, 20), (0, 16))
 """rows of the plot from so many columns on"""
@@ -37,16 +37,16 @@ ASCII = Glyphs(marks="o*#@+x%&", hollow="uasdtyeq", across="-", down=":", frame=
 def render(picture: Picture, width: int, *, ascii_only: bool = False) -> list[str]:
     """The lines of the picture: title, plot, legend, notes, caption; none wider than `width`."""
     glyphs = ASCII if ascii_only else UNICODE
-    lines = [*_wrapped(picture.title, width, "")]
+    lines = [*wrapped(picture.title, width)]
     if picture.empty or picture.x is None:
-        lines += _wrapped(f"nothing to draw: {picture.empty}", width, "  ")
+        lines += wrapped(f"nothing to draw: {picture.empty}", width, "  ")
     elif picture.bars:
         lines += tornado.lines(picture, width, ascii_only=ascii_only)
     elif picture.y is not None:
         lines += _plot(picture, picture.x, picture.y, width, glyphs)
     lines += _legend(picture, width, glyphs)
     for text in picture.caption:
-        lines += _wrapped(text, width, "  ")
+        lines += wrapped(text, width, "  ")
     return [_ascii(line) if ascii_only else line for line in lines]
 
 
@@ -65,23 +65,27 @@ def _plot(picture: Picture, x: Axis, y: Axis, width: int, glyphs: Glyphs) -> Ite
 
 def _draw(picture: Picture, x: Axis, y: Axis, canvas: Canvas, glyphs: Glyphs) -> None:
     """Reference lines first, then series, then numbers, which win."""
-    for rule in picture.rules:
-        axis = x if rule.of == "x" else y
-        share = axis.share(rule.value)
-        if not 0 <= share <= 1:
-            continue
-        row, column = canvas.cell((share, 0.0) if rule.of == "x" else (0.0, share))
-        if rule.of == "x":
-            for each in range(canvas.height):
-                canvas.put(each, column, glyphs.down)
-        else:
-            canvas.put(row, 0, glyphs.across * canvas.width)
+    for letter, rule in lettered(picture.rules):
+        _draw_rule(rule, letter, x, y, canvas, glyphs)
     for number, series in enumerate(picture.series):
         _draw_series(series, number, x, y, canvas, glyphs)
     for note in picture.notes:
         where = None if note.x is None or note.y is None else place(Point(x=note.x, y=note.y), x, y)
         if where is not None:
-            _number(canvas, canvas.cell(where), str(note.number))
+            _number(canvas, canvas.cell(where), str(note.number), glyphs.marks + glyphs.hollow)
+
+
+def _draw_rule(rule: Rule, letter: str, x: Axis, y: Axis, canvas: Canvas, glyphs: Glyphs) -> None:
+    share = (x if rule.of == "x" else y).share(rule.value)
+    if not 0 <= share <= 1:
+        return
+    if rule.of == "y":
+        row, _ = canvas.cell((0.0, share))
+        canvas.put(row, 0, glyphs.across * (canvas.width - 1) + letter)
+        return
+    _, column = canvas.cell((share, 0.0))
+    for row in range(canvas.height):
+        canvas.put(row, column, glyphs.down)
 
 
 def _draw_series(series: Series, number: int, x: Axis, y: Axis, canvas: Canvas, glyphs: Glyphs) -> None:
@@ -108,18 +112,17 @@ def _mark_along(cells: list[tuple[int, int]], mark: str, number: int, canvas: Ca
         canvas.put(row, column, mark)
 
 
-def _number(canvas: Canvas, cell: tuple[int, int], text: str) -> None:
-    """At its place; beside another number, if there is one already."""
+def _number(canvas: Canvas, cell: tuple[int, int], text: str, marks: str) -> None:
+    """On its place; beside a mark that is there, and above or below another number."""
     row, column = cell
     for step in (0, -1, 1, -2, 2, -3, 3):
-        taken = any(canvas.taken(row + step, column + offset) for offset in range(len(text)))
-        if 0 <= row + step < canvas.height and not (taken and _is_number(canvas, row + step, column)):
-            canvas.put(row + step, column, text)
+        beside = column
+        while canvas.at(row + step, beside) in marks and beside < column + 2:
+            beside += 1
+        digits = "".join(canvas.at(row + step, beside + offset) for offset in range(-1, len(text) + 1))
+        if 0 <= row + step < canvas.height and not any(char.isdigit() for char in digits):
+            canvas.put(row + step, beside, text)
             return
-
-
-def _is_number(canvas: Canvas, row: int, column: int) -> bool:
-    return canvas.lines()[row][column].isdigit()
 
 
 def _legend(picture: Picture, width: int, glyphs: Glyphs) -> Iterator[str]:
@@ -130,17 +133,12 @@ def _legend(picture: Picture, width: int, glyphs: Glyphs) -> Iterator[str]:
             mark = f".{mark or '.'}." if glyphs.ascii_only else f"⠒{mark or '⠒'}⠒"
         elif any(point.hollow for point in series.points):
             mark += glyphs.hollow[number % len(glyphs.hollow)]
-        yield from _wrapped(series.label, width, f"  {mark:3} ")
-    for rule in picture.rules:
-        yield from _wrapped(rule.label, width, f"  {glyphs.down if rule.of == 'x' else glyphs.across * 3:3} ")
+        yield from wrapped(series.label, width, f"  {mark:3} ")
+    for letter, rule in lettered(picture.rules):
+        line = glyphs.down if rule.of == "x" else glyphs.across * 2 + letter
+        yield from wrapped(rule.label, width, f"  {line:3} ")
     for note in picture.notes:
-        yield from _wrapped(note.text, width, f"  {note.number:<3} ")
-
-
-def _wrapped(text: str, width: int, lead: str) -> list[str]:
-    return textwrap.wrap(
-        text, width, initial_indent=lead, subsequent_indent=" " * len(lead), break_on_hyphens=False
-    ) or [lead.rstrip()]  # fmt: skip
+        yield from wrapped(note.text, width, f"  {note.number:<3} ")
 
 
 REPLACED = str.maketrans({"≥": ">=", "≤": "<=", "×": "x", "–": "-", "…": "...", "µ": "u", "·": ",", "∞": "inf"})

@@ -98,7 +98,8 @@ def _notes(values: Sequence[TermValue]) -> Iterator[Note]:
     for number, value in enumerate((each for each in values if each.break_even_months is not None), start=1):
         months = value.break_even_months
         assert months is not None
-        text = f"{rate(months)} months: from there on {value.term} ({value.seller}) costs less than on demand"
+        one = f"one {value.term} commitment ({value.seller})"
+        text = f"up to {rate(months)} months on demand costs less than {one}, from there to its end more"
         inside = 0 <= months <= MONTHS
         yield Note(
             number=number, text=plain(text + (f" ({value.note})" if value.note else "")),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from llmplan.report.charts.canvas import x_axis
 from llmplan.report.charts.picture import Axis, Bar, Picture
+from llmplan.report.charts.words import columns, cut
 
 LABEL_SHARE = 0.3
 """of the width, at most, for the names of the inputs"""
@@ -17,7 +18,7 @@ def lines(picture: Picture, width: int, *, ascii_only: bool) -> Iterator[str]:
     """One line for each bar: its name, the end that costs less at the left, the end that costs more at the right."""
     assert picture.x is not None
     glyphs = ASCII if ascii_only else UNICODE
-    names = min(max(len(bar.label) for bar in picture.bars), int(width * LABEL_SHARE))
+    names = min(max(columns(bar.label) for bar in picture.bars), int(width * LABEL_SHARE))
     sides = max(len(text) + 3 for bar in picture.bars for text in (bar.low_text, bar.high_text))
     sides = min(sides, int(width * 0.2))
     across = width - names - 1 - 2 * sides
@@ -26,10 +27,11 @@ def lines(picture: Picture, width: int, *, ascii_only: bool) -> Iterator[str]:
         drawn = _bar(bar, picture.x, base, across, glyphs)
         left, right = _texts(bar, glyphs[3])
         begin = len(drawn) - len(drawn.lstrip(" "))
-        text = f"{' ' * sides}{drawn.rstrip(' ')} {_cut(right, sides - 1)}"
-        at = sides + begin - len(_cut(left, sides - 1)) - 1
-        text = text[:at] + _cut(left, sides - 1) + text[at + len(_cut(left, sides - 1)) :]
-        yield f"{_cut(bar.label, names):{names}} {text}".rstrip()
+        text = f"{' ' * sides}{drawn.rstrip(' ')} {cut(right, sides - 1)}"
+        at = sides + begin - len(cut(left, sides - 1)) - 1
+        text = text[:at] + cut(left, sides - 1) + text[at + len(cut(left, sides - 1)) :]
+        name = cut(bar.label, names)
+        yield f"{name}{' ' * (names - columns(name))} {text}".rstrip()
     indent, frame = names + sides, glyphs[4]
     yield from x_axis(picture.x, across, indent, f" {frame}")
     yield f"  {glyphs[0]} low end of the input, {glyphs[1]} high end" + (
@@ -60,7 +62,3 @@ def _texts(bar: Bar, cannot: str) -> tuple[str, str]:
     if bar.low is not None and bar.high is not None and bar.low > bar.high:
         return high, low
     return low, high
-
-
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: width - 1]}…"
