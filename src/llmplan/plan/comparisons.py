@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from llmplan.plan.deployment import StrategyId
-from llmplan.spec.band import Band
+from llmplan.plan.replay import Crossing
 from llmplan.spec.price import Term
 
 
@@ -23,21 +23,20 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BreakEven:
-    """The load at which two ways of serving cost the same, every other input as asked.
+class BreakEven(Crossing):
+    """A crossing of two bills over the load, every other input as asked, with what it means in work and money.
 
-    Up to `requests_per_s` `below` is cheaper, from there on `above`. None: `below` is cheaper at every load up to
-    `tried_requests_per_s`. `utilization`: how busy the replicas of `above` are there, over the mean hour [-].
+    `requests_per_s` is the load from which on `above` stays cheaper up to `tried_requests_per_s`. Whole replicas make
+    steps, so that the order may flip to and fro before: `flips_requests_per_s` has every load at which it does,
+    `above` becoming the cheaper one at the first, third, fifth; with an even number of them `below` is cheaper again
+    at the end, and `requests_per_s` is the last but one. `utilization`: how busy the replicas of `above` are there,
+    spares among them, over the mean hour [-].
     """
 
-    below: str
-    above: str
-    requests_per_s: float | None
-    tried_requests_per_s: float
     tokens_per_day: float | None = None
     utilization: float | None = None
     usd_per_month: float | None = None
-    note: str = ""
+    flips_requests_per_s: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +71,10 @@ class GpuValue:
     """One GPU for this workload: the least that it costs at all, and what a unit of work costs on it.
 
     `floor_usd_per_month`: the smallest fleet that serves a single request within the promise, all month.
-    `usd_per_mtok_full`: the same machine as busy as the promise and the limits allow. `usd_per_month`: at the load
-    that was asked. `wins_by` says which of the two makes it cheaper than `against`, None where it is not.
+    `usd_per_mtok_full`: the cheapest that a million tokens get on it in a fleet as busy as the promise and the limits
+    allow, spares and unused GPUs of whole instances included. `usd_per_month`: at the load that was asked. `wins_by`
+    says which of the two makes it cheaper than `against`, None where it is not cheaper, or only because its steps
+    are smaller at this load.
     """
 
     gpu_id: str
@@ -85,6 +86,8 @@ class GpuValue:
     utilization: float
     wins_by: Literal["floor", "work per dollar", "both"] | None = None
     against: str | None = None
+    seller: str = ""
+    """seller, term and date of the rate behind it"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,9 +117,20 @@ class Duel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BillBand:
+    """The bill of a strategy if every step of its replicas takes as short and as long as the ends of the 80 % band of
+    step times. None: with steps that slow (or at all) it cannot be done, and `note` says why. An API has a point."""
+
+    strategy: StrategyId
+    usd_per_month: float
+    usd_per_month_low: float | None
+    usd_per_month_high: float | None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Comparisons:
-    """Everything that `llmplan cost` sets beside the five bills. `bands`: the bill of each strategy if its replicas are
-    as slow and as fast as the ends of their 80 % band [USD/month]; low is the cheap end."""
+    """Everything that `llmplan cost` sets beside the five bills. `notes`: what could not be compared, and why."""
 
     curves: tuple[Curve, ...] = ()
     break_evens: tuple[BreakEven, ...] = ()
@@ -124,4 +138,5 @@ class Comparisons:
     gpus: tuple[GpuValue, ...] = ()
     terms: tuple[TermValue, ...] = ()
     duels: tuple[Duel, ...] = ()
-    bands: tuple[tuple[StrategyId, Band], ...] = ()
+    bands: tuple[BillBand, ...] = ()
+    notes: tuple[str, ...] = ()
