@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import report_samples as sample
+
 from llmplan.plan.comparisons import BreakEven, Comparisons, Curve, Influence, TermValue
 from llmplan.plan.deployment import STRATEGY_IDS
 from llmplan.plan.outcome import Option
@@ -64,13 +65,13 @@ FOUND = Comparisons(
 )
 NOTHING = Plan(
     question=sample.QUESTION,
-    outcomes={name: sample.REJECTION for name in STRATEGY_IDS},
+    outcomes=dict.fromkeys(STRATEGY_IDS, sample.REJECTION),
     recommended=None,
     reasons=(),
     price_date=sample.PLAN.price_date,
     made_with=sample.PLAN.made_with,
 )
-HOSTILE = "evil/<script>alert(1)</script>\n$\\frac{a}{0}$\x1b[31m & \"q\" ]]> モデル"
+HOSTILE = 'evil/<script>alert(1)</script>\n$\\frac{a}{0}$\x1b[31m & "q" ]]> モデル'
 
 
 def option(tpot_ms: float, usd_per_month: float, strategy: str = "dedicated") -> Option:

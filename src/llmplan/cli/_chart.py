@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -118,14 +118,20 @@ class Chart:
 
 
 def chart_of(
-    flags: ChartFlags, plan: Plan, found: Comparisons, by_gpu: Iterable[Option | Rejection] = ()
-) -> Chart:  # fmt: skip
-    """The chart that was asked for; `by_gpu` adds the options of the GPUs side by side."""
+    flags: ChartFlags,
+    plan: Plan,
+    by_gpu: Iterable[Option | Rejection] = (),
+    compare: Callable[[], Comparisons] | None = None,
+) -> Chart:
+    """The chart that was asked for; `by_gpu` adds the options of the GPUs side by side, `compare` computes what is set
+    beside the bills, if the chart needs it."""
     if flags.chart is None:
         return Chart()
+    from llmplan.plan.comparisons import Comparisons
     from llmplan.plan.outcome import Option
     from llmplan.report import charts
 
+    found = Comparisons() if compare is None else compare()
     kind = next(each for each in charts.KINDS if each == flags.chart)
     others = [each for each in by_gpu if isinstance(each, Option)]
     return Chart(picture=charts.picture(kind, plan, found, others), path=flags.chart_file)

@@ -14,6 +14,7 @@ import typer
 
 from llmplan.cli import _console
 from llmplan.cli._catalog import open_catalog, price_date
+from llmplan.cli._chart import ChartFlags, chart_of
 from llmplan.cli._flags import takes_flags
 from llmplan.cli._options import ModelCatalogFlags, OutputFlags
 from llmplan.cli._question_flags import HardwareFlags, LimitFlags, PromiseFlags, TrafficFlags
@@ -32,7 +33,10 @@ COMPARED_GPUS = ("h100-sxm-80gb", "a10-24gb")
 """the two that are compared when no --gpu is named: today's workhorse, and the low floor"""
 
 
-FORCE_HELP = "Accept a plan that was changed by hand, or whose hardware or model figures have moved since."
+FORCE_HELP = (
+    "Accept a plan that was changed by hand, or whose hardware or model figures have moved since; replace an existing "
+    "--chart-file."
+)
 BUDGET = "max_usd_per_month"
 """the one limit that a stored plan can be held against"""
 ASK_ANEW = ("give the model instead of the plan to ask a new question",)
@@ -54,6 +58,7 @@ def cost(
     promise: PromiseFlags,
     limits: LimitFlags,
     hardware: HardwareFlags,
+    chart: ChartFlags,
     force: Annotated[bool, typer.Option("--force", help=FORCE_HELP)] = False,
     catalog: ModelCatalogFlags,
     output: OutputFlags,
@@ -64,6 +69,7 @@ def cost(
     figures that moved, unless --force. With --max-usd-per-month the answer exits 4 when the recommended strategy
     costs more.
     """
+    chart.check(force=force)
     budget = limits.max_usd_per_month
     moved: Comparison | None = None
     if is_plan(subject):
@@ -81,11 +87,16 @@ def cost(
         plan, by_gpu = planned(asked, spec, known)
     from llmplan.report import cost as view
 
+    drawn = chart_of(chart, plan, by_gpu.values())
     _console.answer(
         output.chosen,
-        record=lambda: record(plan, by_gpu, budget, moved),
-        document=lambda: view.document(plan, by_gpu, explained=output.explain),
+        record=lambda: record(plan, by_gpu, budget, moved) | drawn.record(),
+        document=lambda: (
+            *view.document(plan, by_gpu, explained=output.explain),
+            *drawn.blocks(markdown=output.chosen == "markdown"),
+        ),
     )
+    drawn.save(force=force)
     return judged(plan, budget)
 
 

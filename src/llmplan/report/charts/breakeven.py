@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -12,6 +14,7 @@ from llmplan.report.charts.picture import Axis, Note, Picture, Point, Rule, Seri
 from llmplan.report.charts.scales import around, between
 from llmplan.report.numbers import count, percent, rate, usd
 
+MOST_NOTES = 10
 AROUND = 10.0
 """how far beyond the loads of interest the picture reaches, as a factor"""
 BELOW_THE_ANSWER = 30.0
@@ -25,7 +28,7 @@ def picture(plan: Plan, found: Comparisons) -> Picture:
     if not chosen:
         return Picture(
             kind="breakeven", title=title, caption=caption(plan, ()),
-            empty="no bill over the load is known: nothing here is feasible and priced",
+            empty="; ".join(map(plain, found.notes)) or "no bill over the load is known",
         )  # fmt: skip
     asked = plan.question.workload.requests_per_s
     x = _loads(chosen, found.break_evens, asked)
@@ -33,11 +36,14 @@ def picture(plan: Plan, found: Comparisons) -> Picture:
     series = tuple(
         Series(label=plain(curve.label), points=_points(curve), source=plain(curve.source)) for curve in chosen
     )
-    notes = tuple(_note(place, each, chosen) for place, each in enumerate(found.break_evens, start=1))
+    crossings = sorted(found.break_evens, key=lambda each: each.requests_per_s is None)
+    notes = tuple(_note(place, each, chosen) for place, each in enumerate(crossings[:MOST_NOTES], start=1))
     rules = () if asked is None else (Rule(of="x", value=asked, label=f"asked: {rate(asked)} requests/s"),)
     remarks = (
         "Numbers mark break-evens: the load from which the second way costs less, every other input as asked.",
         *not_drawn("ways are", len(found.curves) - len(chosen)),
+        *not_drawn("comparisons are", len(crossings) - len(notes)),
+        *found.notes,
     )
     sources = (f"{each.label}: {each.source}" if each.source else "" for each in chosen)
     return Picture(
@@ -56,20 +62,21 @@ def bill_at(curve: Curve, requests_per_s: float) -> float | None:
 
 
 def _chosen(found: Comparisons, asked: float | None) -> tuple[Curve, ...]:
-    """As many as can be told apart: first those that a break-even names, then the cheapest at the load asked for."""
-    named = {name for each in found.break_evens for name in (each.below, each.above)}
+    """As many as can be told apart: first those that most break-evens name, then the cheapest at the load asked for."""
+    named = Counter(name for each in found.break_evens for name in (each.below, each.above))
     drawable = [curve for curve in found.curves if any(load > 0 for load in curve.requests_per_s)]
 
-    def rank(curve: Curve) -> tuple[bool, float]:
+    def rank(curve: Curve) -> tuple[int, float]:
         bill = bill_at(curve, asked) if asked is not None else min(curve.usd_per_month)
-        return curve.label not in named, float("inf") if bill is None else bill
+        return -named[curve.label], math.inf if bill is None else bill
 
     kept = sorted(drawable, key=rank)[:MOST_SERIES]
     return tuple(curve for curve in drawable if curve in kept)
 
 
 def _points(curve: Curve) -> tuple[Point, ...]:
-    return tuple(Point(x=load, y=bill) for load, bill in zip(curve.requests_per_s, curve.usd_per_month, strict=True))
+    pairs = zip(curve.requests_per_s, curve.usd_per_month, strict=True)
+    return tuple(Point(x=load, y=bill) for load, bill in pairs if math.isfinite(bill))
 
 
 def _loads(curves: Sequence[Curve], crossings: Sequence[BreakEven], asked: float | None) -> Axis:
@@ -93,7 +100,7 @@ def _bills(curves: Sequence[Curve], x: Axis, crossings: Sequence[BreakEven], ask
     for curve in curves:
         points = zip(curve.requests_per_s, curve.usd_per_month, strict=True)
         ends = (bill_at(curve, load) for load in (x.low, x.high))
-        seen += [bill for load, bill in points if x.low <= load <= x.high]
+        seen += [bill for load, bill in points if x.low <= load <= x.high and math.isfinite(bill)]
         seen += [bill for bill in ends if bill is not None]
         at_asked = bill_at(curve, asked) if asked is not None else None
         matter += [at_asked] if at_asked else []
@@ -106,7 +113,8 @@ def _bills(curves: Sequence[Curve], x: Axis, crossings: Sequence[BreakEven], ask
 
 def _note(number: int, each: BreakEven, curves: Sequence[Curve]) -> Note:
     text, bill = crossing(each), each.usd_per_month
-    if each.requests_per_s is None:
+    drawn = {curve.label for curve in curves}
+    if each.requests_per_s is None or not {each.below, each.above} <= drawn:
         return Note(number=number, text=plain(text))
     if bill is None:
         curve = next((curve for curve in curves if curve.label == each.above), None)
@@ -124,4 +132,6 @@ def crossing(each: BreakEven) -> str:
     more += [f"{percent(each.utilization)} busy"] if each.utilization is not None else []
     where = f"{rate(each.requests_per_s)} requests/s" + (f" ({', '.join(more)})" if more else "")
     bill = f", {usd(each.usd_per_month)} a month" if each.usd_per_month is not None else ""
-    return f"{where}{bill}: from there on {each.above} costs less than {each.below}{note}"
+    flips = each.flips_requests_per_s
+    until = f"up to {rate(flips[-1])}" if flips and len(flips) % 2 == 0 else "on"
+    return f"{where}{bill}: from there {until} {each.above} costs less than {each.below}{note}"

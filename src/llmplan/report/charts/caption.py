@@ -31,7 +31,7 @@ def caption(plan: Plan, sources: Iterable[str], *remarks: str) -> tuple[str, ...
 
 def not_drawn(what: str, count: int) -> tuple[str, ...]:
     """The remark on what was left out; none where nothing was."""
-    return (f"{count} more {what} not drawn: --format json has all of them",) if count > 0 else ()
+    return (f"{count} more {what} not drawn.",) if count > 0 else ()
 
 
 def bill_sources(options: Iterable[Option]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from itertools import pairwise
 from llmplan.report.charts.picture import Axis, Point
 
 PIECES = 32
-"""into which a straight line is cut so that it can bend on a logarithmic axis"""
+"""into which a line across the picture is cut, so that it can bend on a logarithmic axis"""
 Place = tuple[float, float]
 
 
@@ -48,16 +48,22 @@ def _pieces(points: Sequence[Point], x: Axis, y: Axis) -> Iterator[tuple[Place, 
 def _parts(first: Point, last: Point, x: Axis, y: Axis) -> Iterator[float]:
     """Fractions of the way at which a line may bend or be marked: even on the axis that is logarithmic."""
     log_x = x.scale == "log" and first.x != last.x
-    ends = ((first.x, last.x), x) if log_x else ((first.y, last.y), y)
-    (begin, end), axis = ends
+    (begin, end), axis = ((first.x, last.x), x) if log_x else ((first.y, last.y), y)
+    pieces = max(1, math.ceil(PIECES * max(_seen(first.x, last.x, x), _seen(first.y, last.y, y))))
     if begin == end or axis.scale == "linear":
-        yield from (step / PIECES for step in range(PIECES + 1))
+        yield from (piece / pieces for piece in range(pieces + 1))
         return
     low, high = sorted((begin, end))
     low = max(low, min(axis.low, high) / 2)
-    steps = [low * (high / low) ** (step / PIECES) for step in range(PIECES + 1)]
+    steps = [low * (high / low) ** (piece / pieces) for piece in range(pieces + 1)]
     fractions = sorted(min(1.0, max(0.0, (value - begin) / (end - begin))) for value in steps)
     yield from dict.fromkeys((0.0, *fractions, 1.0))
+
+
+def _seen(begin: float, end: float, axis: Axis) -> float:
+    """How much of the axis a piece spans inside the frame."""
+    inside = [min(1.0, max(0.0, axis.share(value))) for value in (begin, end)]
+    return abs(inside[1] - inside[0])
 
 
 def _clipped(begin: Place, end: Place) -> tuple[Place, Place] | None:

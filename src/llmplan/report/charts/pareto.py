@@ -63,7 +63,7 @@ def picture(plan: Plan, options: Iterable[Option]) -> Picture:
         series=(*_by_strategy(timed, front), _line(front)),
         rules=tuple(_rules(untimed, metric, promised)),
         notes=tuple(_note(place, each, metric) for place, each in enumerate(numbered[:MOST_NOTES], start=1)),
-        caption=caption(plan, bill_sources(each.option for each in numbered), *remarks),
+        caption=caption(plan, bill_sources([*(each.option for each in numbered), *untimed[:MOST_UNTIMED]]), *remarks),
     )
 
 

@@ -64,8 +64,8 @@ def draw(figure: Any, every: list[Entry], width: float, height: float) -> None:
         middle = (top - step / 2) / height
         for key in entry.keys:
             if "hatch" in key:
-                size = (26.0 / width, 7.0 / height)
-                figure.add_artist(Rectangle((KEY_LEFT_PT / width, middle - size[1] / 2), *size, edgecolor=INK, **key))
+                wide, high = 26.0 / width, 7.0 / height
+                figure.add_artist(Rectangle((KEY_LEFT_PT / width, middle - high / 2), wide, high, edgecolor=INK, **key))
                 continue
             at = [part / width for part in key.pop("at")]
             figure.add_artist(Line2D(at, [middle] * len(at), transform=figure.transFigure, **key))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from llmplan.report.charts import tornado
 from llmplan.report.charts.canvas import Canvas, x_axis
@@ -37,6 +39,7 @@ ASCII = Glyphs(marks="o*#@+x%&", hollow="uasdtyeq", across="-", down=":", frame=
 def render(picture: Picture, width: int, *, ascii_only: bool = False) -> list[str]:
     """The lines of the picture: title, plot, legend, notes, caption; none wider than `width`."""
     glyphs = ASCII if ascii_only else UNICODE
+    picture = _in_ascii(picture) if ascii_only else picture
     lines = [*wrapped(picture.title, width)]
     if picture.empty or picture.x is None:
         lines += wrapped(f"nothing to draw: {picture.empty}", width, "  ")
@@ -47,7 +50,7 @@ def render(picture: Picture, width: int, *, ascii_only: bool = False) -> list[st
     lines += _legend(picture, width, glyphs)
     for text in picture.caption:
         lines += wrapped(text, width, "  ")
-    return [_ascii(line) if ascii_only else line for line in lines]
+    return lines
 
 
 def _plot(picture: Picture, x: Axis, y: Axis, width: int, glyphs: Glyphs) -> Iterator[str]:
@@ -141,9 +144,21 @@ def _legend(picture: Picture, width: int, glyphs: Glyphs) -> Iterator[str]:
         yield from wrapped(note.text, width, f"  {note.number:<3} ")
 
 
-REPLACED = str.maketrans({"≥": ">=", "≤": "<=", "×": "x", "–": "-", "…": "...", "µ": "u", "·": ",", "∞": "inf"})
+REPLACED = str.maketrans({"≥": ">=", "≤": "<=", "×": "x", "–": "-", "—": "-", "µ": "u", "·": ",", "∞": "inf"})
 
 
-def _ascii(line: str) -> str:
-    """Words in ASCII too; what has no replacement becomes a question mark."""
-    return line.translate(REPLACED).encode("ascii", "replace").decode("ascii")
+def _ascii(text: str) -> str:
+    """Words in ASCII; what has no replacement becomes a question mark."""
+    return text.translate(REPLACED).encode("ascii", "replace").decode("ascii")
+
+
+def _in_ascii(value: Any) -> Any:
+    """A picture, or a part of it, with all its words in ASCII."""
+    if isinstance(value, str):
+        return _ascii(value)
+    if isinstance(value, tuple):
+        return tuple(_in_ascii(each) for each in value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        words = {field.name: _in_ascii(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return dataclasses.replace(value, **words)
+    return value

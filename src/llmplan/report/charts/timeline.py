@@ -17,6 +17,8 @@ from llmplan.report.numbers import rate, usd
 from llmplan.spec.price import Term
 
 MONTHS = 36
+MOST_WAYS = 3
+"""beside the terms, where there are more of both than can be told apart"""
 COMMITTED_MONTHS: dict[Term, int] = {"reserved-1y": 12, "reserved-3y": 36}
 TICKS = (0, 6, 12, 18, 24, 30, 36)
 
@@ -24,8 +26,9 @@ TICKS = (0, 6, 12, 18, 24, 30, 36)
 def picture(plan: Plan, found: Comparisons) -> Picture:
     """Cumulated bills over three years: each term of the recommended machines, and the other ways of serving."""
     title = f"{plain(plan.question.model_id)}: paid or owed over time"
-    every = [*_terms(found.terms), *_ways(plan, found)]
-    lines = every[:MOST_SERIES]
+    ways = list(_ways(plan, found))
+    terms = found.terms[: MOST_SERIES - min(len(ways), MOST_WAYS)]
+    lines = [*_terms(terms), *ways][:MOST_SERIES]
     if not lines:
         return Picture(
             kind="timeline", title=title, caption=caption(plan, ()), empty="nothing here is feasible and priced"
@@ -35,19 +38,19 @@ def picture(plan: Plan, found: Comparisons) -> Picture:
         ticks=tuple(Tick(value=float(month), text=str(month)) for month in TICKS),
     )  # fmt: skip
     tops = [point.y for line in lines for point in line.points]
-    remark = "A commitment is owed in full from its first day and again at each renewal; everything else by the month."
+    remarks = ["A commitment is owed in full from its first day and again at each renewal; the rest by the month."]
     return Picture(
         kind="timeline",
         title=title,
         x=x,
         y=around(tops, label="paid or owed by then", unit="USD", scale="linear", from_zero=True, money=True),
         series=tuple(lines),
-        notes=tuple(_notes(found.terms)),
+        notes=tuple(_notes(terms)),
         caption=caption(
             plan,
             [*(each.source for each in lines if each.source), *bill_sources(_options(plan))],
-            remark,
-            *not_drawn("ways are", len(every) - len(lines)),
+            *(remarks if any(value.term in COMMITTED_MONTHS for value in terms) else ()),
+            *not_drawn("ways are", len(found.terms) + len(ways) - len(lines)),
         ),
     )
 

@@ -34,7 +34,7 @@ def wrapped(text: str, width: int, lead: str = "") -> list[str]:
 
 
 def cut(text: str, width: int) -> str:
-    """The text, or as much as fits with an ellipsis behind it."""
+    """The text, or as much as fits with an ellipsis behind it; with `~` where the text is ASCII."""
     if columns(text) <= width:
         return text
     kept = ""
@@ -42,7 +42,7 @@ def cut(text: str, width: int) -> str:
         if columns(kept) + _columns(char) > width - 1:
             break
         kept += char
-    return f"{kept}…"
+    return kept + ("~" if text.isascii() else "…")
 
 
 def _pieces(text: str, width: int) -> Iterator[str]:
