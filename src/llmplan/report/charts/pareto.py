@@ -60,7 +60,7 @@ def picture(plan: Plan, options: Iterable[Option]) -> Picture:
         title=title,
         x=around([*xs, *([promised * MS_PER_S] if promised else [])], label=f"{metric.upper()} p95", unit="ms"),
         y=around(ys, label="bill", unit="USD/month", money=True),
-        series=(*_by_strategy(timed, front), _line(front)),
+        series=(*_by_strategy(timed, front), *([_line(front)] if len(front) > 1 else [])),
         rules=tuple(_rules(untimed, metric, promised)),
         notes=tuple(_note(place, each, metric) for place, each in enumerate(numbered[:MOST_NOTES], start=1)),
         caption=caption(plan, bill_sources([*(each.option for each in numbered), *untimed[:MOST_UNTIMED]]), *remarks),

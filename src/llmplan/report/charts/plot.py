@@ -17,6 +17,7 @@ from llmplan.report.charts.geometry import Place, place, runs
 from llmplan.report.charts.picture import Axis, Picture, Point, Series, lettered
 from llmplan.report.charts.plot_style import COLOURS, DASHES, INK, MARKERS, RULES, SETTINGS
 from llmplan.report.charts.svg import finished
+from llmplan.report.charts.words import wrapped
 
 Format = Literal["svg", "png"]
 DPI = 150
@@ -62,7 +63,9 @@ def _figure(picture: Picture) -> Any:
     words_pt = plot_words.height_pt(entries)
     title = plot_words.title(picture.title)
     top = TOP_PT + 15.0 * (len(title) - 1)
-    plot = 60.0 if picture.empty else (plot_bars.height_pt(picture) if picture.bars else PLOT_PT)
+    plot = plot_bars.height_pt(picture) if picture.bars else PLOT_PT
+    if picture.empty:
+        plot = 40.0 + 12.0 * len(wrapped(picture.empty, 80))
     below = 0.0 if picture.empty else BELOW_AXIS_PT
     height = top + plot + below + words_pt
     figure = Figure(figsize=(WIDTH_PT / 72.0, height / 72.0), facecolor="white")
@@ -70,8 +73,8 @@ def _figure(picture: Picture) -> Any:
         figure.text(14.0 / WIDTH_PT, 1 - (20.0 + 15.0 * number) / height, line, size=11.5, weight="bold", color=INK)
     plot_words.draw(figure, entries, WIDTH_PT, height)
     if picture.empty:
-        text = f"nothing to draw: {picture.empty}"
-        figure.text(0.5, 1 - (top + plot / 2) / height, text, ha="center", style="italic", wrap=False, color=INK)
+        text = "\n".join(wrapped(f"nothing to draw: {picture.empty}", 96))
+        figure.text(0.5, 1 - (top + plot / 2) / height, text, ha="center", va="center", style="italic", color=INK)
         return figure
     left = plot_bars.left_pt(picture) if picture.bars else LEFT_PT
     box = Box(left=left, bottom=words_pt + below, width=WIDTH_PT - left - RIGHT_PT, height=plot)

@@ -6,14 +6,16 @@ from typing import Any
 
 from llmplan.report.charts.picture import Axis, Bar, Picture
 from llmplan.report.charts.plot_style import INK, RULES
-from llmplan.report.charts.words import columns, wrapped
+from llmplan.report.charts.words import columns, cut, wrapped
 
 LOW: dict[str, Any] = {"facecolor": "white", "hatch": "////", "linewidth": 0.8}
 HIGH: dict[str, Any] = {"facecolor": "#0072b2", "hatch": "", "linewidth": 0.8}
 ROW_PT, LINE_PT = 27.0, 10.5
 LABEL_COLUMNS = 26
 POINTS_PER_COLUMN = 5.2
-MOST_TEXT_PT = 110.0
+CANNOT = " cannot be done"
+MOST_TEXT_COLUMNS = 24
+TEXT_POINTS_PER_COLUMN = 4.6
 
 
 def height_pt(picture: Picture) -> float:
@@ -31,8 +33,8 @@ def draw(picture: Picture, axes: Any, width_pt: float) -> None:
     """The widest bar at the top; the end of the input beside each end of a bar."""
     x = picture.x
     assert x is not None
-    texts = [text for bar in picture.bars for text in (bar.low_text, bar.high_text)]
-    side = min(max(columns(text) for text in texts) * POINTS_PER_COLUMN + 50.0, MOST_TEXT_PT)
+    texts = [_text(*end) for bar in picture.bars for end in ((bar.low_text, bar.low), (bar.high_text, bar.high))]
+    side = max(columns(text) for text in texts) * TEXT_POINTS_PER_COLUMN + 10.0
     pad = side / (width_pt - 2 * side)
     axes.set_xlim(-pad, 1 + pad)
     axes.set_ylim(len(picture.bars) - 0.4, -0.6)
@@ -54,9 +56,7 @@ def _bar(bar: Bar, row: int, x: Axis, base: float, axes: Any) -> None:
     parts = [(x.share(end), look) for end, look in ((bar.low, LOW), (bar.high, HIGH)) if end is not None]
     for end, look in sorted(parts, key=lambda part: -abs(part[0] - base)):
         axes.barh(row, end - base, left=base, height=0.56, edgecolor=INK, zorder=3, **look)
-    left, right = bar.low_text, bar.high_text
-    left += "" if bar.low is not None else " cannot be done"
-    right += "" if bar.high is not None else " cannot be done"
+    left, right = _text(bar.low_text, bar.low), _text(bar.high_text, bar.high)
     if bar.low is not None and bar.high is not None and bar.low > bar.high:
         left, right = right, left
     ends = [base, *(end for end, _ in parts)]
@@ -64,3 +64,8 @@ def _bar(bar: Bar, row: int, x: Axis, base: float, axes: Any) -> None:
         axes.annotate(
             text, (at, row), xytext=(shift, 0), textcoords="offset points", ha=side, va="center", size=7.5, color=INK
         )
+
+
+def _text(end: str, usd: float | None) -> str:
+    """An end of the input, in the room there is for it."""
+    return cut(end, MOST_TEXT_COLUMNS) if usd is not None else f"{cut(end, MOST_TEXT_COLUMNS - len(CANNOT))}{CANNOT}"

@@ -45,14 +45,20 @@ def cut(text: str, width: int) -> str:
     return kept + ("~" if text.isascii() else "…")
 
 
+BREAKS = "-/_"
+"""after which a word that is wider than a line is cut, if one of them is in its second half"""
+
+
 def _pieces(text: str, width: int) -> Iterator[str]:
     """Words, cut where one is wider than a line."""
     for word in text.split(" "):
         piece = ""
         for char in word:
             if columns(piece) + _columns(char) > width:
-                yield piece
-                piece = ""
+                at = max(piece.rfind(mark) for mark in BREAKS) + 1
+                at = at if at > len(piece) / 2 else len(piece)
+                yield piece[:at]
+                piece = piece[at:]
             piece += char
         yield piece
 
