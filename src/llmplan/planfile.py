@@ -88,6 +88,14 @@ def read_plan(path: Path | str, *, allow_edited: bool = False) -> Plan:
         raise DataError(f"{file}: {error.message}", hints=error.hints) from error
 
 
+def read_document(path: Path | str) -> Any:
+    """The plain data in a file of YAML or JSON, within the bounds of a plan's; a plan or not."""
+    file = Path(path)
+    document = _load(file, _read(file))
+    check_bounds(document)
+    return document
+
+
 def write_text(path: Path, text: str, *, force: bool = False) -> None:
     """Write a text file atomically."""
     try:

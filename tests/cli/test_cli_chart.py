@@ -15,6 +15,7 @@ import plan_samples
 from llmplan.cli import _chart, main
 from llmplan.cli._chart import ChartFlags, chart_of
 from llmplan.plan.comparisons import Comparisons, Curve
+from llmplan.report.cost_answer import CostAnswer
 
 LLAMA = "meta-llama/Llama-3.1-8B-Instruct"
 SMALL = (
@@ -168,12 +169,16 @@ def test_nothing_feasible_still_exits_3_and_says_why(capsys: pytest.CaptureFixtu
     assert "nothing to draw: nothing here is feasible and priced" in capsys.readouterr().out
 
 
-def test_comparisons_are_computed_only_for_a_chart() -> None:
-    def never() -> Comparisons:
-        raise AssertionError
-
-    plan = plan_samples.plan()
-    assert chart_of(ChartFlags(), plan, compare=never).record() == {}
+def test_what_was_compared_is_what_is_drawn() -> None:
     found = Comparisons(curves=(Curve(label="a", requests_per_s=(1.0, 9.0), usd_per_month=(5.0, 5.0)),))
-    drawn = chart_of(ChartFlags(chart="breakeven"), plan, compare=lambda: found).record()["chart"]
+    answer = CostAnswer(plan=plan_samples.plan(), comparisons=found)
+    assert chart_of(ChartFlags(), answer).record() == {}
+    drawn = chart_of(ChartFlags(chart="breakeven"), answer).record()["chart"]
     assert [series["label"] for series in drawn["series"]] == ["a"]
+
+
+def test_csv_has_no_place_for_a_drawing_but_takes_a_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert "CSV has no place for a chart" in refused(capsys, "--chart", "pareto", "--format", "csv")
+    path = tmp_path / "chart.svg"
+    assert main([*SMALL, "--chart", "pareto", "--chart-file", str(path), "--format", "csv"]) == 0
+    assert path.stat().st_size > 1000

@@ -11,7 +11,7 @@ import yaml
 
 import plan_samples as sample
 from llmplan.cli import main
-from llmplan.cli.cost import is_plan
+from llmplan.cli._stored_cost import is_plan
 from llmplan.cli.recommend import next_step
 from llmplan.plan.deployment import STRATEGY_IDS
 from llmplan.plan.outcome import Option
@@ -143,8 +143,6 @@ def test_the_environment_changes_no_plan_and_hides_no_flag(
     assert {row["gpu"] for row in found["by_gpu"]} == {"a10-24gb", "h100-sxm-80gb"}
     assert main(["cost", str(plan_path), "--gpu", "l4"]) == 2
     assert "--gpu cannot change it" in capsys.readouterr().err
-    assert main(["cost", str(plan_path), "--as-of", "2026-11-22"]) == 2
-    assert "--as-of cannot change them" in capsys.readouterr().err
 
 
 def test_cost_of_the_json_that_recommend_printed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

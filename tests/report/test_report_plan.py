@@ -11,6 +11,7 @@ from llmplan.plan.deployment import STRATEGY_IDS, Offload
 from llmplan.plan.plan import Plan
 from llmplan.report import cost, markdown, plan, rows, tree
 from llmplan.report.blocks import Document, Table
+from llmplan.report.cost_answer import CostAnswer
 from llmplan.spec.workload import Limits, Slo
 
 
@@ -144,7 +145,7 @@ def test_a_line_names_seller_region_term_and_date() -> None:
 
 
 def test_cost_sets_gpus_side_by_side() -> None:
-    document = cost.document(PLAN, {"example-24gb": DEDICATED, "other": REJECTION})
+    document = cost.document(CostAnswer(plan=PLAN, by_gpu={"example-24gb": DEDICATED, "other": REJECTION}))
     table = next(block for block in document if isinstance(block, Table) and block.title.startswith("Side by side"))
     assert [column.title for column in table.columns] == ["", "example-24gb", "other"]
     by_name = {row.cells[0]: row.cells[1:] for row in table.rows}
@@ -157,7 +158,7 @@ def test_every_plan_renders() -> None:
     for strategy in ("serverless", "dedicated"):
         made: Plan = replace(PLAN, outcomes=dict.fromkeys(STRATEGY_IDS, OUTCOMES[strategy]), recommended="dedicated")
         assert strategy in text_of(plan.document(made, explained=True))
-        assert text_of(cost.document(made, {}, explained=True))
+        assert text_of(cost.document(CostAnswer(plan=made), explained=True))
 
 
 def test_the_deciding_defaults_are_said_and_a_changed_one_is_none() -> None:

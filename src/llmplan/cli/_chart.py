@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,11 +14,9 @@ from llmplan.cli import _console, _parse
 from llmplan.errors import UsageError
 
 if TYPE_CHECKING:
-    from llmplan.plan.comparisons import Comparisons
-    from llmplan.plan.outcome import Option, Rejection
-    from llmplan.plan.plan import Plan
     from llmplan.report.blocks import Block
     from llmplan.report.charts import Picture
+    from llmplan.report.cost_answer import CostAnswer
 
 KINDS = ("breakeven", "pareto", "sensitivity", "timeline")
 """those of report.charts, which --help need not import"""
@@ -38,7 +35,7 @@ class ChartFlags:
         str | None,
         typer.Option(
             "--chart", parser=_parse.choice("--chart", KINDS), metavar="|".join(KINDS),
-            help="Also draw the bill over load, against latency, by what moves it, or over time.",
+            help="Also draw the bill (USD) over load, against latency, by what moves it, or over time.",
         ),
     ] = None  # fmt: skip
     chart_file: Annotated[
@@ -48,9 +45,11 @@ class ChartFlags:
         ),
     ] = None
 
-    def check(self, *, force: bool) -> None:
+    def check(self, output_format: str, *, force: bool) -> None:
         """Refuse what cannot be drawn or written, before anything is computed."""
         if self.chart_file is None:
+            if self.chart is not None and output_format == "csv":
+                raise UsageError("CSV has no place for a chart", hints=["--chart-file chart.svg"])
             return
         if self.chart is None:
             raise UsageError("--chart-file: which chart?", hints=[f"--chart {kind}" for kind in KINDS])
@@ -94,7 +93,7 @@ class Chart:
 
         return {} if self.picture is None else {"chart": record(self.picture)}
 
-    def blocks(self, *, markdown: bool) -> tuple[Block, ...]:
+    def blocks(self, *, markdown: bool = False) -> tuple[Block, ...]:
         """The drawing in the answer, where it does not go into a file."""
         if self.picture is None or self.path is not None:
             return ()
@@ -117,24 +116,18 @@ class Chart:
         _console.say(f"wrote {self.path}")
 
 
-def chart_of(
-    flags: ChartFlags,
-    plan: Plan,
-    by_gpu: Iterable[Option | Rejection] = (),
-    compare: Callable[[], Comparisons] | None = None,
-) -> Chart:
-    """The chart that was asked for; `by_gpu` adds the options of the GPUs side by side, `compare` computes what is set
-    beside the bills, if the chart needs it."""
+def chart_of(flags: ChartFlags, answer: CostAnswer) -> Chart:
+    """The chart that was asked for, with the options of the GPUs side by side among the others."""
     if flags.chart is None:
         return Chart()
     from llmplan.plan.comparisons import Comparisons
     from llmplan.plan.outcome import Option
     from llmplan.report import charts
 
-    found = Comparisons() if compare is None else compare()
     kind = next(each for each in charts.KINDS if each == flags.chart)
-    others = [each for each in by_gpu if isinstance(each, Option)]
-    return Chart(picture=charts.picture(kind, plan, found, others), path=flags.chart_file)
+    others = [each for each in answer.by_gpu.values() if isinstance(each, Option)]
+    found = answer.comparisons or Comparisons()
+    return Chart(picture=charts.picture(kind, answer.plan, found, others), path=flags.chart_file)
 
 
 def ascii_only() -> bool:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, TextIO, TypeAlias
 if TYPE_CHECKING:
     from llmplan.report.blocks import Document
 
-OutputFormat: TypeAlias = Literal["table", "json", "markdown"]
+OutputFormat: TypeAlias = Literal["table", "json", "markdown", "csv"]
 
 MIN_WIDTH = 80
 MAX_WIDTH = 500
@@ -42,10 +42,16 @@ def width(environ: Mapping[str, str]) -> int:
 
 
 def answer(
-    output_format: OutputFormat, *, record: Callable[[], Mapping[str, Any]], document: Callable[[], Document]
+    output_format: OutputFormat,
+    *,
+    record: Callable[[], Mapping[str, Any]],
+    document: Callable[[], Document],
+    texts: Mapping[str, Callable[[], str]] | None = None,
 ) -> None:
-    """Print the answer in the format asked for; only the one that is needed is built."""
-    if output_format == "json":
+    """Print the answer in the format asked for; only the one that is needed is built. `texts` are a command's own."""
+    if texts and output_format in texts:
+        sys.stdout.write(texts[output_format]())
+    elif output_format == "json":
         print_json(record())
     elif output_format == "markdown":
         print_markdown(document())

@@ -116,8 +116,8 @@ def _subject(
 ) -> Subject:
     """A plan's row, or a replica from flags."""
     from llmplan.cli._simulated import subject_of_model, subject_of_plan
+    from llmplan.cli._stored_cost import is_plan, refuse_question_flags, typed
     from llmplan.cli._workbench import Workbench
-    from llmplan.cli.cost import is_plan, refuse_question_flags, typed
     from llmplan.cli.emit_config import strategy_id
 
     if is_plan(subject):

@@ -38,9 +38,12 @@ ENTITIES: tuple[Interned, ...] = (
     Interned(cls=Source, table="sources", key=lambda source: source.id),
 )
 DERIVED: Mapping[str, tuple[str, ...]] = {
-    "quote": ("usd_per_month", "usd_per_hour", "usd_per_million_tokens", "complete"),
+    "quote": (
+        "usd_per_month", "usd_per_hour", "usd_per_million_tokens", "usd_per_request", "usd_per_tenant_month",
+        "complete",
+    ),
     "deployment": ("gpus",),
-}
+}  # fmt: skip
 _OPTION_KEYS = ("deployment", "meets_slo", "memory", "estimate", "quote", "quality", "cold", "checks", "notes")
 _ROW_KEYS = ("strategy", "status", *_OPTION_KEYS, "levers", "rejection")
 _PLAN_KEYS = (
@@ -137,9 +140,12 @@ def _with_totals(quote: Quote, content: dict[str, Plain]) -> dict[str, Plain]:
         "usd_per_hour": quote.usd_per_hour,
         "usd_per_million_tokens": {
             "input": quote.usd_per_mtok_input,
+            "cached_input": quote.usd_per_mtok_cached_input,
             "output": quote.usd_per_mtok_output,
             "blended": quote.usd_per_mtok_blended,
         },
+        "usd_per_request": quote.usd_per_request,
+        "usd_per_tenant_month": quote.usd_per_tenant_month,
         "complete": quote.complete,
         **content,
     }

@@ -64,6 +64,10 @@ class Comparison:
         """The figures of one kind."""
         return tuple(drift for drift in self.drifts if drift.kind == kind)
 
+    def without(self, kind: DriftKind) -> Comparison:
+        """All but one kind."""
+        return replace(self, drifts=tuple(drift for drift in self.drifts if drift.kind != kind))
+
 
 CAPACITY: Final[Mapping[str, tuple[str, ...]]] = {
     "gpus": ("memory_bytes", "memory_bandwidth_bytes_per_s", "link_bytes_per_s", "pcie_bytes_per_s"),

@@ -101,7 +101,8 @@ class Estimate:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceFigure:
     """The row of price data behind a line. `quality` says how firm the row is: `listed`, `derived`, `advertised`
-    (a "from" price), `average` (somebody's mean)."""
+    (a "from" price), `average` (somebody's mean), `assumed` (this seller states none: what others do), `stated` (by
+    who asks, with `term` "stated" and the flag as `instance`)."""
 
     provider: str
     region: str
@@ -115,7 +116,11 @@ class PriceFigure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuoteLine:
-    """`quantity` [unit] at `unit_price_usd` makes `usd_per_month`; None where no price is known."""
+    """`quantity` [unit] at `unit_price_usd` makes `usd_per_month`; None where no price is known.
+
+    `beside`: a charge beside what serves (storage, traffic, cluster, people), small and often assumed: it counts in
+    the total, and not in how firm the price of the machines is.
+    """
 
     name: str
     quantity: float
@@ -124,6 +129,7 @@ class QuoteLine:
     usd_per_month: float | None
     figure: PriceFigure | None = None
     note: str = ""
+    beside: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,15 +141,30 @@ class Quote:
     output_tokens_per_month: float
     as_of: date
     alternatives: tuple[QuoteLine, ...] = ()
-    """the same machines on other terms or from other sellers, for comparison; not part of the total"""
+    """the same machines on other terms or from other sellers, for comparison with the lines that are not `beside`; not
+    part of the total"""
     usd_per_mtok_input: float | None = None
-    """a price of its own for input tokens (token APIs); None where rent pays for both"""
+    """a price of its own for input tokens (token APIs), cached or not; None where rent pays for both"""
     usd_per_mtok_output: float | None = None
+    usd_per_mtok_cached_input: float | None = None
+    """of the input that a prefix cache holds, where the seller bills it apart"""
+    requests_per_month: float = 0.0
+    tenants: int = 1
 
     @property
     def usd_per_month(self) -> float:
         """Sum of the lines that have a price."""
         return sum(line.usd_per_month for line in self.lines if line.usd_per_month is not None)
+
+    @property
+    def beside_usd_per_month(self) -> float:
+        """The part of the total that is beside what serves."""
+        return sum(line.usd_per_month for line in self.lines if line.beside and line.usd_per_month is not None)
+
+    @property
+    def serving(self) -> tuple[QuoteLine, ...]:
+        """The lines of what serves: machines, seconds, tokens."""
+        return tuple(line for line in self.lines if not line.beside)
 
     @property
     def complete(self) -> bool:
@@ -163,6 +184,16 @@ class Quote:
         """
         tokens = self.input_tokens_per_month + self.output_tokens_per_month
         return self.usd_per_month / tokens * TOKENS_PER_MTOK if tokens > 0 else None
+
+    @property
+    def usd_per_request(self) -> float | None:
+        """month / requests of the month; None where no rate is known."""
+        return self.usd_per_month / self.requests_per_month if self.requests_per_month > 0 else None
+
+    @property
+    def usd_per_tenant_month(self) -> float:
+        """month / tenants, as if they asked equally much."""
+        return self.usd_per_month / self.tenants
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

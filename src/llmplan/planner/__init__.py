@@ -2,6 +2,8 @@
 
 from llmplan.planner.context import Context
 from llmplan.planner.evaluate import evaluate
+from llmplan.planner.gates import verdicts
 from llmplan.planner.recommend import recommend, restricted_to_gpu
+from llmplan.planner.requote import requote
 
-__all__ = ["Context", "evaluate", "recommend", "restricted_to_gpu"]
+__all__ = ["Context", "evaluate", "recommend", "requote", "restricted_to_gpu", "verdicts"]

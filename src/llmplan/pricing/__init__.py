@@ -2,15 +2,22 @@
 
 from llmplan.pricing.cheapest import cheapest_usd_per_gpu_hour
 from llmplan.pricing.drift import moved_prices
+from llmplan.pricing.market import MarketMedian, SellerMedian, market_medians, median_fact
 from llmplan.pricing.quote import quote
+from llmplan.pricing.reprice import reprice
 from llmplan.pricing.sellers import seller_names
 from llmplan.pricing.serverless import platforms as serverless_offers
 from llmplan.pricing.tokens import listings as token_offers
 
 __all__ = [
+    "MarketMedian",
+    "SellerMedian",
     "cheapest_usd_per_gpu_hour",
+    "market_medians",
+    "median_fact",
     "moved_prices",
     "quote",
+    "reprice",
     "seller_names",
     "serverless_offers",
     "token_offers",

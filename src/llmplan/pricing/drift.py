@@ -38,6 +38,16 @@ def moved_prices(options: Iterable[Option], prices: PriceBook) -> tuple[Drift, .
     return tuple(drifts.values())
 
 
+def rate_now(line: QuoteLine, gpu_id: str | None, prices: PriceBook) -> Reading:
+    """What the row behind a line states in `prices` [USD per unit of the line], with its source and day; `NOTHING`
+    where the row is gone. Of several rows of one name (payment plans) the nearest rate counts.
+    """
+    assert line.figure is not None
+    key = _key(line.figure)
+    listed = ((row, figure) for row, figure in _rows(prices, {line.figure.provider}) if _key(figure) == key)
+    return _nearest(line, gpu_id, listed)
+
+
 def _key(figure: PriceFigure) -> RowKey:
     return figure.provider, figure.region, figure.term, figure.instance
 
@@ -55,14 +65,8 @@ def _moved(
 ) -> Drift | None:
     replica = option.deployment.replica
     gpu_id = replica.gpu.id if replica is not None else None
-    rates = [
-        Reading(value=_rate(row, line), source=now.source, as_of=now.as_of)
-        for row, now in listed
-        if not isinstance(row, HourlyOffer) or (row.gpu_id == gpu_id and _unit(row) == line.unit)
-    ]
-    planned = line.unit_price_usd
-    now = min(rates, key=lambda rate: _distance(planned, rate), default=NOTHING)
-    if rates and same(planned, now.value):
+    planned, now = line.unit_price_usd, _nearest(line, gpu_id, listed)
+    if now is not NOTHING and same(planned, now.value):
         return None
     what = line.name if line.unit == "Mtok" else line.unit
     return Drift(
@@ -71,6 +75,15 @@ def _moved(
         planned=Reading(value=planned, source=figure.source, as_of=figure.as_of),
         now=now,
     )
+
+
+def _nearest(line: QuoteLine, gpu_id: str | None, listed: Iterable[tuple[Row, PriceFigure]]) -> Reading:
+    rates = [
+        Reading(value=_rate(row, line), source=now.source, as_of=now.as_of)
+        for row, now in listed
+        if not isinstance(row, HourlyOffer) or (row.gpu_id == gpu_id and _unit(row) == line.unit)
+    ]
+    return min(rates, key=lambda rate: _distance(line.unit_price_usd, rate), default=NOTHING)
 
 
 def _distance(planned: float | None, rate: Reading) -> float:

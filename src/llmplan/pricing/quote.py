@@ -99,7 +99,12 @@ def _by_token(deployment: Deployment, workload: Workload, limits: Limits, prices
     if isinstance(found, Rejection):
         return found
     bill = _bill(found.lines, found.alternatives, workload, prices)
-    return replace(bill, usd_per_mtok_input=found.usd_per_mtok_input, usd_per_mtok_output=found.usd_per_mtok_output)
+    return replace(
+        bill,
+        usd_per_mtok_input=found.usd_per_mtok_input,
+        usd_per_mtok_output=found.usd_per_mtok_output,
+        usd_per_mtok_cached_input=found.usd_per_mtok_cached_input,
+    )
 
 
 def _bill(
@@ -112,6 +117,8 @@ def _bill(
         output_tokens_per_month=volume.output_tokens or 0.0,
         as_of=prices.as_of,
         alternatives=alternatives,
+        requests_per_month=volume.requests or 0.0,
+        tenants=workload.tenants,
     )
 
 

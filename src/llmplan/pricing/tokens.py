@@ -26,6 +26,7 @@ class TokenQuote:
     alternatives: tuple[QuoteLine, ...]
     usd_per_mtok_input: float
     usd_per_mtok_output: float
+    usd_per_mtok_cached_input: float | None
 
 
 def token_lines(
@@ -116,6 +117,7 @@ def cheapest_tokens(model: ModelSpec, workload: Workload, limits: Limits, prices
         alternatives=tuple(others.values()),
         usd_per_mtok_input=spent_in / mtok_in if mtok_in else best.input_usd_per_mtok,
         usd_per_mtok_output=best.output_usd_per_mtok,
+        usd_per_mtok_cached_input=best.cached_input_usd_per_mtok,
     )
 
 

@@ -10,10 +10,11 @@ from llmplan.units import SECONDS_PER_MONTH
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Volume:
-    """Tokens per month; None where the traffic states no rate (a closed loop of users)."""
+    """Tokens and requests per month; None where the traffic states no rate (a closed loop of users)."""
 
     input_tokens: float | None
     output_tokens: float | None
+    requests: float | None = None
 
 
 def monthly_volume(workload: Workload) -> Volume:
@@ -34,11 +35,13 @@ def monthly_volume(workload: Workload) -> Volume:
     >>> from llmplan.spec.workload import Lengths
     >>> traffic = Workload(requests_per_s=1.0, input_tokens=Lengths.fixed(1000), output_tokens=Lengths.fixed(100))
     >>> monthly_volume(traffic)
-    Volume(input_tokens=2628000000.0, output_tokens=262800000.0)
+    Volume(input_tokens=2628000000.0, output_tokens=262800000.0, requests=2628000.0)
     """
     if workload.requests_per_s is None:
         return Volume(input_tokens=None, output_tokens=None)
     requests = workload.requests_per_s * SECONDS_PER_MONTH
     return Volume(
-        input_tokens=requests * workload.input_tokens.mean, output_tokens=requests * workload.output_tokens.mean
+        input_tokens=requests * workload.input_tokens.mean,
+        output_tokens=requests * workload.output_tokens.mean,
+        requests=requests,
     )

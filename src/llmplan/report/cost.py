@@ -1,60 +1,99 @@
-"""The answer to `cost`: five strategies' money, GPUs side by side, and every line of what is paid."""
+"""The answer to `cost`: five strategies' money, what changed since an older answer, and every line of what is paid."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from llmplan.plan.outcome import Option, Quote, Rejection
 from llmplan.plan.plan import Plan
-from llmplan.report import explain, rows, views
+from llmplan.report import cost_diff, explain, gates, rows, views
 from llmplan.report import plan as plan_view
 from llmplan.report.blocks import Block, Column, Document, Facts, Items, Paragraph, Row, Table
-from llmplan.report.numbers import MISSING, cents, percent, usd
-from llmplan.report.tree import priced_from, quote_table
+from llmplan.report.cost_answer import CostAnswer
+from llmplan.report.cost_units import per_unit
+from llmplan.report.currency import Currency, converted
+from llmplan.report.numbers import MISSING, percent
+from llmplan.report.tree import Footnotes, priced_from, quote_table
 
-SideBySide = Mapping[str, Option | Rejection]
-"""the best self-hosted option, or why not, of each GPU that was named"""
-
-
-def document(plan: Plan, by_gpu: SideBySide, *, explained: bool = False) -> Document:
-    """Money only: the rows, the GPUs beside each other, then each strategy's lines."""
-    return tuple(_blocks(plan, by_gpu, explained))
+OTHER_TERMS_SHOWN: Final = 4
 
 
-def _blocks(plan: Plan, by_gpu: SideBySide, explained: bool) -> Iterator[Block]:
-    yield Paragraph(text=f"{plan.question.model_id}: what five ways of serving it cost", heading=1)
-    yield Facts(pairs=tuple(plan_view.asked(plan.question)))
-    yield money(plan)
-    if by_gpu:
-        yield side_by_side(by_gpu)
-    for names, option in bought(plan):
-        yield quote_table(option.quote, title=f"{names}: {rows.what(option).splitlines()[0]}")
-        yield from other_terms(names, option)
+def document(answer: CostAnswer, *, explained: bool = False) -> Document:
+    """Money first: the five rows, what changed, the limits; then each strategy's lines and what they rest on."""
+    return converted(tuple(_blocks(answer, explained)), answer.currency)
+
+
+def _blocks(answer: CostAnswer, explained: bool) -> Iterator[Block]:
+    plan, currency = answer.plan, answer.currency
+    yield from head(answer)
+    yield from summary(answer)
+    if answer.against is not None and not explained:
+        text = "Every line of these bills, and what is good to know of them: without --against, or with --explain."
+        yield Paragraph(text=text, tone="dim")
+    else:
+        if answer.by_gpu:
+            yield side_by_side(answer.by_gpu, currency)
+        yield from bills(plan, currency, explained)
+        yield from plan_view.notes(plan)
     yield from plan_view.why_not(plan)
-    yield from plan_view.notes(plan)
     if plan.warnings:
         yield Items(title="Warnings", items=plan.warnings, tone="warn")
     yield Facts(title="Defaults used", pairs=tuple(plan_view.defaults(plan)))
     if explained:
-        yield from _explained(plan)
+        yield from computed(plan, currency)
 
 
-def money(plan: Plan) -> Table:
+def head(answer: CostAnswer) -> Iterator[Block]:
+    """The question, and what was done to its answer."""
+    yield Paragraph(text=f"{answer.plan.question.model_id}: what five ways of serving it cost", heading=1)
+    yield Facts(pairs=tuple(facts(answer)))
+
+
+def facts(answer: CostAnswer) -> Iterator[tuple[str, str]]:
+    """Traffic, promise and limits; the currency and its rate; other prices than the plan's own."""
+    yield from plan_view.asked(answer.plan.question)
+    if answer.currency.said():
+        yield "currency", answer.currency.said()
+    yield from (("prices", remark) for remark in answer.remarks)
+
+
+def summary(answer: CostAnswer) -> Iterator[Block]:
+    """What a reader looks for first: totals, the difference to an older answer, and limits that break."""
+    plan, currency = answer.plan, answer.currency
+    yield money(plan, currency)
+    if plan.recommended is None:
+        yield Paragraph(text=nothing_recommended(plan), tone="bad")
+    yield from gates.blocks(answer.verdicts, plan.recommended or "", currency)
+    if answer.against is not None:
+        yield from cost_diff.blocks(answer.against, currency)
+    else:
+        yield per_unit(plan, currency)
+
+
+def nothing_recommended(plan: Plan) -> str:
+    """Why: nothing can be done, or what was recommended cannot be had at these prices."""
+    if any(isinstance(outcome, Option) for outcome in plan.outcomes.values()):
+        return "Nothing is recommended: what the plan had chosen is not sold at these prices."
+    return "No strategy is feasible within these limits."
+
+
+def money(plan: Plan, currency: Currency) -> Table:
     """Per hour, per month and per million tokens, the recommended strategy marked."""
+    unit = currency.unit
     return Table(
         columns=(
             Column(title=f"{rows.INDENT}strategy"),
             Column(title="what", share=1),
-            Column(title="$/hour", align="right"),
-            Column(title="$/month", align="right"),
-            Column(title="$/Mtok", align="right"),
+            Column(title=f"{unit}/hour", align="right"),
+            Column(title=f"{unit}/month", align="right"),
+            Column(title=f"{unit}/Mtok", align="right"),
         ),
-        rows=tuple(_money_row(plan, strategy) for strategy in plan.outcomes),
+        rows=tuple(_money_row(name, outcome, plan, currency) for name, outcome in plan.outcomes.items()),
     )
 
 
-def _money_row(plan: Plan, strategy: str) -> Row:
-    outcome = next(outcome for name, outcome in plan.outcomes.items() if name == strategy)
+def _money_row(strategy: str, outcome: Option | Rejection, plan: Plan, currency: Currency) -> Row:
     recommended = strategy == plan.recommended
     mark = rows.RECOMMENDED if recommended else rows.INDENT
     if isinstance(outcome, Rejection):
@@ -64,17 +103,17 @@ def _money_row(plan: Plan, strategy: str) -> Row:
         cells=(
             f"{mark}{strategy}",
             "\n".join(line for line in (rows.gpus(outcome.deployment), rows.seller(outcome)) if line),
-            usd(quote.usd_per_hour, complete=quote.complete),
-            usd(quote.usd_per_month, complete=quote.complete),
-            usd(quote.usd_per_mtok_blended, complete=quote.complete),
+            currency.rounded(quote.usd_per_hour, complete=quote.complete),
+            currency.rounded(quote.usd_per_month, complete=quote.complete),
+            currency.rounded(quote.usd_per_mtok_blended, complete=quote.complete),
         ),
         tone="good" if recommended else "plain",
     )
 
 
-def side_by_side(by_gpu: SideBySide) -> Table:
+def side_by_side(by_gpu: Mapping[str, Option | Rejection], currency: Currency) -> Table:
     """The best way to serve this on each GPU, one column each."""
-    columns = [_column(outcome) for outcome in by_gpu.values()]
+    columns = [_column(outcome, currency) for outcome in by_gpu.values()]
     names = (
         "strategy",
         "what",
@@ -83,9 +122,9 @@ def side_by_side(by_gpu: SideBySide) -> Table:
         "TTFT p95",
         "TPOT p95",
         "busy at the peak",
-        "$/GPU-hour",
-        "$/month",
-        "$/Mtok",
+        f"{currency.unit}/GPU-hour",
+        f"{currency.unit}/month",
+        f"{currency.unit}/Mtok",
     )
     return Table(
         title="Side by side: what is recommended on each GPU",
@@ -94,7 +133,7 @@ def side_by_side(by_gpu: SideBySide) -> Table:
     )
 
 
-def _column(outcome: Option | Rejection) -> tuple[str, ...]:
+def _column(outcome: Option | Rejection, currency: Currency) -> tuple[str, ...]:
     if isinstance(outcome, Rejection):
         return (outcome.strategy or MISSING, f"not feasible: {outcome.reason}", *(MISSING,) * 8)
     deployment, quote, estimate = outcome.deployment, outcome.quote, outcome.estimate
@@ -107,32 +146,47 @@ def _column(outcome: Option | Rejection) -> tuple[str, ...]:
         rows.ttft_p95(estimate) if estimate else MISSING,
         rows.tpot_p95(estimate) if estimate else MISSING,
         percent(estimate.utilization) if estimate else MISSING,
-        usd(per_gpu_hour, complete=quote.complete),
-        usd(quote.usd_per_month, complete=quote.complete),
-        usd(quote.usd_per_mtok_blended, complete=quote.complete),
+        currency.rounded(per_gpu_hour, complete=quote.complete),
+        currency.rounded(quote.usd_per_month, complete=quote.complete),
+        currency.rounded(quote.usd_per_mtok_blended, complete=quote.complete),
     )
 
 
+def bills(plan: Plan, currency: Currency, explained: bool) -> Iterator[Block]:
+    """The lines of each strategy, the recommended first; what else the same machines would cost, briefly."""
+    notes = Footnotes()
+    for names, option in bought(plan):
+        title = f"{names}: {rows.what(option).splitlines()[0]}"
+        yield quote_table(option.quote, title=title, currency=currency, notes=notes)
+        if explained or plan.recommended in names.split(", "):
+            yield from other_terms(names, option, currency, most=None if explained else OTHER_TERMS_SHOWN)
+    yield from notes.blocks()
+
+
 def bought(plan: Plan) -> Iterator[tuple[str, Option]]:
-    """What each strategy buys, once where several buy the same."""
+    """What each strategy buys, once where several buy the same; the recommended first."""
     same: dict[Quote, list[str]] = {}
     options = {name: outcome for name, outcome in plan.outcomes.items() if isinstance(outcome, Option)}
     for name, option in options.items():
         same.setdefault(option.quote, []).append(name)
-    for names in same.values():
+    for names in sorted(same.values(), key=lambda names: plan.recommended not in names):
         yield ", ".join(names), options[names[0]]  # type: ignore[index]
 
 
-def other_terms(names: str, option: Option) -> Iterator[Block]:
-    """The same machines on other terms or from other sellers."""
+def other_terms(names: str, option: Option, currency: Currency, *, most: int | None = None) -> Iterator[Block]:
+    """The same machines on other terms or from other sellers, the cheapest first."""
     ordered = sorted(option.quote.alternatives, key=lambda line: line.usd_per_month or 0.0)
-    items = tuple(f"{cents(line.usd_per_month)}: {line.name}; {'; '.join(priced_from(line))}" for line in ordered)
+    items = [f"{currency.exact(line.usd_per_month)}: {line.name}; {'; '.join(priced_from(line))}" for line in ordered]
+    more = len(items) - most if most is not None else 0
+    if more > 0:
+        items = [*items[:most], f"{more} more: --explain"]
     if items:
-        yield Items(title=f"{names}: the same on other terms", items=items, tone="dim")
+        yield Items(title=f"{names}: the same on other terms", items=tuple(items), tone="dim")
 
 
-def _explained(plan: Plan) -> Iterator[Block]:
+def computed(plan: Plan, currency: Currency) -> Iterator[Block]:
+    """Each line of each bill with its formula and source."""
     sources = views.Sources()
     for names, option in bought(plan):
-        yield explain.quote_lines(option.quote, sources, title=f"{names}: how each line is computed")
+        yield explain.quote_lines(option.quote, sources, title=f"{names}: how each line is computed", currency=currency)
     yield from sources.blocks()

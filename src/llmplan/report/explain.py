@@ -5,7 +5,8 @@ from __future__ import annotations
 from llmplan.plan.ledger import Ledger
 from llmplan.plan.outcome import PriceFigure, Quote, QuoteLine
 from llmplan.report.blocks import Column, Row, Table
-from llmplan.report.numbers import MISSING, cents, rate
+from llmplan.report.currency import USD, Currency
+from llmplan.report.numbers import MISSING, rate
 from llmplan.report.views import Sources, amount
 
 
@@ -31,38 +32,34 @@ def ledger_lines(ledger: Ledger, sources: Sources, *, title: str) -> Table:
 LEAST_QUANTITY = 1e-6
 
 
-def quote_lines(quote: Quote, sources: Sources, *, title: str) -> Table:
+def quote_lines(quote: Quote, sources: Sources, *, title: str, currency: Currency = USD) -> Table:
     """Every line of a quote as quantity times unit price."""
     rows = tuple(
-        Row(cells=(line.name, cents(line.usd_per_month), f"{formula(line)}{_cite(line, sources)}"))
+        Row(cells=(line.name, currency.exact(line.usd_per_month), f"{formula(line, currency)}{_cite(line, sources)}"))
         for line in quote.lines
     )
     return Table(
         title=title,
-        columns=(Column(title="line"), Column(title="$/month", align="right"), Column(title="formula", share=1)),
+        columns=(
+            Column(title="line"),
+            Column(title=f"{currency.unit}/month", align="right"),
+            Column(title="formula", share=1),
+        ),
         rows=rows,
     )
 
 
-def formula(line: QuoteLine) -> str:
+def formula(line: QuoteLine, currency: Currency = USD) -> str:
     """`730 h × $0.8048`, or why there is no amount."""
     if line.unit_price_usd is None:
         return f"{quantity(line)} × no known price" + (f" ({line.note})" if line.note else "")
-    text = f"{quantity(line)} × {unit_price(line.unit_price_usd)}"
+    text = f"{quantity(line)} × {currency.unit_price(line.unit_price_usd)}"
     return text + (f" ({line.note})" if line.note else "")
 
 
 def quantity(line: QuoteLine) -> str:
     """The quantity with its unit; less than a millionth is nothing."""
     return f"{rate(line.quantity) if abs(line.quantity) >= LEAST_QUANTITY else 0} {line.unit}".strip()
-
-
-def unit_price(usd: float) -> str:
-    """A unit price with every digit that counts: `$0.00055`, `$98.32`."""
-    if usd == 0:
-        return "$0"
-    text = f"{usd:,.6g}" if abs(usd) >= 1e-4 else f"{usd:.3g}"
-    return f"${text}"
 
 
 def figure_source(figure: PriceFigure) -> str:

@@ -9,6 +9,18 @@ from typing import assert_never
 from llmplan.report.blocks import Block, Document, Drawing, Facts, Items, Paragraph, Table
 
 ALIGNMENT = {"left": ":--", "right": "--:"}
+_LINK = re.compile(r"\](?=[(\[])")
+_MENTION = re.compile(r"(?<![\w.])@(?=\w)")
+
+
+def escaped(text: str) -> str:
+    """A text that stays what it is: no tag, no entity, no link or picture, nobody mentioned, on one line.
+
+    >>> escaped("<b>&amp; ![x](y)")
+    '&lt;b&gt;&amp;amp; ![x]\\\\(y)'
+    """
+    plain = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _MENTION.sub("@\u200b", _LINK.sub(r"]\\", " ".join(plain.splitlines())))
 
 
 def render(document: Document) -> str:
@@ -20,15 +32,15 @@ def lines(block: Block) -> Iterator[str]:
     """The lines of one block."""
     match block:
         case Paragraph(text=text, heading=heading):
-            yield f"{'#' * heading} {text}" if heading else text
+            yield f"{'#' * heading} {escaped(text)}" if heading else escaped(text)
         case Items(title=title, items=items, numbered=numbered):
             yield from _heading(title)
             for number, item in enumerate(items, start=1):
-                yield f"{number}. {item}" if numbered else f"- {item}"
+                yield f"{number}. {escaped(item)}" if numbered else f"- {escaped(item)}"
         case Facts(title=title, pairs=pairs):
             yield from _heading(title)
             for name, value in pairs:
-                yield f"- {name}: {value}"
+                yield f"- {escaped(name)}: {escaped(value)}"
         case Table():
             yield from _heading(block.title)
             yield _row(tuple(column.title for column in block.columns))
@@ -46,7 +58,7 @@ def lines(block: Block) -> Iterator[str]:
 
 def _heading(title: str) -> Iterator[str]:
     if title:
-        yield f"### {title}"
+        yield f"### {escaped(title)}"
         yield ""
 
 
@@ -55,4 +67,4 @@ def _row(cells: tuple[str, ...]) -> str:
 
 
 def _cell(text: str) -> str:
-    return "<br>".join(line.strip().replace("|", "\\|") for line in text.splitlines())
+    return "<br>".join(escaped(line.strip()).replace("|", "\\|") for line in text.splitlines())

@@ -1,0 +1,106 @@
+"""Why a line of a bill is another: which of the causes a change of quantity, of price or of seller comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from llmplan.plan.money.moves import Cause, Change, Moves, listed, rebuilt
+from llmplan.plan.money.side import Bill
+from llmplan.plan.outcome import PriceFigure, QuoteLine
+
+ASKED: Final[tuple[Cause, ...]] = ("model", "workload", "promise", "limits", "expenses")
+TRAFFIC: Final[tuple[Cause, ...]] = ("model", "workload")
+BY_TRAFFIC: Final = ("Mtok",)
+"""units whose quantity is the traffic itself, whatever runs"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """One part of a difference [USD/month], with its cause and that in words."""
+
+    cause: Cause
+    usd_per_month: float
+    why: str = ""
+
+
+class Reasons:
+    """Why things differ between two bills of one strategy."""
+
+    def __init__(self, moved: Moves, before: Bill, after: Bill) -> None:
+        self._moved = moved
+        self._built = rebuilt(before, after)
+        self._parts: dict[Cause, tuple[Change, ...]] = {cause: moved.of(cause) for cause in ASKED}
+        self._by_traffic = {cause: self._parts[cause] for cause in TRAFFIC}
+        self._parts["figure"] = tuple(dict.fromkeys((*moved.behind(before), *moved.behind(after))))
+
+    def of_quantity(self, line: QuoteLine) -> tuple[Cause, str]:
+        """Why there is more or less of the same line."""
+        if line.unit in BY_TRAFFIC:
+            return self._of(self._by_traffic)
+        if self._built:
+            return "deployment", self._with_cause(listed(self._built))
+        return self._of(self._parts)
+
+    def of_price(self, before: QuoteLine, after: QuoteLine) -> tuple[Cause, str]:
+        """Why a unit of the same line costs something else."""
+        if _row(before.figure) == _row(after.figure):
+            return "price", self._rate_moved(before, after)
+        return "deployment", self._with_cause(f"bought elsewhere: {_place(before.figure)} → {_place(after.figure)}")
+
+    def of_presence(self, line: QuoteLine, *, replaced: QuoteLine | None = None) -> tuple[Cause, str]:
+        """Why only one of the two bills has this line; `replaced` is the machine on the other one."""
+        if self._built:
+            return "deployment", self._with_cause(listed(self._built))
+        if replaced is not None:
+            bought = f"bought elsewhere: {_place(replaced.figure)} → {_place(line.figure)}"
+            return "deployment", self._with_cause(bought)
+        cause, why = self._of(self._by_traffic if line.unit in BY_TRAFFIC else self._parts)
+        if cause != "unknown":
+            return cause, why
+        return "coverage", f"only one of the two bills {line.name}" + self._version()
+
+    def _of(self, parts: dict[Cause, tuple[Change, ...]]) -> tuple[Cause, str]:
+        """The one part that moved, or that several or none did."""
+        found = {cause: changes for cause, changes in parts.items() if changes}
+        if not found:
+            return "unknown", "nothing that the two state differs" + self._version()
+        if len(found) == 1:
+            ((cause, changes),) = found.items()
+            return cause, listed(changes)
+        texts = "; ".join(f"{cause}: {listed(changes)}" for cause, changes in found.items())
+        return "several", f"moved at once, and two bills cannot tell them apart: {texts}"
+
+    def _with_cause(self, what: str) -> str:
+        """What changed, and because of what, where exactly one thing can have made it so."""
+        found = {cause: changes for cause, changes in self._parts.items() if changes}
+        date = self._moved.price_date
+        if len(found) == 1:
+            ((cause, changes),) = found.items()
+            return f"{what}; {cause} moved: {listed(changes)}"
+        if found:
+            return f"{what}; moved at once: {', '.join(found)}"
+        return f"{what}; only the prices are of another day: {date.before} → {date.after}" if date is not None else what
+
+    def _rate_moved(self, before: QuoteLine, after: QuoteLine) -> str:
+        if before.unit_price_usd is None or after.unit_price_usd is None:
+            return f"{_place(after.figure)}: the price of {after.name} " + (
+                "became known" if after.unit_price_usd is not None else "is no longer known"
+            )
+        return f"{_place(after.figure)}: {_dated(before.figure)} → {_dated(after.figure)}"
+
+    def _version(self) -> str:
+        made = self._moved.made_with
+        return f" ({made.before} → {made.after})" if made is not None else ""
+
+
+def _row(figure: PriceFigure | None) -> tuple[str, ...]:
+    return () if figure is None else (figure.provider, figure.region, figure.term, figure.instance)
+
+
+def _place(figure: PriceFigure | None) -> str:
+    return " ".join(part for part in _row(figure)[:3] if part) or "no row"
+
+
+def _dated(figure: PriceFigure | None) -> str:
+    return "undated" if figure is None or figure.as_of is None else figure.as_of.isoformat()
