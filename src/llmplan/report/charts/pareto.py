@@ -44,6 +44,7 @@ def picture(plan: Plan, options: Iterable[Option]) -> Picture:
         return Picture(kind="pareto", title=title, caption=caption(plan, bill_sources(every)), empty=reason)
     front = _front(timed)
     numbered = [each for each in timed if each in front or each.option == plan.chosen]
+    sourced = [*(each.option for each in numbered), *untimed[:MOST_UNTIMED], *(each.option for each in timed)]
     promised = promise_s(plan.question.slo, metric)
     xs = [edge * MS_PER_S for each in timed for edge in (each.latency_s.low, each.latency_s.mid, each.latency_s.high)]
     ys = [each.usd_per_month for each in timed] + [each.quote.usd_per_month for each in untimed[:MOST_UNTIMED]]
@@ -63,7 +64,7 @@ def picture(plan: Plan, options: Iterable[Option]) -> Picture:
         series=(*_by_strategy(timed, front), *([_line(front)] if len(front) > 1 else [])),
         rules=tuple(_rules(untimed, metric, promised)),
         notes=tuple(_note(place, each, metric) for place, each in enumerate(numbered[:MOST_NOTES], start=1)),
-        caption=caption(plan, bill_sources([*(each.option for each in numbered), *untimed[:MOST_UNTIMED]]), *remarks),
+        caption=caption(plan, bill_sources(sourced), *remarks),
     )
 
 
