@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from llmplan.report.blocks import Block
     from llmplan.report.charts import Picture
     from llmplan.report.cost_answer import CostAnswer
+    from llmplan.spec.catalog import Catalog
 
 KINDS = ("breakeven", "pareto", "sensitivity", "timeline")
 """those of report.charts, which --help need not import"""
@@ -116,17 +119,24 @@ class Chart:
         _console.say(f"wrote {self.path}")
 
 
-def chart_of(flags: ChartFlags, answer: CostAnswer) -> Chart:
-    """The chart that was asked for, with the options of the GPUs side by side among the others."""
+def chart_of(flags: ChartFlags, answer: CostAnswer, catalog: Callable[[date], Catalog]) -> Chart:
+    """The chart that was asked for, with the options of the GPUs side by side among the others.
+
+    `catalog` opens the one with the prices of a day; it is asked where something has to be computed for the chart.
+    """
     if flags.chart is None:
         return Chart()
+    from llmplan import planner
     from llmplan.plan.comparisons import Comparisons
     from llmplan.plan.outcome import Option
     from llmplan.report import charts
 
     kind = next(each for each in charts.KINDS if each == flags.chart)
+    found = answer.comparisons
+    if found is None:
+        compared = kind != "pareto" and answer.plan.chosen is not None
+        found = planner.compare(answer.plan, catalog(answer.plan.price_date)) if compared else Comparisons()
     others = [each for each in answer.by_gpu.values() if isinstance(each, Option)]
-    found = answer.comparisons or Comparisons()
     return Chart(picture=charts.picture(kind, answer.plan, found, others), path=flags.chart_file)
 
 

@@ -90,7 +90,7 @@ def cost(
         remarks=found.remarks,
         max_usd_per_month=limits.max_usd_per_month,
     )
-    drawn = chart_of(chart, answer)
+    drawn = chart_of(chart, answer, lambda day: open_catalog(replace(catalog, as_of=day)))
     show(answer, found.moved, output, drawn)
     drawn.save(force=force)
     return judged(answer)

@@ -32,8 +32,7 @@ class Demand:
             cv_interarrival=workload.cv_interarrival,
         )
         if rate is not None:
-            busiest = max(workload.peak_to_mean, HOURS_PER_DAY / workload.hours_per_day)
-            return cls(shape=shape, peak_requests_per_s=rate * busiest, concurrency=None)
+            return cls(shape=shape, peak_requests_per_s=rate * busiest_over_mean(workload), concurrency=None)
         return cls(shape=shape, peak_requests_per_s=None, concurrency=shape.value)
 
     def on_replicas(self, replicas: int) -> Load:
@@ -41,6 +40,11 @@ class Demand:
         total = self.peak_requests_per_s if self.peak_requests_per_s is not None else self.concurrency
         assert total is not None
         return replace(self.shape, value=total / replicas)
+
+
+def busiest_over_mean(workload: Workload) -> float:
+    """The busiest hour over the mean of all hours [-]."""
+    return max(workload.peak_to_mean, HOURS_PER_DAY / workload.hours_per_day)
 
 
 def prefixes_of(workload: Workload) -> int | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from llmplan import perf, pricing
 from llmplan.plan.deployment import Deployment, Replica
 from llmplan.plan.load import Load
-from llmplan.plan.outcome import CheckResult, Estimate, MemoryBudget, Option, Outcome, Rejection
+from llmplan.plan.outcome import CheckResult, Estimate, MemoryBudget, Option, Outcome, Quote, Rejection
 from llmplan.plan.usage import ServerlessUsage
 from llmplan.planner.ceiling import within_budget
 from llmplan.planner.context import Context
@@ -126,12 +126,11 @@ def _priced(
     workload: Workload,
     context: Context,
 ) -> Outcome:
-    fleet = replace(deployment, replicas=max(1, usage.peak_replicas))
+    fleet = fleet_of(deployment, usage)
     too_slow = slo_rejection(fleet, usage, warm, context)
     if too_slow is not None:
         return too_slow
-    only_this = replace(context.limits, provider_ids=(offer.provider,))
-    quote = pricing.quote(fleet, workload, only_this, context.prices, usage=usage)
+    quote = billed(fleet, usage, offer, workload, context)
     if isinstance(quote, Rejection):
         return replace(quote, strategy="serverless", deployment=fleet)
     option = Option(
@@ -146,6 +145,19 @@ def _priced(
         notes=tuple(cold_notes(usage, offer)),
     )
     return within_budget(option, context)
+
+
+def fleet_of(deployment: Deployment, usage: ServerlessUsage) -> Deployment:
+    """As many workers as run at once at the peak."""
+    return replace(deployment, replicas=max(1, usage.peak_replicas))
+
+
+def billed(
+    fleet: Deployment, usage: ServerlessUsage, offer: ServerlessOffer, workload: Workload, context: Context
+) -> Quote | Rejection:
+    """A month of that use at the seller of the offer."""
+    only_this = replace(context.limits, provider_ids=(offer.provider,))
+    return pricing.quote(fleet, workload, only_this, context.prices, usage=usage)
 
 
 def slo_rejection(fleet: Deployment, usage: ServerlessUsage, warm: Estimate, context: Context) -> Rejection | None:

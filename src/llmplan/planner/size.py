@@ -53,7 +53,7 @@ def _for_rate(deployment: Deployment, replica: Replica, memory: MemoryBudget, co
         if found.limited_by == "kv":
             return _pool_too_small(deployment, found.reason, closeness(promises))
         return misses_slo(deployment, found.reason, promises)
-    active = max(1, math.ceil(peak / found.requests_per_s - 1e-9))
+    active = active_for(peak, found.requests_per_s)
     sized = _within_hardware(deployment, replica, memory, context, active, needed=f"{peak:.3g} requests/s at the peak")
     return sized if isinstance(sized, Rejection) else replace(sized, slo_requests_per_s=found.requests_per_s)
 
@@ -96,13 +96,23 @@ def _within_hardware(
             code="too_few_gpus",
             closeness=ceiling / active,
         )
-    spare = min(context.limits.spare_replicas, ceiling - active) if active > 1 else 0
+    spare = spares_for(active, ceiling, context)
     load = context.demand.on_replicas(active)
     estimate = perf.estimate(replica, memory, load, context.calibration(replica))
     rate = estimate.requests_per_s.mid if load.kind == "concurrency" else load.value
     return Sized(
         active=active, spare=spare, estimate=estimate, per_replica_requests_per_s=rate, slo_requests_per_s=rate
     )
+
+
+def active_for(peak_per_s: float, per_replica_per_s: float) -> int:
+    """Replicas that carry a peak [1/s], each up to what it takes [1/s]."""
+    return max(1, math.ceil(peak_per_s / per_replica_per_s - 1e-9))
+
+
+def spares_for(active: int, ceiling: int, context: Context) -> int:
+    """Replicas on top of a fleet of two or more, as far as there is room."""
+    return min(context.limits.spare_replicas, ceiling - active) if active > 1 else 0
 
 
 def most_replicas(deployment: Deployment, replica: Replica, context: Context) -> int:

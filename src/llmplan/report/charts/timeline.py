@@ -80,8 +80,12 @@ def _terms(values: Sequence[TermValue]) -> Iterator[Series]:
         for month in range(length, MONTHS, length) if length else ():
             points += [(float(month), owed_usd(value, month)), (float(month), owed_usd(value, month + 1e-6))]
         points.append((float(MONTHS), owed_usd(value, MONTHS)))
-        label = f"{value.term}: {value.what}, {value.seller}, {usd(value.usd_per_month)}/month"
-        yield Series(label=plain(label), points=tuple(Point(x=at, y=sum_usd) for at, sum_usd in points))
+        label = f"{value.term}: {value.what}, {usd(value.usd_per_month)}/month"
+        yield Series(
+            label=plain(label),
+            source=plain(value.seller),
+            points=tuple(Point(x=at, y=sum_usd) for at, sum_usd in points),
+        )
 
 
 def _ways(plan: Plan, found: Comparisons) -> Iterator[Series]:

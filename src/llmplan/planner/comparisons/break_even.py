@@ -1,0 +1,141 @@
+"""From which load on machines of one's own cost less than GPUs by the second, and than every seller of tokens."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from llmplan.plan.comparisons import BreakEven
+from llmplan.planner.comparisons.crossings import flips
+from llmplan.planner.comparisons.machines import Machines
+from llmplan.planner.comparisons.rivals import Rivals
+from llmplan.planner.comparisons.seconds import Seconds
+from llmplan.planner.comparisons.tokens import Tokens
+from llmplan.planner.serverless import COLD_SHARE_AT_P95
+from llmplan.spec.workload import Slo, Workload
+from llmplan.units import SECONDS_PER_DAY, SECONDS_PER_MONTH, TOKENS_PER_MTOK, format_seconds, format_usd
+
+SELLERS_TRIED = 3
+"""how often the seller by the second may change until it is the cheapest one at the load that was solved for"""
+
+
+def tokens_per_request(workload: Workload) -> float:
+    """Input and output [tokens]."""
+    return workload.input_tokens.mean + workload.output_tokens.mean
+
+
+def full_usd_per_mtok(machines: Machines, replicas: Iterable[int]) -> float:
+    """The least that a million tokens come to on whole replicas which are all as busy as they may be [USD].
+
+    machines: the fleet; replicas: how many of them to try.
+    min over n of bill(n replicas and their spares) / tokens of the month at n x what one takes. Valid as the planner's
+    sizing; infinite where nobody rents so many. Reference: docs/how-it-works/comparisons.md.
+    """
+    tokens = tokens_per_request(machines.context.workload) * SECONDS_PER_MONTH / TOKENS_PER_MTOK
+    loads = [number * machines.mean_per_replica_per_s for number in replicas if number <= machines.most_replicas]
+    return min((machines.usd_per_month(load) / (load * tokens) for load in loads), default=math.inf)
+
+
+def break_evens(rivals: Rivals) -> Iterator[BreakEven]:
+    """GPUs by the second, then each seller of tokens, cheapest first, against the machines."""
+    for seconds in rivals.seconds:
+        yield _against_seconds(seconds, rivals)
+    full = full_usd_per_mtok(rivals.machines, range(1, rivals.most_tried + 1)) if rivals.tokens else 0.0
+    for seller in rivals.tokens:
+        yield _against_tokens(seller, rivals, full)
+
+
+def _against_tokens(seller: Tokens, rivals: Rivals, full_usd: float) -> BreakEven:
+    found = solved(seller, rivals.machines, rivals)
+    if found.requests_per_s is not None:
+        return found
+    note = f"its {format_usd(seller.usd_per_mtok)} per Mtok is under the {format_usd(full_usd)} of full machines"
+    return replace(found, note=note)
+
+
+def _against_seconds(seconds: Seconds, rivals: Rivals) -> BreakEven:
+    """At the seller who is the cheapest one at the load where they cross."""
+    found = solved(seconds, rivals.machines, rivals)
+    for _ in range(SELLERS_TRIED):
+        at = found.requests_per_s
+        if at is None:
+            break
+        best = seconds.cheapest(at)
+        if best.offer.provider == seconds.offer.provider:
+            break
+        seconds = best
+        found = solved(seconds, rivals.machines, rivals)
+    at = found.requests_per_s
+    if at is None:
+        return replace(found, note=_joined(_dearer(seconds, rivals, found), found.note))
+    return replace(found, note=_joined(f"at {seconds.offer.provider}", cold_note(seconds, at, rivals), found.note))
+
+
+def _dearer(seconds: Seconds, rivals: Rivals, found: BreakEven) -> str:
+    """Two bills beside each other where they never cross."""
+    at = 0.0 if found.below == rivals.machines.label else rivals.tried_per_s
+    where = "without any request" if at == 0 else f"at {at:.3g} requests/s"
+    by_second, rent = seconds.usd_per_month(at), rivals.machines.usd_per_month(at)
+    return (
+        f"{where} {format_usd(by_second)} by the second at {seconds.offer.provider}, {format_usd(rent)} by the machine"
+    )
+
+
+def cold_note(seconds: Seconds, requests_per_s: float, rivals: Rivals) -> str:
+    """How many requests meet a cold worker where the bills cross, and whether that breaks a promise."""
+    share, slo = seconds.cold_share(requests_per_s), rivals.machines.context.slo
+    if share < 0.001:
+        return ""
+    breaks = share > COLD_SHARE_AT_P95 and start_is_promised(slo)
+    text = f"{share:.0%} of requests there meet a cold worker ({format_seconds(seconds.start_s)})"
+    return text + (", which breaks the promise" if breaks else "")
+
+
+def start_is_promised(slo: Slo) -> bool:
+    """Whether a cold start counts against a promise."""
+    return slo.ttft_p95_s is not None or slo.e2e_p95_s is not None
+
+
+def solved(below: Seconds | Tokens, machines: Machines, rivals: Rivals) -> BreakEven:
+    """Where machines take over from a bill that starts lower; the other way round where they are cheaper from 0 on."""
+    upto = rivals.tried_per_s
+    loads = flips(below, machines, upto)
+    first, second = below.label, machines.label
+    if loads and loads[0] <= 0.0:
+        loads, first, second = loads[1:], machines.label, below.label
+    if not loads:
+        return BreakEven(
+            below=first, above=second, requests_per_s=None, tried_requests_per_s=upto, note=_open(machines, upto)
+        )
+    at = loads[-1] if len(loads) % 2 else loads[-2]
+    return BreakEven(
+        below=first,
+        above=second,
+        requests_per_s=at,
+        tried_requests_per_s=upto,
+        tokens_per_day=at * SECONDS_PER_DAY * tokens_per_request(rivals.workload),
+        utilization=machines.utilization(at),
+        usd_per_month=machines.usd_per_month(at),
+        flips_requests_per_s=loads,
+        note=_joined(_flips_note(loads, first, second), _open(machines, at)),
+    )
+
+
+def _flips_note(loads: tuple[float, ...], first: str, second: str) -> str:
+    """Where else the order changes, since replicas and instances are bought whole."""
+    if len(loads) == 1:
+        return ""
+    if len(loads) % 2 == 0:
+        return f"only up to {loads[-1]:.3g}: from there another whole replica makes it dearer again"
+    gaps = (len(loads) - 1) // 2
+    more = f", and in {gaps - 1} more such range{'s' if gaps > 2 else ''}" if gaps > 1 else ""
+    return f"already from {loads[0]:.3g} to {loads[1]:.3g}, where another whole replica is due{more}"
+
+
+def _open(machines: Machines, at: float) -> str:
+    return "" if machines.complete(at) else "the machines' bill is a lower bound: a charge has no known price"
+
+
+def _joined(*notes: str) -> str:
+    return "; ".join(note for note in notes if note)
