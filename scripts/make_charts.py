@@ -1,7 +1,7 @@
 """Draw the pictures of docs/how-it-works/charts.md: one of each kind, at the prices of one day.
 
 python scripts/make_charts.py            writes docs/images/<kind>.svg (needs llmplan[plot])
-python scripts/make_charts.py --check    exits 1 where a picture says something else than the answer of today's catalogue
+python scripts/make_charts.py --check    exits 1 where a picture says something else than today's catalogue
 
 Coordinates depend on the release of matplotlib, so that only the words of the pictures are compared.
 """

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import sys
+from datetime import date
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -16,6 +17,7 @@ from llmplan.cli import _chart, main
 from llmplan.cli._chart import ChartFlags, chart_of
 from llmplan.plan.comparisons import Comparisons, Curve
 from llmplan.report.cost_answer import CostAnswer
+from llmplan.spec.catalog import Catalog
 
 LLAMA = "meta-llama/Llama-3.1-8B-Instruct"
 SMALL = (
@@ -50,6 +52,20 @@ def test_the_chart_is_drawn_after_the_table(capsys: pytest.CaptureFixture[str]) 
 def test_without_the_flag_nothing_is_drawn(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*SMALL]) == 0
     assert "bill against latency" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", ["breakeven", "sensitivity", "timeline"])
+def test_what_is_compared_is_computed_and_drawn(capsys: pytest.CaptureFixture[str], kind: str) -> None:
+    assert main([*SMALL, "--chart", kind, "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    chart = answer["chart"]
+    assert chart["empty"] == ""
+    assert chart["series"] or chart["bars"]
+    if kind == "sensitivity":
+        assert [rule["value"] for rule in chart["rules"]] == [answer["usd_per_month"]]
+    if kind == "timeline":
+        ends = [series["points"][-1]["y"] for series in chart["series"]]
+        assert any(end == pytest.approx(36 * answer["usd_per_month"]) for end in ends)
 
 
 def test_markdown_has_it_as_a_block_of_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
@@ -172,8 +188,12 @@ def test_nothing_feasible_still_exits_3_and_says_why(capsys: pytest.CaptureFixtu
 def test_what_was_compared_is_what_is_drawn() -> None:
     found = Comparisons(curves=(Curve(label="a", requests_per_s=(1.0, 9.0), usd_per_month=(5.0, 5.0)),))
     answer = CostAnswer(plan=plan_samples.plan(), comparisons=found)
-    assert chart_of(ChartFlags(), answer).record() == {}
-    drawn = chart_of(ChartFlags(chart="breakeven"), answer).record()["chart"]
+
+    def never(day: date) -> Catalog:
+        raise AssertionError(day)
+
+    assert chart_of(ChartFlags(), answer, never).record() == {}
+    drawn = chart_of(ChartFlags(chart="breakeven"), answer, never).record()["chart"]
     assert [series["label"] for series in drawn["series"]] == ["a"]
 
 

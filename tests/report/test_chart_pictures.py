@@ -102,15 +102,38 @@ def test_the_bill_between_two_points_is_on_a_straight_line() -> None:
     assert breakeven.bill_at(charted.GPU_CURVE, 101.0) is None
 
 
-def test_of_many_curves_those_of_the_break_evens_are_drawn() -> None:
-    cheap = tuple(
-        Curve(label=f"cheap {number}", requests_per_s=(0.0, 100.0), usd_per_month=(0.0, 1.0)) for number in range(10)
+def test_of_many_curves_steps_and_the_spread_of_prices_are_drawn() -> None:
+    sellers = tuple(
+        Curve(label=f"seller {number}", requests_per_s=(0.0, 100.0), usd_per_month=(0.0, 1_000.0 * number))
+        for number in range(1, 12)
     )
-    found = replace(charted.FOUND, curves=(*cheap, charted.API_CURVE, charted.GPU_CURVE))
+    found = replace(charted.FOUND, curves=(*sellers, charted.GPU_CURVE))
     picture = charts.picture("breakeven", sample.PLAN, found)
-    assert {charted.API_CURVE.label, charted.GPU_CURVE.label} <= {series.label for series in picture.series}
-    assert len(picture.series) == 8
-    assert "4 more ways are not drawn." in picture.caption
+    assert [series.label for series in picture.series] == [
+        "seller 1", "seller 3", "seller 6", "seller 9", "seller 11", charted.GPU_CURVE.label,
+    ]  # fmt: skip
+    assert "6 more ways, and their break-evens, are not drawn." in picture.caption
+    assert picture.notes == ()
+
+
+def test_a_break_even_beyond_the_curves_is_said_to_be_outside() -> None:
+    far = replace(charted.CROSSING, requests_per_s=700.0, usd_per_month=60_000.0, tried_requests_per_s=1_000.0)
+    picture = charts.picture("breakeven", sample.PLAN, replace(charted.FOUND, break_evens=(far,)))
+    x, y = axes(picture)
+    assert x.high <= 100.0
+    assert y.high < 60_000.0
+    (note,) = picture.notes
+    assert note.x is None
+    assert note.text.endswith("; outside the picture")
+
+
+def test_where_the_order_flips_before_the_first_change_is_marked() -> None:
+    far = replace(
+        charted.CROSSING, requests_per_s=700.0, usd_per_month=60_000.0, flips_requests_per_s=(3.0, 5.0, 700.0)
+    )  # fmt: skip
+    (note,) = charts.picture("breakeven", sample.PLAN, replace(charted.FOUND, break_evens=(far,))).notes
+    assert (note.x, note.y) == (3.0, 600.0)
+    assert "marked at 3 requests/s" in note.text
 
 
 def test_pareto_marks_what_is_beaten_and_only_that() -> None:
@@ -168,7 +191,7 @@ def test_the_tornado_is_sorted_and_keeps_what_cannot_be_done() -> None:
     assert [rule.value for rule in TORNADO.rules] == [sample.QUOTE.usd_per_month]
     said = " ".join(note.text for note in TORNADO.notes)
     assert "cannot be done at 0.7×; TPOT p95 is 71 ms > 50 ms" in said
-    assert "serverless is cheapest at 150 tokens" in said
+    assert "at 150 tokens serverless would be recommended" in said
 
 
 def test_a_commitment_is_owed_at_once_and_again_when_renewed() -> None:

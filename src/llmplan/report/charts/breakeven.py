@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 
 from llmplan.plan.comparisons import BreakEven, Comparisons, Curve
 from llmplan.plan.plan import Plan
-from llmplan.report.charts.caption import MOST_SERIES, caption, not_drawn
+from llmplan.report.charts.caption import caption, not_drawn
 from llmplan.report.charts.picture import Axis, Note, Picture, Point, Rule, Series, plain
 from llmplan.report.charts.scales import around, between
 from llmplan.report.numbers import count, percent, rate, usd
 
-MOST_NOTES = 10
+MOST_CURVES = 6
+"""that can be told apart"""
 AROUND = 10.0
 """how far beyond the loads of interest the picture reaches, as a factor"""
 BELOW_THE_ANSWER = 30.0
@@ -31,18 +31,21 @@ def picture(plan: Plan, found: Comparisons) -> Picture:
             empty="; ".join(map(plain, found.notes)) or "no bill over the load is known",
         )  # fmt: skip
     asked = plan.question.workload.requests_per_s
-    x = _loads(chosen, found.break_evens, asked)
-    y = _bills(chosen, x, found.break_evens, asked)
+    drawn = {curve.label for curve in chosen}
+    crossings = sorted(
+        (each for each in found.break_evens if {each.below, each.above} <= drawn),
+        key=lambda each: each.requests_per_s is None,
+    )
+    x = _loads(chosen, crossings, asked)
+    y = _bills(chosen, x, crossings, asked)
     series = tuple(
         Series(label=plain(curve.label), points=_points(curve), source=plain(curve.source)) for curve in chosen
     )
-    crossings = sorted(found.break_evens, key=lambda each: each.requests_per_s is None)
-    notes = tuple(_note(place, each, chosen) for place, each in enumerate(crossings[:MOST_NOTES], start=1))
+    notes = tuple(_note(place, each, chosen, x) for place, each in enumerate(crossings, start=1))
     rules = () if asked is None else (Rule(of="x", value=asked, label=f"asked: {rate(asked)} requests/s"),)
     remarks = (
         "Numbers mark break-evens: the load from which the second way costs less, every other input as asked.",
-        *not_drawn("ways are", len(found.curves) - len(chosen)),
-        *not_drawn("comparisons are", len(crossings) - len(notes)),
+        *not_drawn("ways, and their break-evens, are", len(found.curves) - len(chosen)),
         *found.notes,
     )
     sources = (f"{each.label}: {each.source}" if each.source else "" for each in chosen)
@@ -62,16 +65,27 @@ def bill_at(curve: Curve, requests_per_s: float) -> float | None:
 
 
 def _chosen(found: Comparisons, asked: float | None) -> tuple[Curve, ...]:
-    """As many as can be told apart: first those that most break-evens name, then the cheapest at the load asked for."""
-    named = Counter(name for each in found.break_evens for name in (each.below, each.above))
+    """As many as can be told apart: steps and bends first, then straight lines from the cheapest to the dearest."""
     drawable = [curve for curve in found.curves if any(load > 0 for load in curve.requests_per_s)]
-
-    def rank(curve: Curve) -> tuple[int, float]:
-        bill = bill_at(curve, asked) if asked is not None else min(curve.usd_per_month)
-        return -named[curve.label], math.inf if bill is None else bill
-
-    kept = sorted(drawable, key=rank)[:MOST_SERIES]
+    bent = [curve for curve in drawable if len(curve.requests_per_s) > 2][:MOST_CURVES]
+    straight = [curve for curve in drawable if len(curve.requests_per_s) <= 2]
+    kept = [*bent, *spread(sorted(straight, key=lambda curve: _bill(curve, asked)), MOST_CURVES - len(bent))]
     return tuple(curve for curve in drawable if curve in kept)
+
+
+def spread(values: Sequence[Curve], most: int) -> list[Curve]:
+    """At most so many, evenly over their order, with the first and the last."""
+    if len(values) <= most:
+        return list(values)
+    if most <= 1:
+        return list(values[:most])
+    return [values[round(place * (len(values) - 1) / (most - 1))] for place in range(most)]
+
+
+def _bill(curve: Curve, asked: float | None) -> float:
+    """By which curves are put in order [USD/month]."""
+    bill = bill_at(curve, asked) if asked is not None else None
+    return curve.usd_per_month[-1] if bill is None else bill
 
 
 def _points(curve: Curve) -> tuple[Point, ...]:
@@ -80,23 +94,25 @@ def _points(curve: Curve) -> tuple[Point, ...]:
 
 
 def _loads(curves: Sequence[Curve], crossings: Sequence[BreakEven], asked: float | None) -> Axis:
-    """A decade on both sides of what matters, within what was computed."""
+    """A decade below what matters and above, within the loads that were computed."""
     loads = [load for curve in curves for load in curve.requests_per_s if load > 0]
-    where = [each.requests_per_s for each in crossings if each.requests_per_s] + ([asked] if asked else [])
-    low, high = min(loads), max(loads)
-    if where:
-        low = max(low, min(where) / AROUND) if all(min(curve.requests_per_s) > 0 for curve in curves) else (
-            min(where) / AROUND
-        )  # fmt: skip
-        low, high = min(low, min(where) / 1.5), max(min(high, max(where) * AROUND), max(where) * 1.5)
-    elif low == high or any(min(curve.requests_per_s) == 0 for curve in curves):
-        low = high / 1e3
-    return between(low, high, label="load", unit="requests/s", scale="log")
+    last = max(loads)
+    where = [at for each in crossings for at in (each.requests_per_s, *each.flips_requests_per_s)]
+    matter = [at for at in (*where, asked) if at and at <= last * (1 + 1e-9)]
+    first = min(matter, default=last / 100) / AROUND
+    if all(min(curve.requests_per_s) > 0 for curve in curves):
+        first = max(first, min(loads))
+    high = min(last, max(matter, default=last) * AROUND)
+    return between(min(first, high / 2), high, label="load", unit="requests/s", scale="log")
 
 
 def _bills(curves: Sequence[Curve], x: Axis, crossings: Sequence[BreakEven], asked: float | None) -> Axis:
     """What is in view; curves that fall to nothing are cut off well below the bills that matter."""
-    seen, matter = [], [each.usd_per_month for each in crossings if each.usd_per_month]
+    seen = []
+    matter = [
+        each.usd_per_month for each in crossings
+        if each.usd_per_month and each.requests_per_s and x.low <= each.requests_per_s <= x.high
+    ]  # fmt: skip
     for curve in curves:
         points = zip(curve.requests_per_s, curve.usd_per_month, strict=True)
         ends = (bill_at(curve, load) for load in (x.low, x.high))
@@ -111,15 +127,20 @@ def _bills(curves: Sequence[Curve], x: Axis, crossings: Sequence[BreakEven], ask
     )  # fmt: skip
 
 
-def _note(number: int, each: BreakEven, curves: Sequence[Curve]) -> Note:
-    text, bill = crossing(each), each.usd_per_month
-    drawn = {curve.label for curve in curves}
-    if each.requests_per_s is None or not {each.below, each.above} <= drawn:
-        return Note(number=number, text=plain(text))
-    if bill is None:
-        curve = next((curve for curve in curves if curve.label == each.above), None)
-        bill = bill_at(curve, each.requests_per_s) if curve else None
-    return Note(number=number, text=plain(text), x=each.requests_per_s if bill else None, y=bill or None)
+def _note(number: int, each: BreakEven, curves: Sequence[Curve], x: Axis) -> Note:
+    """With its place, where that is in the picture."""
+    at, bill, text = each.requests_per_s, each.usd_per_month, plain(crossing(each))
+    if at is None:
+        return Note(number=number, text=text)
+    above = next(curve for curve in curves if curve.label == each.above)
+    if not x.low <= at <= x.high:
+        first = next((flip for flip in each.flips_requests_per_s if x.low <= flip <= x.high), None)
+        if first is None:
+            return Note(number=number, text=f"{text}; outside the picture")
+        text += f"; marked at {rate(first)} requests/s, where the order first changes"
+        at, bill = first, None
+    bill = bill_at(above, at) if bill is None else bill
+    return Note(number=number, text=text, x=at if bill else None, y=bill or None)
 
 
 def crossing(each: BreakEven) -> str:

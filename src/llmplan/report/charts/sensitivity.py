@@ -7,7 +7,7 @@ from llmplan.plan.plan import Plan
 from llmplan.report.charts.caption import bill_sources, caption, not_drawn
 from llmplan.report.charts.picture import Bar, Note, Picture, Rule, plain
 from llmplan.report.charts.scales import around, si
-from llmplan.report.numbers import usd
+from llmplan.report.numbers import percent, usd
 
 MOST_BARS = 12
 
@@ -24,7 +24,7 @@ def picture(plan: Plan, found: Comparisons) -> Picture:
     base = chosen.quote.usd_per_month
     ends = [end for each in shown for end in (each.usd_per_month_low, each.usd_per_month_high) if end is not None]
     now = f"as asked: {usd(base, complete=chosen.quote.complete)} ({plan.recommended})"
-    said = [f"{each.input}: {text}" for each in shown if (text := _remark(each))]
+    said = [f"{each.input}: {text}" for each in shown if (text := _remark(each, plan.recommended))]
     notes = tuple(Note(number=place, text=plain(text)) for place, text in enumerate(said, start=1))
     return Picture(
         kind="sensitivity",
@@ -60,20 +60,23 @@ def _bar(each: Influence) -> Bar:
 
 def _end(value: float, unit: str) -> str:
     """`500 tokens`, `0.8×`, `40 %`."""
-    return plain(f"{si(value)}{'' if unit in ('×', '') else ' '}{unit if unit != '-' else ''}")
+    if unit in ("share", "-"):
+        return percent(value)
+    number = si(float(f"{value:.3g}"))
+    return f"{number}×" if unit in ("x", "×") else plain(f"{number} {unit}")
 
 
-def _remark(each: Influence) -> str:
-    """What bars cannot show: an end that cannot be done, another strategy that becomes cheapest."""
+def _remark(each: Influence, recommended: str | None) -> str:
+    """What bars cannot show: an end that cannot be done, another strategy that would be recommended."""
     said = []
-    for end, bill, cheapest in (
+    for end, bill, then in (
         (each.low, each.usd_per_month_low, each.recommended_low),
         (each.high, each.usd_per_month_high, each.recommended_high),
     ):
         if bill is None:
             said.append(f"cannot be done at {_end(end, each.unit)}")
-        if cheapest is not None:
-            said.append(f"{cheapest} is cheapest at {_end(end, each.unit)}")
+        if then not in (None, recommended):
+            said.append(f"at {_end(end, each.unit)} {then} would be recommended")
     if each.note:
         said.append(each.note)
     return "; ".join(said)
