@@ -35,7 +35,7 @@ without colour (`NO_COLOR`, `FORCE_COLOR` and `TERM=dumb` are respected, `COLUMN
 | 1 | could not do it: a file, a catalogue entry, the machine |
 | 2 | usage: the question is malformed |
 | 3 | no feasible plan: it does not fit, or no strategy is within the limits |
-| 4 | a limit was exceeded: `--max-usd-per-month`, `--strict` |
+| 4 | a limit was exceeded: `--max-usd-per-month`, `--require-slo`, `--strict` |
 | 70 | a bug in llmplan: please report it with the log |
 | 130 | interrupted |
 

@@ -118,7 +118,7 @@ def test_flags_that_are_named_exist(name: str) -> None:
 
 NEEDS_A_MACHINE = {"hardware", "doctor"}
 """commands whose answer is about the machine that runs them"""
-DOCUMENTED_CODES = {"--max-usd-per-month": {0, 4}}
+DOCUMENTED_CODES = {"--max-usd-per-month": {0, 4}, "--strict": {0, 4}}
 """exit codes other than 0 with which a flag may answer"""
 SMALL_CONFIG = {
     "architectures": ["LlamaForCausalLM"], "model_type": "llama", "torch_dtype": "bfloat16", "hidden_size": 2048,
@@ -128,11 +128,12 @@ SMALL_CONFIG = {
 
 
 def can_run(words: list[str]) -> bool:
-    """Whether a written command needs nothing but what the page shows: no GPU, no other file, no placeholder."""
+    """Whether a written command needs nothing but what the page shows: no GPU, no network, no other file, no placeholder."""
     files = [word for before, word in pairwise(["", *words]) if FILE.search(word) and before not in ("-o", "--output")]
     placeholders = [word for word in words if "…" in word or word[:1] in "<["]
     about_here = "--local" in words or bool(words and words[0] in NEEDS_A_MACHINE)
-    return not about_here and not placeholders and all(Path(file).is_file() for file in files)
+    away = "--source" in words and words[:2] == ["prices", "update"]
+    return not about_here and not away and not placeholders and all(Path(file).is_file() for file in files)
 
 
 def write_files_shown(text: str) -> None:
@@ -151,7 +152,8 @@ def test_commands_run(
     """What a page says to type works, in the order in which it stands there."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("LLMPLAN_CATALOG", raising=False)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    for home in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(home, str(tmp_path))
     text = (ROOT / name).read_text(encoding="utf-8")
     write_files_shown(text)
     failed, ran = [], 0

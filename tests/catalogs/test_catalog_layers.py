@@ -59,6 +59,18 @@ def test_the_config_folder_of_the_desktop_standard_is_honoured(tmp_path: Path) -
     assert default_layers({"HOME": "/nowhere", "XDG_CONFIG_HOME": str(tmp_path)}, None) == (PACKAGED, own)
 
 
+def test_cached_prices_lie_under_what_the_user_wrote(tmp_path: Path) -> None:
+    own = tmp_path / ".config" / "llmplan" / "profiles"
+    fetched = tmp_path / ".cache" / "llmplan" / "prices" / "20261126T080000Z-0123abcd"
+    own.mkdir(parents=True)
+    (fetched / "prices").mkdir(parents=True)
+    assert default_layers({"HOME": str(tmp_path)}) == (PACKAGED, own)
+    (fetched.parent / "current").write_text(f"{fetched.name}\n", encoding="utf-8")
+    assert default_layers({"HOME": str(tmp_path)}) == (PACKAGED, fetched, own)
+    elsewhere = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "other")}
+    assert default_layers(elsewhere) == (PACKAGED, own)
+
+
 def test_a_later_layer_replaces_an_entry_as_a_whole(tmp_path: Path) -> None:
     text = (PACKAGED / "gpus" / "a10-24gb.yaml").read_text(encoding="utf-8")
     top = layer(tmp_path, a10_24gb=text.replace("memory_bandwidth_gb_per_s: 600", "memory_bandwidth_gb_per_s: 500"))

@@ -1,10 +1,12 @@
-"""`llmplan prices`: lists with sources, and updates that never half happen."""
+"""`llmplan prices`: what is shown and where it is from, and updates from tables that never half happen."""
 
 from __future__ import annotations
 
 import csv
 import json
+import shlex
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -21,6 +23,7 @@ ROW = {
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("LLMPLAN_CATALOG", raising=False)
     monkeypatch.delenv("LLMPLAN_PRICE_DATE", raising=False)
 
@@ -42,8 +45,8 @@ def answer(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -
     return json.loads(capsys.readouterr().out)
 
 
-def test_list_names_seller_region_term_day_and_source(capsys: pytest.CaptureFixture[str]) -> None:
-    found = answer(capsys, "list", "--gpu", "h100", "--provider", "aws", "--term", "on-demand", "--as-of", "2026-11-22")
+def test_show_names_seller_region_term_day_and_source(capsys: pytest.CaptureFixture[str]) -> None:
+    found = answer(capsys, "show", "--gpu", "h100", "--provider", "aws", "--term", "on-demand", "--as-of", "2026-11-22")
 
     assert found["schema"] == "llmplan.prices/v1"
     row = next(row for row in found["prices"] if row["region"] == "us-east-1" and row["instance"] == "p5.48xlarge")
@@ -55,35 +58,74 @@ def test_list_names_seller_region_term_day_and_source(capsys: pytest.CaptureFixt
 
 
 def test_a_seller_is_also_meant_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
-    found = answer(capsys, "list", "--provider", "Amazon Web Services")
+    found = answer(capsys, "show", "--provider", "Amazon Web Services")
     assert {row["provider"] for row in found["prices"]} == {"aws"}
 
 
 def test_a_company_lists_all_its_products(capsys: pytest.CaptureFixture[str]) -> None:
-    found = answer(capsys, "list", "--provider", "RunPod")
+    found = answer(capsys, "show", "--provider", "RunPod")
     assert {row["provider"] for row in found["prices"]} == {"runpod-secure", "runpod-community", "runpod-serverless"}
 
 
 def test_tokens_of_one_model(capsys: pytest.CaptureFixture[str]) -> None:
-    found = answer(capsys, "list", "--model", "OPENAI/gpt-oss-120b", "--as-of", "2026-11-22")
+    found = answer(capsys, "show", "--model", "OPENAI/gpt-oss-120b", "--as-of", "2026-11-22")
     groq = next(row for row in found["prices"] if row["provider"] == "groq")
     assert (groq["input_usd_per_mtok"], groq["output_usd_per_mtok"]) == (0.15, 0.6)
 
 
 def test_the_table_says_how_many_there_are(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["prices", "list", "--limit", "3", "--as-of", "2026-11-22"]) == 0
+    assert main(["prices", "show", "--limit", "3", "--as-of", "2026-11-22"]) == 0
     text = capsys.readouterr().out
     assert "3 of " in text
     assert "as of 2026-11-22" in text
 
 
+def test_the_market_counts_each_seller_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """The medians again, from the rows that the same answer lists."""
+    sellers = ("azure", "aws", "runpod-secure", "crusoe", "hyperstack")
+    flags = [part for name in sellers for part in ("--provider", name)]
+    found = answer(capsys, "show", "--gpu", "h100", "--term", "on-demand", "--as-of", "2026-11-22", *flags)
+    (market,) = found["market"]
+    by_seller: dict[str, list[float]] = {}
+    for row in found["prices"]:
+        if row["as_of"]:
+            by_seller.setdefault(row["provider"], []).append(row["usd_per_hour"] / row["gpus"])
+    assert market["sellers"] == len(by_seller)
+    assert market["usd_per_gpu_hour"] == pytest.approx(median(median(prices) for prices in by_seller.values()))
+    every = [price for prices in by_seller.values() for price in prices]
+    assert (market["low_usd_per_gpu_hour"], market["high_usd_per_gpu_hour"]) == (min(every), max(every))
+    days = [row["as_of"] for row in found["prices"] if row["as_of"]]
+    assert market["newest"] == max(days)
+
+
+def test_the_market_of_a_models_tokens(capsys: pytest.CaptureFixture[str]) -> None:
+    found = answer(capsys, "show", "--model", "openai/gpt-oss-120b", "--as-of", "2026-11-22")
+    (market,) = found["market"]
+    by_seller: dict[str, list[float]] = {}
+    for row in found["prices"]:
+        by_seller.setdefault(row["provider"], []).append(row["input_usd_per_mtok"])
+    assert market["input_usd_per_mtok"] == pytest.approx(median(median(prices) for prices in by_seller.values()))
+    assert (market["sellers"], market["rows"]) == (len(by_seller), len(found["prices"]))
+
+
+@pytest.mark.parametrize("columns", ["80", "120"])
+def test_the_tables_fit_the_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    assert main(["prices", "show", "--gpu", "h100", "--limit", "5"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= int(columns)
+    assert sum(line.startswith("h100-sxm-80gb") for line in lines) == 5
+
+
 @pytest.mark.parametrize(
     ("arguments", "hint"),
     [
-        (["list", "--provider", "lamda"], "did you mean lambda"),
-        (["list", "--gpu", "h100-smx-80gb"], "did you mean h100-sxm-80gb"),
-        (["list", "--term", "spott"], "did you mean spot"),
-        (["list", "--model", "openai/gpt-oss-121b"], "did you mean openai/gpt-oss-120b"),
+        (["show", "--provider", "lamda"], "did you mean lambda"),
+        (["show", "--gpu", "h100-smx-80gb"], "did you mean h100-sxm-80gb"),
+        (["show", "--term", "spott"], "did you mean spot"),
+        (["show", "--model", "openai/gpt-oss-121b"], "did you mean openai/gpt-oss-120b"),
         (["update", "--from", "/no/such/folder"], "is not a folder"),
     ],
 )
@@ -92,32 +134,136 @@ def test_wrong_names_are_usage_errors(arguments: list[str], hint: str, capsys: p
     assert hint in capsys.readouterr().err
 
 
-def test_an_update_lands_in_the_users_layer_and_keeps_old_days(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_update_lands_in_the_cache_and_keeps_old_days(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = snapshot(tmp_path / "in")
     planned = answer(capsys, "update", "--from", str(folder), "--dry-run")
-    assert planned["written"] == []
-    assert not (tmp_path / "config").exists()
+    assert (planned["written"], planned["snapshot"]) == ([], None)
+    assert not (tmp_path / "cache").exists()
     change = next(c for c in planned["changes"] if c["price"].startswith("gpu_8x_h100_sxm_80gb"))
     assert (change["old_usd"], change["new_usd"]) == (31.92, 30)
 
     done = answer(capsys, "update", "--from", str(folder))
-    assert done["written"] == [str(tmp_path / "config" / "llmplan" / "profiles" / "prices" / "lambda.yaml")]
+    assert done["written"] == [f"{done['snapshot']}/prices/lambda.yaml"]
+    assert Path(done["snapshot"]).parent == tmp_path / "cache" / "llmplan" / "prices"
     for day, price in (("2026-11-01", 31.92), ("2026-11-22", 30)):
-        rows = answer(capsys, "list", "--provider", "lambda", "--gpu", "h100", "--as-of", day)["prices"]
+        rows = answer(capsys, "show", "--provider", "lambda", "--gpu", "h100", "--as-of", day)["prices"]
         assert next(row["usd_per_hour"] for row in rows if row["instance"] == "gpu_8x_h100_sxm_80gb") == price
-    assert answer(capsys, "update", "--from", str(folder), "--check")["changes"] == []
+    again = answer(capsys, "update", "--from", str(folder), "--check")
+    assert (again["changes"], again["snapshot"]) == ([], None)
+
+
+def test_what_a_user_wrote_by_hand_wins_over_the_cache(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = tmp_path / "config" / "llmplan" / "profiles" / "prices"
+    own.mkdir(parents=True)
+    (own / "lambda.yaml").write_text(
+        "id: lambda\nextends: lambda\nsources: {contract: {title: Our contract}}\nhourly:\n"
+        "  - {instance: gpu_8x_h100_sxm_80gb, gpu: h100-sxm-80gb, gpus: 8, offers: [{from: 2026-11-21,"
+        " source: contract, term: on-demand, usd_per_hour: {global: 20.0}}]}\n",
+        encoding="utf-8",
+    )
+    answer(capsys, "update", "--from", str(snapshot(tmp_path / "in")))
+    rows = answer(capsys, "show", "--provider", "lambda", "--gpu", "h100")["prices"]
+    row = next(row for row in rows if row["instance"] == "gpu_8x_h100_sxm_80gb")
+    assert (row["usd_per_hour"], row["source"]) == (20.0, "Our contract")
 
 
 def test_check_exits_with_one_when_something_is_new(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     answer(capsys, "update", "--from", str(snapshot(tmp_path / "in")), "--check", code=1)
 
 
-def test_a_jump_is_held_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_jump_is_held_back_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = snapshot(tmp_path / "in", on_demand_usd_per_hour="3.00")
+    done = answer(capsys, "update", "--from", str(folder), code=1)
+    (held,) = done["held"]
+    assert (held["old_usd"], held["new_usd"]) == (31.92, 3)
+    assert len(done["changes"]) == 39
+    rows = answer(capsys, "show", "--provider", "lambda", "--gpu", "h100")["prices"]
+    assert next(row["usd_per_hour"] for row in rows if row["instance"] == "gpu_8x_h100_sxm_80gb") == 31.92
+
+    accepted = answer(capsys, "update", "--from", str(folder), "--accept-jump", held["accept"])
+    assert [change["new_usd"] for change in accepted["changes"]] == [3]
+    rows = answer(capsys, "show", "--provider", "lambda", "--gpu", "h100")["prices"]
+    assert next(row["usd_per_hour"] for row in rows if row["instance"] == "gpu_8x_h100_sxm_80gb") == 3
+
+
+@pytest.mark.parametrize("flags", [["--accept-jumps"], ["--accept-jump", "lambda: gpu_8x*"]])
+def test_jumps_are_accepted_by_pattern_or_all_together(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: list[str]
+) -> None:
+    folder = snapshot(tmp_path / "in", on_demand_usd_per_hour="3.00")
+    assert answer(capsys, "update", "--from", str(folder), *flags)["held"] == []
+
+
+def test_the_flag_that_accepts_a_jump_can_be_pasted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = snapshot(tmp_path / "in", on_demand_usd_per_hour="3.00")
     assert main(["prices", "update", "--from", str(folder)]) == 1
+    text = " ".join(capsys.readouterr().out.split())
+    flags = shlex.split(text.partition("To accept: ")[2].partition(" (repeatable")[0])
+    assert main(["prices", "update", "--from", str(folder), *flags]) == 0
+
+
+def test_diff_of_the_packaged_prices_and_the_cache(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert answer(capsys, "diff")["differences"] == []
+    answer(capsys, "update", "--from", str(snapshot(tmp_path / "in")))
+    found = answer(capsys, "diff", "--provider", "lambda", "--gpu", "h100")
+    first = found["differences"][0]
+    assert (first["sign"], first["old_usd"], first["new_usd"]) == ("~", 31.92, 30)
+    assert first["change"] == pytest.approx(30 / 31.92 - 1)
+    assert [each["sign"] for each in found["differences"][1:]] == ["+"] * 39
+    (group,) = found["groups"]
+    assert (group["provider"], group["subject"], group["moved"], group["added"]) == ("lambda", "h100-sxm-80gb", 1, 39)
+    assert main(["prices", "diff", "--provider", "lambda", "--limit", "1"]) == 0
+    text = capsys.readouterr().out
+    assert "-6.0 %" in text
+    assert "~ 1 moved, + 39 new, - 0 gone; 1 of 40 shown" in text
+
+
+def test_diff_of_two_days_and_of_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = snapshot(tmp_path / "in")
+    beside = answer(capsys, "diff", str(folder), "--provider", "lambda", "--gpu", "h100")["differences"]
+    assert (beside[0]["old_usd"], beside[0]["new_usd"]) == (31.92, 30)
+    answer(capsys, "update", "--from", str(folder))
+    days = answer(capsys, "diff", "--from-date", "2026-11-19", "--to-date", "2026-11-20", "--provider", "lambda")
+    assert (days["differences"][0]["old_as_of"], days["differences"][0]["new_as_of"]) == ("2026-10-10", "2026-11-20")
+    before = answer(capsys, "diff", "--previous", "--provider", "lambda")
+    assert (before["old"], len(before["differences"])) == ("packaged prices", 40)
+    assert main(["prices", "diff", "--previous", str(folder)]) == 2
+    assert main(["prices", "diff", "--from-date", "2026-11-20", "--to-date", "2026-11-19"]) == 2
+
+
+def test_check_of_the_packaged_prices(capsys: pytest.CaptureFixture[str]) -> None:
+    found = answer(capsys, "check", "--as-of", "2026-11-22")
+    assert (found["snapshot"], found["stale_after_days"]) == (None, 45)
+    assert not [each for each in found["problems"] if each["severity"] == "error"]
+    ages = {each["provider"]: each["age_days"] for each in found["sellers"]}
+    assert ages["modal"] == 198
+    assert any("198 days ago" in each["message"] for each in found["problems"])
+
+
+def test_check_is_strict_about_warnings_when_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["prices", "check", "--strict"]) == 4
+    assert "--strict allows none" in capsys.readouterr().err
+
+
+def test_check_sees_a_file_that_was_changed_and_update_does_not_build_on_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = snapshot(tmp_path / "in")
+    path = Path(answer(capsys, "update", "--from", str(folder))["written"][0])
+    assert answer(capsys, "check")["files_verified"] == 1
+    path.write_text(path.read_text(encoding="utf-8").replace("usd_per_hour", "usd_per_hour "), encoding="utf-8")
+    found = answer(capsys, "check", code=1)
+    assert any("was changed since it was written" in each["message"] for each in found["problems"])
+    assert main(["prices", "update", "--from", str(folder)]) == 1
     captured = capsys.readouterr()
-    assert "31.92 became 3, more than a factor 3" in " ".join(captured.out.split())
-    assert "the old prices stay" in captured.err
-    assert not (tmp_path / "config").exists()
+    assert "the cached prices are damaged" in captured.err
+    assert "it is a cache" in captured.err
+
+
+def test_check_says_what_a_file_of_ones_own_hides(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    answer(capsys, "update", "--from", str(snapshot(tmp_path / "in")))
+    own = tmp_path / "config" / "llmplan" / "profiles" / "prices"
+    own.mkdir(parents=True)
+    (own / "lambda.yaml").write_text("id: lambda\nname: Lambda\ntier: cloud\nsources: {}\n", encoding="utf-8")
+    found = answer(capsys, "check")
+    assert any("replaces the cached prices" in each["message"] for each in found["problems"])

@@ -158,9 +158,9 @@ def test_cached_input_costs_what_the_seller_says() -> None:
 
 
 def test_owned_hardware_pays_for_electricity_and_leaves_the_purchase_open() -> None:
-    found = bill(deployment("owned", tp=8, tdp_w=700.0))
+    found = bill(deployment("owned", "a10-24gb", tp=8, tdp_w=700.0))
 
-    electricity, hardware = found.lines
+    electricity, unknown = found.lines
     assert electricity.usd_per_month == pytest.approx(8 * 0.7 * 1.54 * HOURS * 0.0977, abs=0.005)
-    assert hardware.usd_per_month is None
+    assert (unknown.name, unknown.usd_per_month) == ("hardware, hosting and people", None)
     assert not found.complete

@@ -15,6 +15,7 @@ from report_samples import API, BUDGET, DEDICATED, ESTIMATE, GPU, LOAD, MODEL, P
 from llmplan.plan.load import Load
 from llmplan.report import entry, json, json_money, markdown, memory, numbers, predict, problems
 from llmplan.report.blocks import Column, Row, Table
+from llmplan.report.cost_answer import CostAnswer
 from llmplan.spec.band import Band
 from llmplan.units import GIB, format_bytes, format_seconds
 
@@ -93,7 +94,9 @@ def test_records_are_json() -> None:
         json.memory(REPLICA, BUDGET, 24 * GIB, 65536.0, DEDICATED.checks, {}),
         json.memory(REPLICA, REJECTION, 24 * GIB, 65536.0, (), {}),
         json.predict(REPLICA, replace(ESTIMATE, ttft_p95_s=math.inf), BUDGET, (), {}),
-        json_money.cost(PLAN, {"example-24gb": API, "other": REJECTION}, 100.0),
+        json_money.cost(
+            CostAnswer(plan=PLAN, by_gpu={"example-24gb": API, "other": REJECTION}, max_usd_per_month=100.0)
+        ),
         entry.record("gpu", GPU, None),
         entry.record("model", MODEL, None),
     )

@@ -19,9 +19,9 @@ from llmplan.catalogs.problem import Problem
 from llmplan.catalogs.workloads import workload_library
 from llmplan.errors import DataError
 from llmplan.spec.formats import KV_FORMATS, WEIGHT_FORMATS, cache_key
-from llmplan.spec.price import HourlyOffer, PriceBook, ServerlessOffer, TokenOffer
+from llmplan.spec.price import STALE_PRICE_DAYS, HourlyOffer, PriceBook, ServerlessOffer, TokenOffer
 
-STALE_AFTER: Final = timedelta(days=45)
+STALE_AFTER: Final = timedelta(days=STALE_PRICE_DAYS)
 ANY: Final = "any"
 _SHOWN: Final = 5
 FOLDERS: Final = ("gpus", "hosts", "engines", "models", "workloads", "formats", "calibration", "prices")
@@ -138,7 +138,7 @@ def _price_problems(book: PriceBook, libraries: Mapping[str, Mapping[str, Any]],
     for provider, newest in sorted(_newest(book).items()):
         if day - newest > STALE_AFTER:
             age = (day - newest).days
-            message = f"prices of {provider} are {age} days old (newest {newest}); llmplan prices update --from DIR"
+            message = f"prices of {provider} are {age} days old (newest {newest}); llmplan prices update"
             yield Problem(severity="warning", path=None, message=message)
 
 

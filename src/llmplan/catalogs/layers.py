@@ -1,4 +1,5 @@
-"""Which folders make up the catalogue, lowest first: packaged, the user's, `$LLMPLAN_CATALOG`, `--catalog DIR`.
+"""Which folders make up the catalogue, lowest first: packaged, the cached prices, the user's own, `$LLMPLAN_CATALOG`,
+`--catalog DIR`.
 
 A later layer replaces an entry of an earlier one as a whole. A file with `extends: <id>` instead patches the figures
 of the entry below (its own id in a lower layer) or of another entry.
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from llmplan.catalogs.packaged import packaged_profiles
+from llmplan.catalogs.price_cache import price_cache, snapshot_in_force
 from llmplan.catalogs.yaml_file import read_yaml
 from llmplan.errors import DataError, UsageError
 
@@ -24,6 +26,9 @@ _TABLES = ("scheduler_defaults", "weight_formats", "kv_formats")
 def default_layers(environ: Mapping[str, str], extra: Path | None = None) -> tuple[Path, ...]:
     """The folders to read, lowest first. A folder that was asked for must exist; the user's own may be absent."""
     layers = [packaged_profiles()]
+    fetched = snapshot_in_force(price_cache(environ))
+    if fetched is not None:
+        layers.append(fetched)
     own = user_profiles(environ)
     if own.is_dir():
         layers.append(own)

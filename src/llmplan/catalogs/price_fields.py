@@ -7,20 +7,37 @@ column.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
-from typing import Any, TypeAlias
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias
 
 Keys: TypeAlias = tuple[str | int, ...]
+DOLLARS_HINT: Final = "prices are in USD: convert them, and say the rate and its day in the entry's `note:`"
+PRICE_HINT: Final = "what costs nothing is no offer: leave the entry out, or state it as a fact"
+_IN_MONEY = re.compile(r"([a-z]{3})_per_[a-z_]+|.*_([a-z]{3})_per_[a-z_]+")
+_UNITS: Final = frozenset({"usd", "gpu", "day"})
 
 
 class MisfitError(Exception):
-    """A value that a price file may not have, and the keys that lead to it."""
+    """A value that a price file may not have, the keys that lead to it and what to do about it."""
 
-    def __init__(self, keys: Keys, message: str) -> None:
+    def __init__(self, keys: Keys, message: str, *, hints: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.keys = keys
         self.message = message
+        self.hints = tuple(hints)
+
+
+def is_currency(key: object) -> bool:
+    """Whether a key names money other than dollars.
+
+    >>> is_currency("eur_per_hour"), is_currency("usd_per_hour"), is_currency("color")
+    (True, False, False)
+    """
+    found = _IN_MONEY.fullmatch(str(key))
+    return found is not None and (found[1] or found[2]) not in _UNITS
 
 
 def check_keys(mapping: Any, required: Collection[str], optional: Collection[str], keys: Keys) -> None:
@@ -29,7 +46,8 @@ def check_keys(mapping: Any, required: Collection[str], optional: Collection[str
         raise MisfitError(keys, "a mapping is expected")
     for key in mapping:
         if key not in required and key not in optional:
-            raise MisfitError((*keys, key), f"unknown key; known are {', '.join((*required, *optional))}")
+            hints = (DOLLARS_HINT,) if is_currency(key) else ()
+            raise MisfitError((*keys, key), f"unknown key; known are {', '.join((*required, *optional))}", hints=hints)
     for key in required:
         if key not in mapping:
             raise MisfitError((*keys, key), "is missing")
@@ -47,7 +65,8 @@ def positive(mapping: Mapping[str, Any], key: str, keys: Keys) -> float:
     """A finite number above zero."""
     value = mapping[key]
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise MisfitError((*keys, key), f"a number above 0 is expected, not {value!r}")
+        hints = (PRICE_HINT,) if value == 0 else ()
+        raise MisfitError((*keys, key), f"a number above 0 is expected, not {value!r}", hints=hints)
     return float(value)
 
 
@@ -84,11 +103,21 @@ def maybe_text(mapping: Mapping[str, Any], key: str, keys: Keys) -> str | None:
     return text(mapping, key, keys) if mapping.get(key) is not None else None
 
 
-def one_of(mapping: Mapping[str, Any], key: str, allowed: Collection[str], keys: Keys, default: str = "") -> str:
-    """One of the `allowed` words."""
+def one_of(
+    mapping: Mapping[str, Any],
+    key: str,
+    allowed: Collection[str],
+    keys: Keys,
+    default: str = "",
+    hints: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """One of the `allowed` words; `hints` tell what to write for words that people take instead."""
     value = mapping.get(key, default)
     if value not in allowed:
-        raise MisfitError((*keys, key), f"one of {', '.join(allowed)} is expected, not {value!r}")
+        hint = hints.get(value) if isinstance(value, str) else None
+        raise MisfitError(
+            (*keys, key), f"one of {', '.join(allowed)} is expected, not {value!r}", hints=(hint,) if hint else ()
+        )
     return str(value)
 
 

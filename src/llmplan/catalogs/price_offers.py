@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import date
 from typing import Any, Final
 
+from llmplan.catalogs.price_context import Context, newer
 from llmplan.catalogs.price_fields import (
     Keys,
     MisfitError,
@@ -19,24 +18,22 @@ from llmplan.catalogs.price_fields import (
     positive,
     text,
 )  # fmt: skip
-from llmplan.spec.price import (
-    GLOBAL_REGION,
-    TERMS,
-    CostFact,
-    HourlyOffer,
-    ServerlessOffer,
-    TokenOffer,
-    UnpricedOffer,
-)  # fmt: skip
-from llmplan.spec.provenance import FigureKind, Provenance, Source
+from llmplan.spec.price import GLOBAL_REGION, TERMS, HourlyOffer, ServerlessOffer, TokenOffer, UnpricedOffer
+from llmplan.spec.provenance import FigureKind
 from llmplan.units import GIB
 
 _QUALITIES: Final = ("listed", "advertised", "average", "derived")
 _UPFRONT: Final = ("none", "partial", "all")
-_KINDS: Final = ("published", "measured", "derived", "assumed")
+_TERM_HINTS: Final = dict.fromkeys(
+    ("reserved", "commitment", "committed", "savings-plan"),
+    "a commitment states its years: reserved-1y or reserved-3y, and how it is paid in `upfront:`",
+)
 _KIND_OF: Final[dict[str, FigureKind]] = {"average": "derived", "derived": "derived"}
 _INSTANCE: Final = (("instance", "gpu", "gpus", "offers"), ("vcpus", "memory_gib", "per_gpu", "note"))
-_OFFER: Final = (("from", "source", "term", "usd_per_hour"), ("quality", "upfront", "note", "interruption"))
+_OFFER: Final = (
+    ("from", "source", "term", "usd_per_hour"),
+    ("quality", "upfront", "note", "interruption", "confidence"),
+)
 _SERVERLESS: Final = (
     ("gpu", "from", "source", "mode", "usd_per_gpu_s", "scales_to_zero", "confidence"),
     (
@@ -52,41 +49,6 @@ _TOKENS: Final = (
     ),
 )  # fmt: skip
 _UNPRICED: Final = (("product", "from", "source", "note"), ("gpu",))
-_FACT: Final = (("value", "unit", "source", "as_of", "kind"), ("low", "high", "note"))
-
-
-@dataclass(slots=True)
-class Context:
-    """One document being read: its seller, its sources and which of them were cited."""
-
-    provider: str
-    sources: dict[str, Source]
-    price_date: date
-    used: set[str] = field(default_factory=set)
-
-    def source(self, name: Any, keys: Keys) -> Source:
-        """A declared source."""
-        found = self.sources.get(name) if isinstance(name, str) else None
-        if found is None:
-            raise MisfitError(keys, f"{name!r} is not among the sources of this file")
-        self.used.add(found.id)
-        return found
-
-    def holds(self, day: date | None) -> bool:
-        """Whether an offer dated so had been made by the price date."""
-        return day is None or day <= self.price_date
-
-    def provenance(self, entry: dict[str, Any], kind: FigureKind, keys: Keys, note: str | None = None) -> Provenance:
-        """Where an offer comes from."""
-        notes = "; ".join(part for part in (note, maybe_text(entry, "note", keys)) if part)
-        return Provenance(
-            source=self.source(entry["source"], (*keys, "source")), as_of=entry["from"], kind=kind, note=notes or None
-        )
-
-
-def newer(day: date | None, than: date | None) -> bool:
-    """Whether an offer replaces another of its kind: a later day does, and a row further down of the same day."""
-    return than is None or (day is not None and day >= than)
 
 
 def hourly_offers(entries: list[Any], context: Context) -> list[HourlyOffer]:
@@ -99,7 +61,7 @@ def hourly_offers(entries: list[Any], context: Context) -> list[HourlyOffer]:
         machine = {
             "provider": context.provider,
             "instance": text(entry, "instance", keys),
-            "gpu_id": text(entry, "gpu", keys),
+            "gpu_id": context.gpu(entry, keys),
             "gpus": positive(entry, "gpus", keys),
             "vcpus": maybe(entry, "vcpus", keys),
             "memory_bytes": None if memory_gib is None else round(memory_gib * GIB),
@@ -113,6 +75,8 @@ def hourly_offers(entries: list[Any], context: Context) -> list[HourlyOffer]:
         for number, offer in enumerate(entry["offers"]):
             for made in _regions(offer, machine, note, context, (*keys, "offers", number)):
                 key = (made.instance, made.gpu_id, made.gpus, made.region, made.term, made.upfront)
+                at = (*keys, "offers", number, "usd_per_hour", made.region)
+                context.once(("hourly", key, made.from_date, made.provenance.source.id), at)
                 known = best.get(key)
                 if known is None or newer(made.from_date, known.from_date):
                     best[key] = made
@@ -122,12 +86,13 @@ def hourly_offers(entries: list[Any], context: Context) -> list[HourlyOffer]:
 def _regions(offer: Any, machine: dict[str, Any], note: str | None, context: Context, keys: Keys) -> list[HourlyOffer]:
     """One dated offer in each of its regions; none if it was made after the price date."""
     check_keys(offer, *_OFFER, keys)
-    day = maybe_date(offer, "from", keys)
+    day = context.day(offer, "from", keys)
     quality: Any = one_of(offer, "quality", _QUALITIES, keys, "listed")
-    term: Any = one_of(offer, "term", TERMS, keys)
+    term: Any = one_of(offer, "term", TERMS, keys, hints=_TERM_HINTS)
     upfront: Any = one_of(offer, "upfront", _UPFRONT, keys) if "upfront" in offer else None
     if upfront is not None and not term.startswith("reserved"):
         raise MisfitError((*keys, "upfront"), "only a reserved term is paid upfront")
+    confidence = maybe_text(offer, "confidence", keys)
     provenance = context.provenance(offer, _KIND_OF.get(quality, "published"), keys, note)
     prices, buckets = offer["usd_per_hour"], offer.get("interruption", {})
     for name, mapping in (("usd_per_hour", prices), ("interruption", buckets)):
@@ -139,7 +104,8 @@ def _regions(offer: Any, machine: dict[str, Any], note: str | None, context: Con
     made = [
         HourlyOffer(
             **machine, region=region, term=term, usd_per_hour=positive(prices, region, price_keys), from_date=day,
-            quality=quality, upfront=upfront, interruption=buckets.get(region), provenance=provenance,
+            quality=quality, upfront=upfront, interruption=buckets.get(region), confidence=confidence,
+            provenance=provenance,
         )
         for region in prices
     ]  # fmt: skip
@@ -152,11 +118,11 @@ def serverless_offers(entries: list[Any], context: Context) -> list[ServerlessOf
     for index, entry in enumerate(entries):
         keys: Keys = ("serverless", index)
         check_keys(entry, *_SERVERLESS, keys)
-        day = maybe_date(entry, "from", keys)
+        day = context.day(entry, "from", keys)
         quality: Any = one_of(entry, "quality", _QUALITIES, keys, "listed")
         offer = ServerlessOffer(
             provider=context.provider,
-            gpu_id=text(entry, "gpu", keys),
+            gpu_id=context.gpu(entry, keys),
             mode=text(entry, "mode", keys),
             usd_per_gpu_s=positive(entry, "usd_per_gpu_s", keys),
             scales_to_zero=flag(entry, "scales_to_zero", keys, default=False),
@@ -177,6 +143,7 @@ def serverless_offers(entries: list[Any], context: Context) -> list[ServerlessOf
             provenance=context.provenance(entry, _KIND_OF.get(quality, "published"), keys),
         )
         key = (offer.gpu_id, offer.mode, offer.region)
+        context.once(("serverless", key, day, offer.provenance.source.id), keys)
         if context.holds(day) and (key not in best or newer(day, best[key].from_date)):
             best[key] = offer
     return list(best.values())
@@ -188,7 +155,7 @@ def token_offers(entries: list[Any], context: Context) -> list[TokenOffer]:
     for index, entry in enumerate(entries):
         keys: Keys = ("tokens", index)
         check_keys(entry, *_TOKENS, keys)
-        day = maybe_date(entry, "from", keys)
+        day = context.day(entry, "from", keys)
         ends = maybe_date(entry, "ends", keys)
         offer = TokenOffer(
             provider=context.provider,
@@ -207,6 +174,7 @@ def token_offers(entries: list[Any], context: Context) -> list[TokenOffer]:
             provenance=context.provenance(entry, "published", keys),
         )
         key = (offer.model_id, offer.listed_as)
+        context.once(("tokens", key, day, offer.provenance.source.id), keys)
         if context.holds(day) and (key not in best or newer(day, best[key].from_date)):
             best[key] = offer
     return [offer for offer in best.values() if offer.ends is None or offer.ends > context.price_date]
@@ -218,7 +186,7 @@ def unpriced_offers(entries: list[Any], context: Context) -> list[UnpricedOffer]
     for index, entry in enumerate(entries):
         keys: Keys = ("unpriced", index)
         check_keys(entry, *_UNPRICED, keys)
-        maybe_date(entry, "from", keys)
+        context.day(entry, "from", keys)
         result.append(
             UnpricedOffer(
                 provider=context.provider,
@@ -229,26 +197,3 @@ def unpriced_offers(entries: list[Any], context: Context) -> list[UnpricedOffer]
             )
         )
     return result
-
-
-def cost_facts(stated: Any, context: Context, *, prefix: bool) -> dict[str, CostFact]:
-    """Other rates, under `<provider>.<id>` for a seller's own and plain ids for the market's."""
-    if not isinstance(stated, dict):
-        raise MisfitError(("facts",), "a mapping of id to figure is expected")
-    facts = {}
-    for name, entry in stated.items():
-        keys: Keys = ("facts", name)
-        check_keys(entry, *_FACT, keys)
-        kind: Any = one_of(entry, "kind", _KINDS, keys)
-        day = maybe_date(entry, "as_of", keys)
-        value, low, high = (maybe(entry, key, keys) for key in ("value", "low", "high"))
-        if value is None or not (value if low is None else low) <= value <= (value if high is None else high):
-            raise MisfitError((*keys, "value"), "must be a number between low and high")
-        identity = f"{context.provider}.{name}" if prefix else name
-        source = context.source(entry["source"], (*keys, "source"))
-        provenance = Provenance(source=source, as_of=day, kind=kind, note=maybe_text(entry, "note", keys))
-        if context.holds(day):
-            facts[identity] = CostFact(
-                id=identity, value=value, low=low, high=high, unit=text(entry, "unit", keys), provenance=provenance
-            )
-    return facts

@@ -29,12 +29,42 @@ Key: TypeAlias = str | int
 Position: TypeAlias = tuple[int, int]
 """line and column, both from 1"""
 
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAG = "tag:yaml.org,2002:"
+_SEQUENCE, _MAPPING, _TEXT, _NULL, _BOOL, _WHOLE, _FLOAT, _DAY = (
+    f"{_TAG}{name}" for name in ("seq", "map", "str", "null", "bool", "int", "float", "timestamp")
+)
+_NUMBER_STARTS = frozenset("+-0123456789")
 _INT = re.compile(r"[-+]?(0|[1-9][0-9_]*)")
 _SCIENTIFIC = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _WORDS = {"true": True, "True": True, "false": False, "False": False}
+
+
+class _Loader(_Base):  # type: ignore[misc]
+    """The safe loader, which here decides once what a plain text is: the files repeat ids, dates and round numbers.
+
+    Paths have no say in the matter, so the calls that keep track of them do nothing.
+    """
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._tags: dict[tuple[str, Any], Any] = {}
+
+    def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> Any:
+        if kind is not yaml.ScalarNode:
+            return super().resolve(kind, value, implicit)
+        key = (value, implicit)
+        found = self._tags.get(key)
+        if found is None:
+            found = self._tags[key] = super().resolve(kind, value, implicit)
+        return found
+
+    def descend_resolver(self, current_node: Any, current_index: Any) -> None:
+        pass
+
+    def ascend_resolver(self) -> None:
+        pass
 
 
 def read_yaml(path: Path, *, max_bytes: int = MAX_FILE_BYTES) -> dict[str, Any]:
@@ -188,16 +218,16 @@ class _Builder:
             return self.scalar(node, label)
         if depth >= _MAX_DEPTH or len(self.seen) > _MAX_NODES:
             raise self.fail(node, label, "nested too deeply or too large")
-        if isinstance(node, yaml.SequenceNode) and node.tag == _TAG + "seq":
+        if isinstance(node, yaml.SequenceNode) and node.tag == _SEQUENCE:
             return [self.build(item, depth + 1, f"{label}[{index}]") for index, item in enumerate(node.value)]
-        if isinstance(node, yaml.MappingNode) and node.tag == _TAG + "map":
+        if isinstance(node, yaml.MappingNode) and node.tag == _MAPPING:
             return self.mapping(node, depth, label)
         raise self.fail(node, label, f"the tag {node.tag} is not used here")
 
     def mapping(self, node: Any, depth: int, label: str) -> dict[str, Any]:
         result: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag != _TAG + "str":
+            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag != _TEXT:
                 raise self.fail(key_node, label, "a key must be text; put it in quotes")
             key = key_node.value
             inner = f"{label}.{key}" if label else key
@@ -208,18 +238,21 @@ class _Builder:
 
     def scalar(self, node: Any, label: str) -> Any:
         tag, text = node.tag, node.value
-        if tag == _TAG + "str":
-            plain = node.style in (None, "")
+        if tag == _TEXT:
+            plain = text[:1] in _NUMBER_STARTS and node.style in (None, "")
             return float(text) if plain and _SCIENTIFIC.fullmatch(text) else text
-        if tag == _TAG + "null":
+        if tag == _NULL:
             return None
-        if tag == _TAG + "bool" and text in _WORDS:
+        if tag == _BOOL and text in _WORDS:
             return _WORDS[text]
-        if tag == _TAG + "int" and _INT.fullmatch(text) and len(text) < 40:
+        if tag == _WHOLE and _INT.fullmatch(text) and len(text) < 40:
             return int(text.replace("_", ""))
-        if tag == _TAG + "float" and ":" not in text:
-            return float(text.lower().replace("_", "").replace(".inf", "inf").replace(".nan", "nan"))
-        if tag == _TAG + "timestamp" and _DATE.fullmatch(text):
+        if tag == _FLOAT and ":" not in text:
+            ends_so = text[-1:].isdigit()
+            return float(
+                text if ends_so else text.lower().replace("_", "").replace(".inf", "inf").replace(".nan", "nan")
+            )
+        if tag == _DAY and _DATE.fullmatch(text):
             try:
                 return date.fromisoformat(text)
             except ValueError as error:

@@ -28,12 +28,14 @@ ASK_ANEW = ("give the model instead of the plan to ask a new question",)
 
 
 class Found(NamedTuple):
-    """A plan, its question on the compared GPUs, what moved since it was made, and what was done to it."""
+    """A plan, its question on the compared GPUs, what moved since it was made, and what was done to it. `catalog`: the
+    figures and prices that it was made with, where they are to be had."""
 
     plan: Plan
     by_gpu: dict[str, Option | Rejection]
     moved: Comparison | None = None
     remarks: tuple[str, ...] = ()
+    catalog: Callable[[], Catalog] | None = None
 
 
 def is_plan(subject: str) -> bool:
@@ -101,7 +103,8 @@ def stored(
         else:
             model = next(each.deployment.model for each in plan.outcomes.values() if each.deployment is not None)
             found[gpu_id] = on_one_gpu(plan.question, model, catalog(plan.price_date), gpu_id)
-    return Found(plan, found, moved, remarks)
+    as_made = not requoted and plan.over_time is None and not moved.without("price").drifts
+    return Found(plan, found, moved, remarks, (lambda: catalog(plan.price_date)) if as_made else None)
 
 
 def _options(plan: Plan) -> list[Option]:
@@ -146,7 +149,8 @@ def planned(asked: Question, model: ModelSpec, catalog: Catalog) -> Found:
     from llmplan import planner
 
     plan = planner.recommend(asked, catalog, model=model)
-    return Found(plan, {gpu_id: on_one_gpu(asked, model, catalog, gpu_id) for gpu_id in compared(asked)})
+    by_gpu = {gpu_id: on_one_gpu(asked, model, catalog, gpu_id) for gpu_id in compared(asked)}
+    return Found(plan, by_gpu, catalog=lambda: catalog)
 
 
 def on_one_gpu(asked: Question, model: ModelSpec, catalog: Catalog, gpu_id: str) -> Option | Rejection:

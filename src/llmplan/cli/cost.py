@@ -66,9 +66,9 @@ def cost(
     chart.check(output.chosen, force=force)
     old = None
     if older.against is not None:
-        from llmplan.cli._against import read_side
+        from llmplan.cli._against import read_older
 
-        old = read_side(older.against, force=force)
+        old = read_older(older.against, force=force)
     if is_plan(subject):
         refuse_question_flags(context, traffic, promise, limits, hardware)
         opened = cache(lambda day: open_catalog(replace(catalog, as_of=day)))
@@ -86,7 +86,7 @@ def cost(
         by_gpu=found.by_gpu,
         currency=currency,
         verdicts=verdicts,
-        against=differences(found.plan, old) if old is not None else None,
+        against=differences(found.plan, old, found.catalog) if old is not None else None,
         remarks=found.remarks,
         max_usd_per_month=limits.max_usd_per_month,
     )

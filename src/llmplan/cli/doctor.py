@@ -179,7 +179,7 @@ def check_prices(prices: PriceBook, today: date, stale_after: timedelta) -> Find
         check="prices",
         status="warn",
         message=f"{message}; {len(stale)} have none of the last {stale_after.days} days ({longest}{more})",
-        advice="llmplan prices update --from DIR reads newer tables; else ask the seller before you rely on a quote",
+        advice="llmplan prices update --source all reads newer ones (network), --from DIR tables; else ask the seller",
     )
 
 

@@ -1,12 +1,9 @@
-"""`llmplan prices`: what sellers ask, and a new snapshot of it from tables on disk. Never the network."""
+"""`llmplan prices`: what sellers ask, and how fresh that is. Only `update --source` goes to the network."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,10 +11,12 @@ from llmplan.cli import _console
 from llmplan.cli._catalog import open_catalog, seller_ids
 from llmplan.cli._flags import takes_flags
 from llmplan.cli._options import TERMS, CatalogFlags, OutputFlags
-from llmplan.errors import DataError, UnknownIdError, UsageError, nearest
+from llmplan.cli._price_check import check, diff
+from llmplan.cli._price_update import update
+from llmplan.errors import UnknownIdError, UsageError, nearest
 
 if TYPE_CHECKING:
-    from llmplan.report.prices import PriceRow
+    from llmplan.report.prices import MarketLine, PriceRow
     from llmplan.spec.catalog import Catalog
     from llmplan.spec.price import PriceBook
 
@@ -29,15 +28,17 @@ def register(app: typer.Typer) -> None:
     """Add the group of commands."""
     group = typer.Typer(
         name="prices", rich_markup_mode=None, no_args_is_help=True,
-        help="List prices with their dates and sources; read a new snapshot from tables on disk.",
+        help="Show prices with their dates and sources, update them when asked to, compare and check them.",
     )  # fmt: skip
-    group.command("list")(list_prices)
+    group.command("show")(show)
     group.command("update")(update)
+    group.command("diff")(diff)
+    group.command("check")(check)
     app.add_typer(group)
 
 
 @takes_flags
-def list_prices(
+def show(
     gpu: Annotated[str | None, typer.Option("--gpu", metavar="ID", help="Only this GPU (id or alias).")] = None,
     model: Annotated[str | None, typer.Option("--model", metavar="ID", help="Only token prices of this model.")] = None,
     provider: Annotated[
@@ -53,7 +54,10 @@ def list_prices(
     catalog: CatalogFlags,
     output: OutputFlags,
 ) -> int:
-    """List prices, the cheapest GPU-hour first."""
+    """Show what the market asks, then every price, the cheapest GPU-hour first.
+
+    The market's line counts each seller once, by the median of his own prices.
+    """
     known = open_catalog(catalog)
     sellers = _sellers(provider or [], known.prices)
     terms = _terms(term or [])
@@ -67,12 +71,45 @@ def list_prices(
     from llmplan.report import prices as view
 
     shown = rows[:limit] if limit else rows
+    market = _market(known, gpu_id, model, sellers, terms)
     _console.answer(
         output.chosen,
-        record=lambda: view.list_record(rows, unpriced, known.prices.as_of),
-        document=lambda: view.list_document(shown, unpriced, len(rows), known.prices.as_of),
+        record=lambda: view.list_record(rows, unpriced, known.prices.as_of, market),
+        document=lambda: view.list_document(
+            shown, unpriced, len(rows), known.prices.as_of, market[:limit] if limit and not gpu_id else market
+        ),
     )
     return 0
+
+
+def _market(
+    known: Catalog, gpu_id: str | None, model: str | None, sellers: frozenset[str], terms: frozenset[str]
+) -> list[MarketLine]:
+    """The medians of what is shown: of GPUs on every term asked for, of models where a model or tokens are asked for.
+
+    Without any of that, of all GPUs on demand.
+    """
+    from llmplan.pricing.market import EVERY_SELLER, market_medians
+    from llmplan.report import prices as view
+
+    lines: list[MarketLine] = []
+    if not model:
+        limits = replace(EVERY_SELLER, provider_ids=tuple(sorted(sellers)))
+        wanted = terms or ({*TERMS, "per-second"} if gpu_id else {"on-demand"})
+        lines += [
+            view.MarketLine(
+                subject=each.gpu_id, term=each.term, usd=(each.usd_per_gpu_hour,),
+                low_usd=(each.low_usd_per_gpu_hour,), high_usd=(each.high_usd_per_gpu_hour,),
+                sellers=len(each.sellers), rows=each.rows, undated=each.undated_rows, oldest=each.oldest,
+                newest=each.newest,
+            )
+            for each in market_medians(known.prices, limits=limits, gpu_ids=[gpu_id] if gpu_id else None)
+            if each.term in wanted
+        ]  # fmt: skip
+    if not gpu_id and (model or "per-token" in terms):
+        sold = [o for o in known.prices.tokens if o.provider in sellers and (not terms or "per-token" in terms)]
+        lines += view.token_market([o for o in sold if not model or o.model_id.casefold() == model.casefold()])
+    return lines
 
 
 def _rows(
@@ -100,7 +137,7 @@ def _rows(
         ]
     if model and not rows and not any(o.model_id.casefold() == model.casefold() for o in prices.tokens):
         raise UnknownIdError(
-            "model", model, {o.model_id for o in prices.tokens}, listing="llmplan prices list --term per-token"
+            "model", model, {o.model_id for o in prices.tokens}, listing="llmplan prices show --term per-token"
         )
     return sorted(rows, key=_order)
 
@@ -130,60 +167,3 @@ def _terms(names: list[str]) -> frozenset[str]:
             hints = [f"did you mean {near[0]}?"] if near else []
             raise UsageError(f"unknown term {name!r}", hints=[*hints, f"one of {', '.join(LISTED_TERMS)}"])
     return frozenset(names)
-
-
-@takes_flags
-def update(
-    folder: Annotated[
-        Path, typer.Option("--from", metavar="DIR", help="Folder with gpu_prices.csv, serverless_gpu.csv, ...")
-    ],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change and write nothing.")] = False,
-    check: Annotated[bool, typer.Option("--check", help="As --dry-run; exit 1 if anything is new or refused.")] = False,
-    *,
-    output: OutputFlags,
-) -> int:
-    """Read price tables from a folder into your own profiles. Prices are appended, old ones stay for old plans.
-
-    A seller whose table breaks a bound, lost half of its rows or moved by more than a factor of three keeps its old
-    prices, and the answer says so.
-    """
-    from llmplan import catalogs, pricefeeds
-    from llmplan.catalogs.prices import read_price_documents
-
-    if not folder.is_dir():
-        raise UsageError(f"--from: {folder} is not a folder")
-    today = datetime.now(tz=UTC).date()
-    known = read_price_documents(catalogs.default_layers(os.environ))
-    found = pricefeeds.build_documents(folder, retrieved=today)
-    problems = pricefeeds.check_documents(found, known, today=today)
-    refused = {problem.provider for problem in problems if problem.severity == "error"}
-    accepted = {provider: document for provider, document in found.items() if provider not in refused}
-    changes = pricefeeds.list_changes(known, accepted)
-    written: list[Path] = []
-    if changes and not (dry_run or check):
-        merged = pricefeeds.merge_documents(known, accepted)
-        touched = {change.provider for change in changes}
-        written = pricefeeds.write_documents({p: merged[p] for p in sorted(touched)}, _user_folder(os.environ))
-    _report(changes, problems, written, output)
-    if refused and not accepted:
-        raise DataError("no table passed its checks; the old prices stay")
-    return 1 if check and (changes or refused) else 0
-
-
-def _report(changes: list[Any], problems: list[Any], written: list[Path], output: OutputFlags) -> None:
-    from llmplan.report import prices as view
-
-    summary = view.UpdateSummary(
-        changes=tuple((change.provider, change.key, change.old_usd, change.new_usd) for change in changes),
-        problems=tuple((problem.severity, problem.provider, problem.message) for problem in problems),
-        written=tuple(str(path) for path in written),
-    )
-    _console.answer(
-        output.chosen, record=lambda: view.update_record(summary), document=lambda: view.update_document(summary)
-    )
-
-
-def _user_folder(environ: Mapping[str, str]) -> Path:
-    """Where the user's own price files are: $XDG_CONFIG_HOME or ~/.config."""
-    home = environ.get("XDG_CONFIG_HOME") or str(Path(environ.get("HOME") or Path.home()) / ".config")
-    return Path(home) / "llmplan" / "profiles" / "prices"

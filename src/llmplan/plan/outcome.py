@@ -132,6 +132,11 @@ class QuoteLine:
     beside: bool = False
 
 
+BY_TRAFFIC = ("GB", "Mtok")
+BY_PERSON = "person-h"
+"""units of lines"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
     """What it costs per month of 730 hours, and the tokens of the month that it pays for."""
@@ -165,6 +170,17 @@ class Quote:
     def serving(self) -> tuple[QuoteLine, ...]:
         """The lines of what serves: machines, seconds, tokens."""
         return tuple(line for line in self.lines if not line.beside)
+
+    @property
+    def traffic_usd_per_month(self) -> float:
+        """The part of the total in proportion to traffic: tokens, egress."""
+        return sum(line.usd_per_month or 0.0 for line in self.lines if line.unit in BY_TRAFFIC)
+
+    @property
+    def fleet_usd_per_month(self) -> float:
+        """The part of the total that a second such fleet would cost again: not what traffic costs wherever it goes,
+        nor who looks after both."""
+        return sum(line.usd_per_month or 0.0 for line in self.lines if line.unit not in (*BY_TRAFFIC, BY_PERSON))
 
     @property
     def complete(self) -> bool:

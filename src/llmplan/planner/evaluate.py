@@ -16,6 +16,7 @@ from llmplan.planner.quality import FULL_CACHE_BYTES, quality_of
 from llmplan.planner.serverless import Worker, evaluate_per_second
 from llmplan.planner.size import Sized, size
 from llmplan.planner.terms import terms_for
+from llmplan.simulate import start_of
 from llmplan.spec.workload import Workload
 
 Physics: TypeAlias = tuple[tuple[CheckResult, ...], MemoryBudget, Sized]
@@ -106,7 +107,7 @@ def by_the_machine(
     fleet = replace(deployment, replicas=sized.replicas, purchase=purchase)
     if workload.requests_per_s is None:
         workload = with_rate(workload, sized.per_replica_requests_per_s * sized.active)
-    quote = rented(fleet, budget, workload, context)
+    quote = rented(fleet, budget, workload, context, carrying=sized.active)
     if isinstance(quote, Rejection):
         return replace(quote, strategy=deployment.strategy, deployment=fleet)
     option = Option(
@@ -122,10 +123,24 @@ def by_the_machine(
     return within_budget(option, context)
 
 
-def rented(fleet: Deployment, budget: MemoryBudget, workload: Workload, context: Context) -> Quote | Rejection:
-    """A month of a sized fleet that runs all the time, with the host memory that its replicas need."""
-    host_bytes = memory.host_bytes_beside(fleet.replica, budget) if fleet.replica is not None else 0
-    return pricing.quote(fleet, workload, context.limits, context.prices, host_bytes=host_bytes)
+def rented(
+    fleet: Deployment, budget: MemoryBudget, workload: Workload, context: Context, *, carrying: int | None = None
+) -> Quote | Rejection:
+    """A month of a sized fleet that runs all the time, with the host memory that its replicas need and all that comes
+    beside them. `carrying` of its replicas carry the load (None: all), the others are spare."""
+    replica = fleet.replica
+    start = start_of(replica, budget.checkpoint_bytes) if replica is not None else None
+    return pricing.quote(
+        fleet,
+        workload,
+        context.limits,
+        context.prices,
+        expenses=context.question.expenses,
+        host_bytes=memory.host_bytes_beside(replica, budget) if replica is not None else 0,
+        checkpoint_bytes=budget.checkpoint_bytes,
+        carrying=carrying,
+        replacement_s=start.total_s if start is not None else None,
+    )
 
 
 def fleet_notes(replica: Replica, sized: Sized) -> tuple[str, ...]:
@@ -164,7 +179,8 @@ def hosted_api(deployment: Deployment, context: Context) -> Outcome:
             deployment=deployment,
             code="adapters",
         )
-    quote = pricing.quote(deployment, workload, context.limits, context.prices)
+    expenses = context.question.expenses
+    quote = pricing.quote(deployment, workload, context.limits, context.prices, expenses=expenses)
     if isinstance(quote, Rejection):
         return replace(quote, strategy=deployment.strategy, deployment=deployment)
     option = Option(

@@ -24,11 +24,12 @@ def with_isolation_note(option: Option, context: Context) -> Option:
     one = best_for_one(option, context_of_one_tenant(context, tenants))
     if not isinstance(one, Option) or one.deployment.replica is None:
         return replace(option, notes=(*option.notes, "one deployment per tenant is not possible within the limits"))
-    apart = one.quote.usd_per_month * tenants
+    once = option.quote.usd_per_month - option.quote.fleet_usd_per_month
+    apart = one.quote.fleet_usd_per_month * tenants + once
     saved = 1.0 - option.quote.usd_per_month / apart if apart > 0 else 0.0
     note = (
         f"one deployment per tenant would cost {format_usd(apart)} a month ({tenants} x "
-        f"{format_usd(one.quote.usd_per_month)} on {one.deployment.gpus} x {one.deployment.replica.gpu.id}): "
+        f"{format_usd(one.quote.fleet_usd_per_month)} on {one.deployment.gpus} x {one.deployment.replica.gpu.id}): "
         f"sharing saves {saved:.0%}"
     )
     return replace(option, notes=(*option.notes, note))

@@ -32,11 +32,11 @@ def as_cheap(usd: float, cheapest_usd: float) -> bool:
 
 
 def firmness(quote: Quote) -> int:
-    """The worst of its lines: FIRM, VAGUE (a "from" price, somebody's average, or older than a year), UNDATED (its
-    source carries no date) or LOWER_BOUND (a charge without a price)."""
+    """The worst of the lines of what serves: FIRM, VAGUE (a "from" price, somebody's average, or older than a year),
+    UNDATED (its source carries no date) or LOWER_BOUND (a charge without a price)."""
     if not quote.complete:
         return LOWER_BOUND
-    figures = [line.figure for line in quote.lines if line.figure is not None]
+    figures = [line.figure for line in quote.serving if line.figure is not None]
     if any(figure.as_of is None for figure in figures):
         return UNDATED
     old = any(figure.as_of and (quote.as_of - figure.as_of).days > OLD_PRICE_DAYS for figure in figures)
@@ -55,7 +55,7 @@ def comparable_usd(option: Option, context: Context) -> float:
 
 def committed(quote: Quote) -> bool:
     """Whether every machine of the quote is under a commitment."""
-    terms = [line.figure.term for line in quote.lines if line.figure is not None and line.usd_per_month]
+    terms = [line.figure.term for line in quote.serving if line.figure is not None and line.usd_per_month]
     return bool(terms) and all(is_commitment(term) for term in terms)
 
 

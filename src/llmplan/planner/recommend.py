@@ -17,13 +17,12 @@ from llmplan.planner.rank import choose
 from llmplan.planner.search import Found, search
 from llmplan.spec.catalog import Catalog
 from llmplan.spec.model import ModelSpec
+from llmplan.spec.price import STALE_PRICE_DAYS
 from llmplan.spec.workload import Question
 from llmplan.strategies import STRATEGIES
 from llmplan.units import HOURS_PER_MONTH, format_seconds
 
 MAX_ALTERNATIVES = 8
-STALE_PRICE_DAYS = 45
-"""A judgement: a price table that is read monthly, and two weeks late, has missed a reading."""
 LONG_WAIT_S = 30.0
 """Beyond this nobody waits for a first token, whether or not a limit was stated."""
 
@@ -87,13 +86,11 @@ def warnings_of(rows: dict[StrategyId, Outcome], recommended: StrategyId | None,
         return []
     found = [f"{check.message} ({check.id}): {check.fix}" for check in chosen.checks if check.severity == "warning"]
     as_of = context.prices.as_of
-    offers = [line.figure for line in chosen.quote.lines if line.figure and line.figure.term != "rate"]
+    offers = [line.figure for line in chosen.quote.serving if line.figure and line.figure.term != "rate"]
     dates = [figure.as_of for figure in offers if figure.as_of]
     if dates and (as_of - min(dates)).days > STALE_PRICE_DAYS:
         age_days = (as_of - min(dates)).days
-        found.append(
-            f"prices from {min(dates)} are {age_days} days old (llmplan prices update --from DIR reads newer tables)"
-        )
+        found.append(f"prices from {min(dates)} are {age_days} days old (llmplan prices update reads newer ones)")
     if any(figure.as_of is None for figure in offers):
         found.append("a price has no date in its source: check it before you sign")
     if not chosen.quote.complete:

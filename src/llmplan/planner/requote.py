@@ -62,8 +62,16 @@ def _quote(option: Option, context: Context, *, simulated: bool) -> Quote | Reje
         return pricing.reprice(option.quote, replica.gpu.id if replica is not None else None, context.prices)
     workload = _rated(context.workload, option.quote)
     if option.memory is not None:
-        return rented(deployment, option.memory, workload, context)
-    return pricing.quote(deployment, workload, context.limits, context.prices)
+        return rented(deployment, option.memory, workload, context, carrying=_carrying(option, context))
+    return pricing.quote(
+        deployment, workload, context.limits, context.prices, expenses=context.question.expenses
+    )  # fmt: skip
+
+
+def _carrying(option: Option, context: Context) -> int | None:
+    """Replicas that carry the peak: without the spare ones, which only fleets of two or more have."""
+    replicas, spare = option.deployment.replicas or 1, context.limits.spare_replicas
+    return replicas - spare if replicas > spare + 1 else None
 
 
 def _rated(workload: Workload, quote: Quote) -> Workload:

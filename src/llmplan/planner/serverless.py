@@ -130,7 +130,7 @@ def _priced(
     too_slow = slo_rejection(fleet, usage, warm, context)
     if too_slow is not None:
         return too_slow
-    quote = billed(fleet, usage, offer, workload, context)
+    quote = billed(fleet, usage, offer, worker, workload, context)
     if isinstance(quote, Rejection):
         return replace(quote, strategy="serverless", deployment=fleet)
     option = Option(
@@ -153,11 +153,19 @@ def fleet_of(deployment: Deployment, usage: ServerlessUsage) -> Deployment:
 
 
 def billed(
-    fleet: Deployment, usage: ServerlessUsage, offer: ServerlessOffer, workload: Workload, context: Context
+    fleet: Deployment,
+    usage: ServerlessUsage,
+    offer: ServerlessOffer,
+    worker: Worker,
+    workload: Workload,
+    context: Context,
 ) -> Quote | Rejection:
     """A month of that use at the seller of the offer."""
     only_this = replace(context.limits, provider_ids=(offer.provider,))
-    return pricing.quote(fleet, workload, only_this, context.prices, usage=usage)
+    return pricing.quote(
+        fleet, workload, only_this, context.prices, usage=usage, expenses=context.question.expenses,
+        checkpoint_bytes=worker.budget.checkpoint_bytes,
+    )  # fmt: skip
 
 
 def slo_rejection(fleet: Deployment, usage: ServerlessUsage, warm: Estimate, context: Context) -> Rejection | None:

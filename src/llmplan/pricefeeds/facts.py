@@ -1,141 +1,25 @@
-"""Rows of the cost-facts table that become figures: which numbers of the cell, in which unit, under which id.
-
-A cell may hold several numbers or a range; a rule picks by position. Commitments become reserved offers of the
-machine that they are for.
-"""
+"""Rows of the cost-facts table into figures and committed prices, by the rules of `fact_rules.py`."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any, Final
 
+from llmplan.errors import DataError
 from llmplan.pricefeeds.dates import first_day
+from llmplan.pricefeeds.fact_rules import COMMITMENTS, LEFT_OUT, RULES, FactRule
 from llmplan.pricefeeds.sources import SourceBook
 from llmplan.pricefeeds.tables import Row
-from llmplan.units import HOURS_PER_YEAR
+from llmplan.pricefeeds.tally import Tally
 
-MARKET: Final = "general-rates"
-"""The document of figures that belong to no seller."""
-
+TABLE: Final = "cost_facts"
+GB_PER_TB: Final = 1000.0
+"""Tiers in TB are read in decimal, as the file that the tables quote for them does."""
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FactRule:
-    """The row whose topic is `topic` and whose item starts with `item`; numbers of its cell by position."""
-
-    topic: str
-    item: str
-    id: str
-    unit: str
-    owner: str = MARKET
-    pick: int = 0
-    span: bool = False
-    """the first two numbers are low and high; the value is the picked one, or their mean"""
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommitmentRule:
-    """A committed price of one machine. `hours` divides a total for the whole term into an hourly rate."""
-
-    item: str
-    owner: str
-    instance: str
-    term: str
-    upfront: str
-    region: str
-    hours: float = 1.0
-    note: str = ""
-
-
-RULES: Final[tuple[FactRule, ...]] = (
-    FactRule(topic="egress", item="AWS internet out", id="egress", unit="USD/GB", owner="aws", note="first paid tier"),
-    FactRule(topic="egress", item="Azure internet", id="egress", unit="USD/GB", owner="azure", note="first paid tier"),
-    FactRule(topic="egress", item="GCP premium", id="egress", unit="USD/GB", owner="gcp", note="first tier"),
-    FactRule(topic="egress", item="OCI", id="egress", unit="USD/GB", owner="oci", note="after 10 TB a month free"),
-    FactRule(topic="egress", item='Lambda', id="egress", unit="USD/GB", owner="lambda", note="states no fee"),
-    FactRule(topic="egress", item="inter-region AWS", id="egress-inter-region", unit="USD/GB", note="AWS, Azure, GCP"),
-    FactRule(topic="egress", item="AWS cross-AZ", id="egress-cross-zone", unit="USD/GB", owner="aws", note="each way"),
-    FactRule(topic="storage", item="AWS gp3", id="block-storage", unit="USD/GB-month", owner="aws"),
-    FactRule(topic="storage", item="Azure Standard SSD", id="block-storage", unit="USD/GB-month", owner="azure"),
-    FactRule(topic="storage", item="GCP pd-balanced", id="block-storage", unit="USD/GB-month", owner="gcp"),
-    FactRule(topic="storage", item="OCI Block", id="block-storage", unit="USD/GB-month", owner="oci"),
-    FactRule(topic="storage", item="AWS S3", id="object-storage", unit="USD/GB-month", owner="aws"),
-    FactRule(topic="control plane", item="EKS per cluster", id="control-plane", unit="USD/h", owner="aws"),
-    FactRule(topic="control plane", item="EKS extended", id="control-plane-extended", unit="USD/h", owner="aws"),
-    FactRule(topic="control plane", item="GKE", id="control-plane", unit="USD/h", owner="gcp", note="one zonal free"),
-    FactRule(topic="control plane", item="AKS", id="control-plane", unit="USD/h", owner="azure", note="Free tier 0"),
-    FactRule(topic="control plane", item="OKE", id="control-plane", unit="USD/h", owner="oci", note="basic tier 0"),
-    FactRule(topic="control plane", item="NAT gateway", id="nat-gateway", unit="USD/h", owner="aws"),
-    FactRule(topic="control plane", item="NAT gateway", id="nat-gateway-traffic", unit="USD/GB", owner="aws", pick=1),
-    FactRule(topic="software", item="NVIDIA AI Enterprise", id="nvidia-ai-enterprise", unit="USD/GPU-year"),
-    FactRule(topic="software", item="NVIDIA AI Enterprise", id="nvidia-ai-enterprise-cloud", unit="USD/GPU-h", pick=1),
-    FactRule(topic="on-prem", item="8x H200 server", id="server-8x-h200", unit="USD", span=True, pick=2),
-    FactRule(topic="on-prem", item="8x H100 node", id="server-8x-h100", unit="USD", span=True),
-    FactRule(topic="on-prem", item="per-GPU street price", id="gpu-h100", unit="USD", pick=0, note="+-20 to 40 %"),
-    FactRule(topic="on-prem", item="per-GPU street price", id="gpu-h200", unit="USD", pick=1, note="+-20 to 40 %"),
-    FactRule(topic="on-prem", item="per-GPU street price", id="gpu-b200", unit="USD", pick=2, note="+-20 to 40 %"),
-    FactRule(topic="on-prem", item="1024x H100", id="cluster-h100-all-in", unit="USD/GPU", span=True),
-    FactRule(
-        topic="on-prem", item="3y ownership of one 8x H200", id="ownership-8x-h200-3-years", unit="USD",
-        span=True, pick=2, note="people, facilities, tax and network excluded",
-    ),
-    FactRule(topic="on-prem", item="annual support", id="support", unit="%/year of hardware", span=True),
-    FactRule(topic="on-prem", item="colocation", id="colocation", unit="USD/kW-month", span=True),
-    FactRule(topic="on-prem", item="residual value", id="residual-value-3-years", unit="% of hardware", span=True),
-    FactRule(topic="power", item="DGX H100/H200", id="power-dgx-h100", unit="kW"),
-    FactRule(topic="power", item="DGX B200", id="power-dgx-b200", unit="kW"),
-    FactRule(topic="power", item="DGX B300", id="power-dgx-b300", unit="kW"),
-    FactRule(topic="power", item="GB200 NVL72", id="power-gb200-nvl72", unit="kW"),
-    FactRule(topic="power", item="US industrial", id="electricity", unit="USD/kWh", note="US industrial mean"),
-    FactRule(topic="power", item="Global average PUE", id="pue", unit="ratio", note="others quote 1.58 and 1.6"),
-    FactRule(topic="power", item="modern AI DC PUE", id="pue-modern", unit="ratio"),
-    FactRule(topic="cpu", item="AWS x86", id="cpu-x86", unit="USD/vCPU-h", owner="aws"),
-    FactRule(topic="cpu", item="AWS x86", id="memory-x86", unit="USD/GiB-h", owner="aws", pick=1),
-    FactRule(topic="cpu", item="AWS Graviton4", id="cpu-arm", unit="USD/vCPU-h", owner="aws"),
-    FactRule(topic="cpu", item="AWS Graviton4", id="memory-arm", unit="USD/GiB-h", owner="aws", pick=1),
-    FactRule(topic="cpu", item="GCP c4/c3", id="cpu-x86", unit="USD/vCPU-h", owner="gcp"),
-    FactRule(topic="cpu", item="GCP c4/c3", id="memory-x86", unit="USD/GiB-h", owner="gcp", pick=1),
-    FactRule(topic="cpu", item="Azure D/E", id="cpu-x86", unit="USD/vCPU-h", owner="azure"),
-    FactRule(topic="cpu", item="Azure D/E", id="memory-x86", unit="USD/GiB-h", owner="azure", pick=1),
-    FactRule(topic="cpu", item="OCI E5", id="cpu-x86", unit="USD/vCPU-h", owner="oci"),
-    FactRule(topic="cpu", item="OCI E5", id="memory-x86", unit="USD/GiB-h", owner="oci", pick=1),
-    FactRule(topic="spot", item="AWS spot notice", id="spot-notice", unit="min", owner="aws"),
-    FactRule(topic="cold start", item="Cloud Run GPU", id="provision", unit="s", owner="google-cloud-run"),
-    FactRule(topic="idle floor", item="Cloud Run", id="idle-shutdown", unit="min", span=True, owner="google-cloud-run"),
-    FactRule(topic="idle floor", item="RunPod", id="idle-timeout", unit="s", owner="runpod-serverless"),
-)  # fmt: skip
-
-_REGION_NOTE = "region not stated; the stated saving is off the us-east-1 price"
-COMMITMENTS: Final[tuple[CommitmentRule, ...]] = (
-    CommitmentRule(
-        item="AWS p5.48xlarge EC2 Instance SP 3y all upfront", owner="aws", instance="p5.48xlarge",
-        term="reserved-3y", upfront="all", region="us-east-1", note=_REGION_NOTE,
-    ),
-    CommitmentRule(
-        item="AWS p5.48xlarge EC2 Instance SP 1y all upfront", owner="aws", instance="p5.48xlarge",
-        term="reserved-1y", upfront="all", region="us-east-1", note=_REGION_NOTE,
-    ),
-    CommitmentRule(
-        item="AWS p5.48xlarge 3y no upfront", owner="aws", instance="p5.48xlarge",
-        term="reserved-3y", upfront="none", region="us-east-1", note=_REGION_NOTE,
-    ),
-    CommitmentRule(
-        item="AWS p5en.48xlarge (H200) 3y all upfront", owner="aws", instance="p5en.48xlarge",
-        term="reserved-3y", upfront="all", region="us-east-1", note=_REGION_NOTE,
-    ),
-    CommitmentRule(
-        item="Azure ND96isr_H200_v5 3y reservation, East US 2", owner="azure", instance="Standard_ND96isr_H200_v5",
-        term="reserved-3y", upfront="all", region="eastus2", hours=3 * HOURS_PER_YEAR,
-        note="the price of the whole term over its hours",
-    ),
-    CommitmentRule(
-        item="OCI BM.GPU.H200.8 3y commitment", owner="oci", instance="BM.GPU.H200.8",
-        term="reserved-3y", upfront="none", region="global", note="eight GPUs; how it is paid is not stated",
-    ),
-)  # fmt: skip
+_FREE = re.compile(r"(\d+) (GB|TB)(?:/month)? free")
+_RATE = re.compile(r"\d*\.\d+")
+_BOUND = re.compile(r" to (\d+) TB")
+_CONFIDENCE = re.compile(r"(?:low|medium|high)(?:-(?:low|medium|high))?")
 
 
 def numbers(text: str) -> list[float]:
@@ -147,25 +31,45 @@ def numbers(text: str) -> list[float]:
     return [float(found) for found in _NUMBER.findall(text)]
 
 
+def tiers(text: str, bounds_gb: tuple[float, ...] = ()) -> list[dict[str, float]]:
+    """Rates by monthly quantity as a cell tells them: `up_to` counts from the first GB.
+
+    >>> tiers("AWS internet out: 100 GB free, then 0.09 to 10 TB, 0.05")
+    [{'up_to': 100.0, 'usd': 0}, {'up_to': 10000.0, 'usd': 0.09}, {'usd': 0.05}]
+    >>> tiers("Azure internet out: 100 GB free, 0.087/0.05", (10_000.0,))
+    [{'up_to': 100.0, 'usd': 0}, {'up_to': 10000.0, 'usd': 0.087}, {'usd': 0.05}]
+    """
+    free = _FREE.search(text)
+    rates = [float(found) for found in _RATE.findall(text)]
+    bounds = [float(found) * GB_PER_TB for found in _BOUND.findall(text)] or list(bounds_gb)
+    if not rates or len(bounds) != len(rates) - 1:
+        raise DataError(f"cost_facts: {text!r} states {len(rates)} rates and {len(bounds)} bounds of tiers")
+    result: list[dict[str, float]] = []
+    if free:
+        result.append({"up_to": float(free[1]) * (GB_PER_TB if free[2] == "TB" else 1.0), "usd": 0})
+    result += [{"up_to": bound, "usd": rate} for bound, rate in zip(bounds, rates[:-1], strict=True)]
+    return [*result, {"usd": rates[-1]}]
+
+
+def split_confidence(text: str) -> tuple[str | None, str]:
+    """A collector's word for how sure he is, and what he adds to it.
+
+    >>> split_confidence("low-medium (not GPU specific)"), split_confidence("high"), split_confidence("")
+    (('low-medium', 'not GPU specific'), ('high', ''), (None, ''))
+    """
+    found = _CONFIDENCE.search(text)
+    if found is None:
+        return None, text
+    return found[0], text[found.end() :].strip(" ()")
+
+
 def owned_facts(rows: list[Row], owner: str, sources: SourceBook) -> dict[str, dict[str, Any]]:
     """The `facts:` mapping of one document. A row that its collector could not verify is left out."""
     facts = {}
     for rule in (rule for rule in RULES if rule.owner == owner):
         row = _find(rows, rule.topic, rule.item)
-        if row is None or "UNVERIFIED" in row["confidence"]:
-            continue
-        found = numbers(row["value"])
-        mean = rule.span and not rule.pick
-        entry: dict[str, Any] = {"value": (found[0] + found[1]) / 2 if mean else found[rule.pick]}
-        if rule.span:
-            entry["low"], entry["high"] = found[0], found[1]
-        derived = mean or "fit on" in row["source"] or row["source"] == "same"
-        source = _find(rows, "cpu", "AWS x86") if row["source"] == "same" else row
-        entry |= {"unit": rule.unit, "as_of": first_day(row["as_of"])}
-        entry["source"] = sources.id_of((source or row)["source"])
-        entry["kind"] = "derived" if derived else "published"
-        note = "; ".join(text for text in (rule.note, f"confidence {row['confidence'].split()[0]}") if text)
-        facts[rule.id] = entry | {"note": note}
+        if row is not None and "UNVERIFIED" not in row["confidence"]:
+            facts[rule.id] = _fact(rule, row, rows, sources)
     return facts
 
 
@@ -177,15 +81,53 @@ def commitments(rows: list[Row], owner: str, sources: SourceBook) -> list[tuple[
         if row is None:
             continue
         derived = rule.hours != 1.0
+        confidence, remark = split_confidence(row["confidence"])
         offer: dict[str, Any] = {
             "from": first_day(row["as_of"]), "source": sources.id_of(row["source"]),
             "term": rule.term, "upfront": rule.upfront,
         }  # fmt: skip
         offer |= {"quality": "derived"} if derived else {}
-        offer["note"] = f"{rule.note}; confidence {row['confidence']}"
+        offer |= {"confidence": confidence} if confidence else {}
+        offer["note"] = "; ".join(filter(None, (rule.note, remark)))
         offer["usd_per_hour"] = {rule.region: round(numbers(row["value"])[0] / rule.hours, 4)}
         result.append((rule.instance, offer))
     return result
+
+
+def account(rows: list[Row], tally: Tally) -> None:
+    """Say of each row how many figures the rules make of it, or why none."""
+    for row in rows:
+        used = sum(_find(rows, rule.topic, rule.item) is row for rule in RULES)
+        used += sum(_find(rows, "commitment", rule.item) is row for rule in COMMITMENTS)
+        if used and "UNVERIFIED" not in row["confidence"]:
+            tally.use(TABLE, used)
+        else:
+            stated = (why for topic, item, why in LEFT_OUT if row["topic"] == topic and row["item"].startswith(item))
+            tally.leave_out(TABLE, row, next(stated, "no rule reads it"))
+
+
+def _fact(rule: FactRule, row: Row, rows: list[Row], sources: SourceBook) -> dict[str, Any]:
+    steps = tiers(row["item"].partition(":")[2], rule.bounds_gb) if rule.tiers else []
+    found = numbers(row[rule.cell])
+    mean = rule.span and not rule.pick
+    value = (found[0] + found[1]) / 2 if mean else found[rule.pick]
+    if steps:
+        value = next(step["usd"] for step in steps if step["usd"])
+    entry: dict[str, Any] = {"value": value}
+    if rule.span or rule.low_high:
+        low, high = rule.low_high or (0, 1)
+        entry["low"], entry["high"] = found[low], found[high]
+    derived = mean or rule.low_high or "fit on" in row["source"] or row["source"] == "same"
+    source = _find(rows, "cpu", "AWS x86") if row["source"] == "same" else row
+    entry |= {"unit": rule.unit, "as_of": first_day(row["as_of"])}
+    entry["source"] = sources.id_of((source or row)["source"])
+    entry["kind"] = "derived" if derived else "published"
+    entry |= {"gpu": list(rule.gpu), "gpus": rule.gpus} if rule.gpu else {}
+    confidence, remark = split_confidence(row["confidence"])
+    entry |= {"confidence": confidence} if confidence else {}
+    note = "; ".join(dict.fromkeys(filter(None, (rule.note or row["note"], remark))))
+    entry |= {"note": note} if note else {}
+    return entry | ({"tiers": steps} if steps else {})
 
 
 def _find(rows: list[Row], topic: str, item: str) -> Row | None:

@@ -11,7 +11,10 @@ from llmplan.pricefeeds.dates import on_demand_and_spot
 from llmplan.pricefeeds.gpu_names import GpuMatch, catalog_gpu
 from llmplan.pricefeeds.sources import SourceBook
 from llmplan.pricefeeds.tables import Row, describe, number
+from llmplan.pricefeeds.tally import Tally
 from llmplan.spec.price import OfferQuality
+
+TABLE = "gpu_prices"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,22 +45,29 @@ def is_priced_per_gpu(instance: str, gpus: float) -> bool:
     return gpus == 1 and " " in instance
 
 
-def hourly_instances(rows: list[Row], sources: SourceBook, interruptions: dict[tuple[str, str], str]) -> list[Any]:
+def hourly_instances(
+    rows: list[Row], sources: SourceBook, interruptions: dict[tuple[str, str], str], tally: Tally
+) -> list[Any]:
     """The `hourly:` list of one provider's document. `interruptions` maps (instance, region) to a bucket."""
     instances: dict[tuple[Any, ...], dict[str, Any]] = {}
     grouped: dict[tuple[Any, ...], dict[str, Any]] = {}
     for row in rows:
         match = catalog_gpu(row["gpu"], provider=row["provider"], instance=row["instance_type"])
         if match is None:
+            tally.leave_out(TABLE, row, "no GPU is known by this name")
             continue
         gpus = number(row, "gpu_count") or 0
         key = (row["instance_type"], match.gpu_id, gpus)
         entry = instances.setdefault(key, _instance(row, match, gpus))
-        for price in _prices(row):
+        prices = _prices(row)
+        tally.use(TABLE, len(prices))
+        for price in prices:
             group = (*key, price.term, price.from_date, price.source, price.quality, price.note)
             if group not in grouped:
                 grouped[group] = _offer(price, sources)
                 entry["offers"].append(grouped[group])
+            if row["region"] in grouped[group]["usd_per_hour"]:
+                raise DataError(f"gpu_prices: two {price.term} prices of one day in row {describe(row)}")
             grouped[group]["usd_per_hour"][row["region"]] = price.usd_per_hour
             bucket = interruptions.get((row["instance_type"], row["region"])) if price.term == "spot" else None
             if bucket:

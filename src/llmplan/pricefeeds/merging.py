@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from llmplan.errors import DataError
+from llmplan.pricefeeds.atoms import newest
 
 Document: TypeAlias = Mapping[str, Any]
 Key: TypeAlias = tuple[str, ...]
@@ -27,38 +28,19 @@ class Change:
         return self.new_usd / self.old_usd if self.old_usd else None
 
 
-def prices_of(document: Document) -> Iterator[tuple[str, Any, float]]:
-    """(key, from, price) for every price of a document, as one flat list."""
-    for entry in document.get("hourly", ()):
-        for offer in entry["offers"]:
-            for region, price in offer["usd_per_hour"].items():
-                parts = (entry["instance"], entry["gpu"], f"{entry['gpus']:g}", offer["term"], offer.get("upfront", ""))
-                yield " ".join(filter(None, (*parts, region))), offer["from"], price
-    for offer in document.get("serverless", ()):
-        yield f"{offer['gpu']} per second, {offer['mode']}", offer["from"], offer["usd_per_gpu_s"]
-    for offer in document.get("tokens", ()):
-        for side in ("input", "output"):
-            yield f"{offer['listed_as']} {side}", offer["from"], offer[f"{side}_usd_per_mtok"]
-
-
-def newest(document: Document) -> dict[str, float]:
-    """The newest price of each key; an undated one counts as the oldest."""
-    best: dict[str, tuple[str, float]] = {}
-    for key, day, price in prices_of(document):
-        stamp = day.isoformat() if day else ""
-        if key not in best or stamp >= best[key][0]:
-            best[key] = (stamp, price)
-    return {key: price for key, (_, price) in best.items()}
-
-
 def list_changes(old: Mapping[str, Document], new: Mapping[str, Document]) -> list[Change]:
-    """Prices of `new` that `old` lacks or has otherwise."""
+    """Prices of `new` that `old` lacks or has otherwise. One that is older than what `old` has changes nothing."""
     changes = []
     for provider, document in new.items():
         known = newest(old.get(provider, {}))
-        for key, price in newest(document).items():
-            if known.get(key) != price:
-                changes.append(Change(provider, key, known.get(key), price))
+        for key, atom in newest(document).items():
+            below = known.get(key)
+            if below is not None and below.stamp > atom.stamp:
+                continue
+            for side, price in atom.usd.items():
+                before = below.usd.get(side) if below is not None else None
+                if before != price:
+                    changes.append(Change(provider, atom.name_of(side), before, price))
     return changes
 
 
@@ -71,8 +53,8 @@ def merge_documents(old: Mapping[str, Document], new: Mapping[str, Document]) ->
 
 
 def _merge(old: Document, new: Document) -> dict[str, Any]:
-    taken = _renamed(old.get("sources", {}), new.get("sources", {}))
-    fresh = {key: _with_sources(value, taken) for key, value in new.items() if key != "sources"}
+    taken = renamed_sources(old.get("sources", {}), new.get("sources", {}))
+    fresh = {key: with_sources(value, taken) for key, value in new.items() if key != "sources"}
     result: dict[str, Any] = {
         **old,
         **{key: fresh[key] for key in ("name", "tier", "company", "aliases") if key in fresh},
@@ -82,14 +64,14 @@ def _merge(old: Document, new: Document) -> dict[str, Any]:
         result["interruption_source"] = fresh["interruption_source"]
     if "hourly" in fresh:
         result["hourly"] = _merge_hourly(old.get("hourly", []), fresh["hourly"])
-    for part in ("serverless", "unpriced", "tokens"):
+    for part in ("serverless", "unpriced", "tokens", "cpu"):
         if part in fresh:
             known = list(old.get(part, []))
             result[part] = known + [offer for offer in fresh[part] if offer not in known]
     if "facts" in fresh:
         result["facts"] = {**old.get("facts", {}), **fresh["facts"]}
     order = ("id", "name", "tier", "company", "aliases", "interruption_source", "sources")
-    cited = set(_cited(result))
+    cited = set(cited_sources(result))
     result["sources"] = {name: source for name, source in result["sources"].items() if name in cited}
     return {key: result[key] for key in (*order, *(key for key in result if key not in order)) if key in result}
 
@@ -109,7 +91,7 @@ def _merge_hourly(old: list[Any], new: list[Any]) -> list[Any]:
     return list(result.values())
 
 
-def _renamed(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, str]:
+def renamed_sources(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, str]:
     """The id that each new source gets: its own, the old one's for the same title, or a numbered one."""
     by_title = {source["title"]: name for name, source in old.items()}
     result: dict[str, str] = {}
@@ -123,16 +105,16 @@ def _renamed(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, str]:
     return result
 
 
-def _with_sources(value: Any, renamed: Mapping[str, str]) -> Any:
+def with_sources(value: Any, renamed: Mapping[str, str]) -> Any:
     if isinstance(value, dict):
         return {
-            key: renamed.get(item, item) if key in ("source", "interruption_source") else _with_sources(item, renamed)
+            key: renamed.get(item, item) if key in ("source", "interruption_source") else with_sources(item, renamed)
             for key, item in value.items()
         }
-    return [_with_sources(item, renamed) for item in value] if isinstance(value, list) else value
+    return [with_sources(item, renamed) for item in value] if isinstance(value, list) else value
 
 
-def _cited(value: Any) -> Iterator[str]:
+def cited_sources(value: Any) -> Iterator[str]:
     if isinstance(value, dict):
         for key, item in value.items():
             if key in ("source", "interruption_source"):
@@ -140,7 +122,7 @@ def _cited(value: Any) -> Iterator[str]:
                     raise DataError(f"a source must be an id, not {item!r}")
                 yield item
             elif key != "sources":
-                yield from _cited(item)
+                yield from cited_sources(item)
     elif isinstance(value, list):
         for item in value:
-            yield from _cited(item)
+            yield from cited_sources(item)

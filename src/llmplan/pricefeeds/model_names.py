@@ -3,8 +3,8 @@
 The rule, in order: (1) only the last path segment counts; (2) a cloud's geography, maker prefix and API version
 (`us.meta.` ... `-v1:0`) and a reseller's prefix go; (3) case, `_` and `.` do not count, `2p5` is `2.5`; (4) `llama-v3`,
 `llama3` and `llama-3` are one spelling; (5) what a seller says about how it serves (`-maas`, `-turbo`, `-fp8`, ...)
-goes to `weights`. Names without a version or a size, floating names (`-latest`) and batch or preemptible listings
-match nothing.
+goes to `weights`; (6) a listing that ends with owner and name of a Hub id is that model. Names without a version or a
+size, floating names (`-latest`) and batch or preemptible listings match nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from llmplan.pricefeeds.hub_ids import HUB_IDS, NOT_WHAT_IT_SAYS, SHORT_NAMES
+from llmplan.pricefeeds.hub_ids import HUB_IDS, NOT_WHAT_IT_SAYS, SHORT_NAMES, WHOLE_IDS
 
 _GEOGRAPHY = re.compile(r"^(us-gov|us|eu|in|global|apac|jp|au)\.")
 _MAKER = re.compile(r"^(meta|mistral|qwen|openai|google|nvidia|minimax|moonshotai|moonshot|zai)\.")
@@ -22,6 +22,9 @@ _API_VERSION = re.compile(r"-v?[1-9]:0$")
 _FAMILY = re.compile(r"^(?:meta-)?(llama|qwen|gemma|glm|phi)-?v?(?=\d)")
 _SERVING = re.compile(r"-(maas|hf|turbo|ultra|fast|basic|lite|fp8|fp4|nvfp4|bf16|fp16|int8|int4|awq|dynamic)$")
 _SAYS_NOTHING = ("maas", "hf")
+_US_ONLY = re.compile(r"-us$")
+_NOT_INTERACTIVE = re.compile(r":batch$|\bspot-|-spot$")
+_FLOATING = re.compile(r"-latest$|/(deepseek-)?(chat|reasoner|coder|flash)$|^deepseek-(chat|reasoner|flash)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ def normal_form(name: str) -> str:
     text = name.rsplit("/", 1)[-1].casefold()
     text = _MAKER.sub("", _GEOGRAPHY.sub("", text))
     text = re.sub(r"^deepseek\.", "deepseek-", text)
-    text = _RESELLER.sub("", text)
+    text = _US_ONLY.sub("", _RESELLER.sub("", text))
     text = re.sub(r"-v0:(\d)$", r"-v0-\1", text)
     text = _API_VERSION.sub("", text)
     text = re.sub(r"(?<=\d)p(?=\d)", ".", text)
@@ -57,6 +60,7 @@ def _known() -> dict[str, str]:
 
 
 _KNOWN: Final = _known()
+_WHOLE: Final = {hub_id.casefold(): hub_id for hub_id in WHOLE_IDS}
 
 
 def hub_model(listed_as: str) -> ModelMatch | None:
@@ -69,6 +73,9 @@ def hub_model(listed_as: str) -> ModelMatch | None:
     """
     if listed_as.rsplit("/", 1)[-1].casefold() in NOT_WHAT_IT_SAYS:
         return None
+    whole = _WHOLE.get("/".join(listed_as.casefold().rsplit("/", 2)[-2:]))
+    if whole is not None:
+        return ModelMatch(whole, None)
     text = normal_form(listed_as)
     said: list[str] = []
     while text not in _KNOWN:
@@ -79,3 +86,27 @@ def hub_model(listed_as: str) -> ModelMatch | None:
         said.insert(0, suffix[1])
     weights = "-".join(word for word in said if word not in _SAYS_NOTHING)
     return ModelMatch(_KNOWN[text], weights or None)
+
+
+def is_us_only(listed_as: str) -> bool:
+    """Whether the listing's name ends with the mark of a service that stays in the United States.
+
+    >>> is_us_only("fireworks_ai/glm-5p3-us"), is_us_only("fireworks_ai/glm-5p3")
+    (True, False)
+    """
+    return _US_ONLY.search(listed_as) is not None
+
+
+def why_no_model(listed_as: str) -> str:
+    """Why `hub_model` knows no model for a listing.
+
+    >>> why_no_model("openrouter/openai/gpt-oss-120b:batch"), why_no_model("deepseek/deepseek-chat")
+    ('a batch or preemptible listing', 'a name that floats from model to model')
+    """
+    if _NOT_INTERACTIVE.search(listed_as):
+        return "a batch or preemptible listing"
+    if listed_as.startswith("~") or _FLOATING.search(listed_as):
+        return "a name that floats from model to model"
+    if listed_as.rsplit("/", 1)[-1].casefold() in NOT_WHAT_IT_SAYS:
+        return "a name that reads as another model than the one served"
+    return "no open checkpoint is known by this name beyond doubt"

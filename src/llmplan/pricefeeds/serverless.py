@@ -12,25 +12,35 @@ from llmplan.pricefeeds.providers import seller_of
 from llmplan.pricefeeds.serverless_terms import TERMS, UNKNOWN_TERMS, PlanFee, ServerlessTerms
 from llmplan.pricefeeds.sources import SourceBook, clean_source
 from llmplan.pricefeeds.tables import Row, number
+from llmplan.pricefeeds.tally import Tally
 
+TABLE: Final = "serverless_gpu"
 _GRANULARITY: Final = ((r"100 ms", 0.1), (r"per second", 1.0), (r"per minute", 60.0), (r"per hour", 3600.0))
 _CONFIDENCE = re.compile(r"\b(low|medium|high)(-(low|medium|high))?\b")
 _HOST = re.compile(r"^(?P<gpu>.+?) \((?P<host>[^)]+)\)$")
 _MEMORY = re.compile(r" \d+ ?GB$")
 
 
-def serverless_offers(rows: list[Row], sources: SourceBook) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def serverless_offers(
+    rows: list[Row], sources: SourceBook, tally: Tally
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The `serverless:` and `unpriced:` lists of one provider's document."""
     offers: list[dict[str, Any]] = []
     unpriced: list[dict[str, Any]] = []
     for row in rows:
         if number(row, "usd_per_second") is None:
             unpriced.append(_unpriced(row, sources))
+            tally.use(TABLE)
             continue
         terms = TERMS.get(seller_of(row["provider"]).id, UNKNOWN_TERMS)
         elsewhere = _terms_of_another_row(row, rows)
-        for match, mode, note in _gpus(row):
-            fees = terms.plan_fees or (None,)
+        fees = terms.plan_fees or (None,)
+        matches = list(_gpus(row))
+        if matches:
+            tally.use(TABLE, len(matches) * len(fees))
+        else:
+            tally.leave_out(TABLE, row, "no GPU is known by this name")
+        for match, mode, note in matches:
             said = "; ".join(filter(None, (note, match.note, terms.note, elsewhere)))
             offers.extend(_offer(row, match, mode, terms, fee, said, sources) for fee in fees)
     return offers, unpriced

@@ -24,6 +24,10 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
         "provider", "model", "input_usd_per_mtok", "output_usd_per_mtok", "cached_input_usd_per_mtok",
         "batch_input_usd_per_mtok", "batch_output_usd_per_mtok", "context", "deprecation_date", "source", "as_of",
     ),
+    "cpu_prices": (
+        "provider", "instance_type", "vcpus", "memory_gib", "arch", "region", "on_demand_usd_per_hour",
+        "spot_usd_per_hour", "source", "as_of",
+    ),
     "cost_facts": ("topic", "item", "value", "unit", "source", "as_of", "confidence", "note"),
     "spot_interruption_aws": ("region", "instance_type", "interruption_bucket", "source", "as_of"),
 }  # fmt: skip

@@ -8,12 +8,14 @@ from typing import Any
 
 from llmplan.errors import DataError
 from llmplan.pricefeeds.dates import first_day
-from llmplan.pricefeeds.model_names import hub_model
+from llmplan.pricefeeds.model_names import hub_model, is_us_only, why_no_model
 from llmplan.pricefeeds.sources import SourceBook
 from llmplan.pricefeeds.tables import Row, number
+from llmplan.pricefeeds.tally import Tally
 
 _REGION = re.compile(r"^bedrock/([a-z]{2}(?:-gov)?-[a-z]+-\d)/")
 _GEOGRAPHY = re.compile(r"^(?:bedrock/)?(us-gov|us|eu|in|apac|jp|au)\.")
+TABLE = "token_api_prices"
 _OPTIONAL = (
     ("cached_input_usd_per_mtok", "cached_input_usd_per_mtok"),
     ("batch_input_usd_per_mtok", "batch_input_usd_per_mtok"),
@@ -22,14 +24,18 @@ _OPTIONAL = (
 )
 
 
-def token_offers(rows: list[Row], sources: SourceBook) -> list[dict[str, Any]]:
+def token_offers(rows: list[Row], sources: SourceBook, tally: Tally | None = None) -> list[dict[str, Any]]:
     """The `tokens:` list of one provider's document, by model. A free listing (rate-limited trials) is left out."""
+    tally = tally or Tally()
     offers = []
     for row in rows:
         match = hub_model(row["model"])
         price = number(row, "input_usd_per_mtok"), number(row, "output_usd_per_mtok")
         if match is None or not price[0] or not price[1]:
+            reason = "a free listing: rate-limited trials are no offer" if match else why_no_model(row["model"])
+            tally.leave_out(TABLE, row, reason)
             continue
+        tally.use(TABLE)
         offer: dict[str, Any] = {
             "model": match.model_id,
             "listed_as": row["model"],
@@ -45,8 +51,8 @@ def token_offers(rows: list[Row], sources: SourceBook) -> list[dict[str, Any]]:
         if match.weights:
             offer["weights"] = match.weights
         region = _REGION.match(row["model"]) or _GEOGRAPHY.match(row["model"])
-        if region:
-            offer["region"] = region[1]
+        if region or is_us_only(row["model"]):
+            offer["region"] = region[1] if region else "us"
         if row["deprecation_date"]:
             offer["ends"] = _day(row["deprecation_date"])
         offers.append(offer)

@@ -9,6 +9,9 @@ from typing import TypeAlias
 from llmplan.plan.drift import NOTHING, Drift, Reading, same
 from llmplan.plan.outcome import Option, PriceFigure, QuoteLine
 from llmplan.pricing.figures import fact_figure, hourly_figure, serverless_figure, token_figure
+from llmplan.pricing.market import median_fact
+from llmplan.pricing.owned import WRITTEN_OFF
+from llmplan.pricing.rates import OTHERS, rate_figure
 from llmplan.spec.price import CostFact, HourlyOffer, PriceBook, ServerlessOffer, TokenOffer
 
 Row: TypeAlias = HourlyOffer | ServerlessOffer | TokenOffer | CostFact
@@ -21,9 +24,10 @@ def moved_prices(options: Iterable[Option], prices: PriceBook) -> tuple[Drift, .
     options: as stored, unit prices in USD per unit of their line; prices: the rows of one day [USD].
     A row is the same by provider, region, term and instance. Where several are (one instance on several payment
     plans), the nearest rate counts. A row that is gone has moved to no rate.
-    Valid for every kind of bill; what is compared beside it (`alternatives`) is not paid. Reference: `PriceFigure`.
+    Valid for every kind of bill; what is compared beside it (`alternatives`) is not paid. What the asker stated does
+    not move, and what a purchase is written off by a month is no seller's rate. Reference: `PriceFigure`.
     """
-    bought = [(option, line) for option in options for line in option.quote.lines if line.figure is not None]
+    bought = [(option, line) for option in options for line in option.quote.lines if _is_a_rate(line)]
     wanted = {_key(line.figure) for _, line in bought if line.figure is not None}
     listed: dict[RowKey, list[tuple[Row, PriceFigure]]] = {}
     for row, figure in _rows(prices, {key[0] for key in wanted}):
@@ -36,6 +40,10 @@ def moved_prices(options: Iterable[Option], prices: PriceBook) -> tuple[Drift, .
         if drift is not None:
             drifts.setdefault(drift.path, drift)
     return tuple(drifts.values())
+
+
+def _is_a_rate(line: QuoteLine) -> bool:
+    return line.figure is not None and line.figure.quality != "stated" and line.unit != WRITTEN_OFF
 
 
 def rate_now(line: QuoteLine, gpu_id: str | None, prices: PriceBook) -> Reading:
@@ -58,6 +66,10 @@ def _rows(prices: PriceBook, providers: set[str]) -> Iterator[tuple[Row, PriceFi
     yield from ((offer, serverless_figure(offer)) for offer in prices.serverless if offer.provider in providers)
     yield from ((offer, token_figure(offer)) for offer in prices.tokens if offer.provider in providers)
     yield from ((fact, fact_figure(fact)) for fact in prices.facts.values())
+    if OTHERS in providers:
+        names = {fact.id.rpartition(".")[2] for fact in prices.facts.values() if "." in fact.id}
+        medians = (median_fact(prices, name) for name in sorted(names))
+        yield from ((fact, rate_figure(fact)) for fact in medians if fact is not None)
 
 
 def _moved(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from llmplan.plan.outcome import PriceFigure
-from llmplan.spec.price import CostFact, HourlyOffer, ServerlessOffer, TokenOffer
+from llmplan.spec.price import CostFact, CpuOffer, HourlyOffer, ServerlessOffer, TokenOffer
 
 
-def hourly_figure(offer: HourlyOffer) -> PriceFigure:
+def hourly_figure(offer: HourlyOffer | CpuOffer) -> PriceFigure:
     """The row of a rented machine."""
     return _figure(offer, term=offer.term, instance=offer.instance)
 
@@ -28,18 +28,21 @@ def fact_figure(fact: CostFact) -> PriceFigure:
     return PriceFigure(
         provider=provider or "general", region="global", term="rate", instance=name,
         source=source.title, as_of=fact.provenance.as_of, url=source.url,
+        quality="derived" if fact.provenance.kind == "derived" else "listed",
     )  # fmt: skip
 
 
-def row_notes(offer: HourlyOffer | ServerlessOffer | TokenOffer) -> list[str]:
+def row_notes(offer: HourlyOffer | CpuOffer | ServerlessOffer | TokenOffer) -> list[str]:
     """What a reader should know of the row itself."""
     notes = [offer.provenance.note] if offer.provenance.note else []
+    if isinstance(offer, HourlyOffer) and offer.confidence:
+        notes.append(f"confidence {offer.confidence}")
     if offer.from_date is None:
         notes.append("the source carries no date")
     return notes
 
 
-def _figure(offer: HourlyOffer | ServerlessOffer | TokenOffer, *, term: str, instance: str) -> PriceFigure:
+def _figure(offer: HourlyOffer | CpuOffer | ServerlessOffer | TokenOffer, *, term: str, instance: str) -> PriceFigure:
     source = offer.provenance.source
     return PriceFigure(
         provider=offer.provider, region=offer.region, term=term, instance=instance,

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from llmplan.plan.outcome import QuoteLine, Rejection
+from llmplan.pricing.beside import Beside, beside_rent, beside_rent_usd
+from llmplan.pricing.commitment import commitment_note
 from llmplan.pricing.figures import hourly_figure, row_notes
 from llmplan.pricing.index import index_of
 from llmplan.pricing.select import Need, Pick, rank, rentable
 from llmplan.pricing.sellers import limits_key
+from llmplan.pricing.spot import CARRIED
 from llmplan.spec.price import TERMS, PriceBook, Term
 from llmplan.spec.workload import Limits
-from llmplan.units import HOURS_PER_MONTH, format_bytes, format_usd
+from llmplan.units import HOURS_PER_MONTH, format_bytes, format_seconds, format_usd
 
 OTHER_SELLERS: Final = 5
 _QUALITY_NOTES: Final = {
@@ -20,22 +25,30 @@ _QUALITY_NOTES: Final = {
     "average": "a mean over offers, not an offer",
     "derived": "computed from published figures",
 }
-_UPFRONT_NOTES: Final = {"all": "paid in advance, shown per month", "partial": "partly paid in advance"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rent:
+    """The machines of the seller with the lowest total, and the same from others and on other terms, machines only."""
+
+    pick: Pick
+    lines: tuple[QuoteLine, ...]
+    alternatives: tuple[QuoteLine, ...]
 
 
 def rent(
-    need: Need, limits: Limits, terms: tuple[Term, ...], prices: PriceBook
-) -> tuple[QuoteLine, tuple[QuoteLine, ...]] | Rejection:
-    """The cheapest rent and what else there is, or why there is none."""
+    need: Need, limits: Limits, terms: tuple[Term, ...], prices: PriceBook, beside: Beside | None = None
+) -> Rent | Rejection:
+    """The cheapest rent with what comes `beside` it (None: the machines alone), or why there is none."""
     answers = index_of(prices).answers
-    key = ("rent", need, terms, limits_key(limits))
+    key = ("rent", need, terms, limits_key(limits), beside)
     if key not in answers:
-        answers[key] = _rent(need, limits, terms, prices)
-    result: tuple[QuoteLine, tuple[QuoteLine, ...]] | Rejection = answers[key]
+        answers[key] = _rent(need, limits, terms, prices, beside)
+    result: Rent | Rejection = answers[key]
     return result
 
 
-def rent_line(pick: Pick, need: Need) -> QuoteLine:
+def rent_line(pick: Pick, need: Need, prices: PriceBook) -> QuoteLine:
     """usd_per_month = instances x 730 h x price of an instance."""
     offer = pick.offer
     hours = pick.instances * HOURS_PER_MONTH
@@ -46,29 +59,57 @@ def rent_line(pick: Pick, need: Need) -> QuoteLine:
         unit_price_usd=offer.usd_per_hour,
         usd_per_month=hours * offer.usd_per_hour,
         figure=hourly_figure(offer),
-        note="; ".join(_notes(pick, need)),
+        note="; ".join(_notes(pick, need, prices)),
     )
 
 
 def _rent(
-    need: Need, limits: Limits, terms: tuple[Term, ...], prices: PriceBook
-) -> tuple[QuoteLine, tuple[QuoteLine, ...]] | Rejection:
+    need: Need, limits: Limits, terms: tuple[Term, ...], prices: PriceBook, beside: Beside | None
+) -> Rent | Rejection:
     picks = rank(rentable(need.gpu_id, limits, terms, prices, need.host_bytes), need)
     if not picks:
         return _rejection(need, limits, terms, prices)
-    others = [pick for pick in picks[1:] if pick.offer.provider != picks[0].offer.provider]
+    best = picks[0] if beside is None else _least_total(picks, need, beside, prices)
+    others = [pick for pick in picks if pick.offer.provider != best.offer.provider]
     sellers: dict[str, Pick] = {}
     for pick in others:
         sellers.setdefault(pick.offer.provider, pick)
     alternatives = list(sellers.values())[:OTHER_SELLERS]
     for term in TERMS:
-        if term != picks[0].offer.term:
+        if term != best.offer.term:
             alternatives += rank(rentable(need.gpu_id, limits, (term,), prices, need.host_bytes), need)[:1]
     unique = list(dict.fromkeys(alternatives))
-    return rent_line(picks[0], need), tuple(rent_line(pick, need) for pick in unique)
+    more = () if beside is None else beside_rent(best.offer.provider, copies(best, need), beside, prices)
+    return Rent(
+        pick=best,
+        lines=(rent_line(best, need, prices), *more),
+        alternatives=tuple(rent_line(pick, need, prices) for pick in unique),
+    )
 
 
-def _notes(pick: Pick, need: Need) -> list[str]:
+def _least_total(picks: Sequence[Pick], need: Need, beside: Beside, prices: PriceBook) -> Pick:
+    """The lowest rent plus what comes beside it. `picks` are ordered by rent, so that only a few are looked at."""
+    best, least_usd = picks[0], math.inf
+    for pick in picks:
+        rent_usd = pick.usd_per_hour * HOURS_PER_MONTH
+        if rent_usd >= least_usd:
+            break
+        total_usd = rent_usd + beside_rent_usd(pick.offer.provider, copies(pick, need), beside, prices)
+        if total_usd < least_usd:
+            best, least_usd = pick, total_usd
+    return best
+
+
+def copies(pick: Pick, need: Need) -> int:
+    """Copies of the weights [-]: one for each machine; where GPUs are priced and not machines, one for each replica.
+
+    pick: the machines; need: the replicas. Valid for rented machines, whose volumes belong to one each. Reference:
+    `stored_gb_month`.
+    """
+    return math.ceil(pick.instances / need.gpus_per_replica) if pick.offer.per_gpu else pick.instances
+
+
+def _notes(pick: Pick, need: Need, prices: PriceBook) -> list[str]:
     offer = pick.offer
     notes = []
     if pick.idle_gpus:
@@ -78,15 +119,27 @@ def _notes(pick: Pick, need: Need) -> list[str]:
         notes.append(f"priced per GPU: ask the seller for {need.gpus_per_replica} in one machine")
     if need.host_bytes and offer.memory_bytes is None:
         notes.append(f"the row states no host memory: ask the seller for {format_bytes(need.host_bytes)} a replica")
-    if offer.term.startswith("reserved"):
-        years = offer.term.removeprefix("reserved-").removesuffix("y")
-        notes.append(f"a commitment of {years} year{'s' if years != '1' else ''}")
-        notes += [_UPFRONT_NOTES[offer.upfront]] if offer.upfront in _UPFRONT_NOTES else []
+    bound = commitment_note(offer, pick.usd_per_hour * HOURS_PER_MONTH, prices)
+    notes += [bound] if bound else []
     if offer.term == "spot":
-        rate = f"in {offer.interruption} of months" if offer.interruption else "at a rate nobody states"
-        notes.append(f"interrupted {rate}; no discount taken for that")
+        notes.append(_taken_away(pick, need))
     notes += [_QUALITY_NOTES[offer.quality]] if offer.quality in _QUALITY_NOTES else []
     return notes + row_notes(offer)
+
+
+def _taken_away(pick: Pick, need: Need) -> str:
+    """How often spot machines go, and what that takes."""
+    stated, bucket = need.interruptions_per_month, pick.offer.interruption
+    if stated is None and not bucket:
+        return "interrupted at a rate nobody states (--spot-interruptions-per-month): none added for that"
+    rate = f"in {bucket} of months" if stated is None else f"{stated:g} times a month as stated"
+    if pick.there_share is None or need.replacement_s is None:
+        return f"interrupted {rate}: none added, nobody states how long a replacement takes"
+    added = f"{pick.extra} of them stand in" if pick.extra else "none added"
+    return (
+        f"interrupted {rate}, {format_seconds(need.replacement_s)} each until a replacement answers: {added} for the "
+        f"load to be carried {CARRIED:.1%} of the time; many taken at once are not in that"
+    )
 
 
 def _rejection(need: Need, limits: Limits, terms: tuple[Term, ...], prices: PriceBook) -> Rejection:
@@ -123,5 +176,5 @@ def _rejection(need: Need, limits: Limits, terms: tuple[Term, ...], prices: Pric
             )  # fmt: skip
     return Rejection(
         code="no_price", reason=f"no price of {need.gpu_id} is known", needed=asked,
-        available="no offer", fix="llmplan prices list --gpu " + need.gpu_id,
+        available="no offer", fix="llmplan prices show --gpu " + need.gpu_id,
     )  # fmt: skip

@@ -2,21 +2,48 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from llmplan.plan.deployment import Deployment, Replica
 from llmplan.plan.outcome import Quote, QuoteLine, Rejection
 from llmplan.plan.usage import ServerlessUsage
+from llmplan.pricing.beside import Beside, beside_owned, beside_tokens
 from llmplan.pricing.hourly import rent
 from llmplan.pricing.owned import owned_lines
 from llmplan.pricing.select import Need
 from llmplan.pricing.serverless import Worker, cheapest_serverless
 from llmplan.pricing.tokens import cheapest_tokens
 from llmplan.pricing.volume import monthly_volume
+from llmplan.spec.expenses import Expenses
 from llmplan.spec.price import PriceBook, Term
 from llmplan.spec.workload import Limits, Workload
 from llmplan.units import SECONDS_PER_MONTH, to_gib
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    deployment: Deployment
+    workload: Workload
+    limits: Limits
+    prices: PriceBook
+    expenses: Expenses | None
+    host_bytes: int
+    checkpoint_bytes: int
+    carrying: int | None
+    replacement_s: float | None
+
+    @property
+    def beside(self) -> Beside | None:
+        """What decides about the charges beside the machines; None where only those are asked for."""
+        if self.expenses is None:
+            return None
+        return Beside(
+            expenses=self.expenses,
+            checkpoint_bytes=self.checkpoint_bytes,
+            output_tokens=monthly_volume(self.workload).output_tokens or 0.0,
+            replicas=self.deployment.replicas or 1,
+        )
 
 
 def quote(
@@ -26,99 +53,100 @@ def quote(
     prices: PriceBook,
     *,
     usage: ServerlessUsage | None = None,
+    expenses: Expenses | None = None,
     host_bytes: int = 0,
+    checkpoint_bytes: int = 0,
+    carrying: int | None = None,
+    replacement_s: float | None = None,
 ) -> Quote | Rejection:
-    """What `deployment` costs per month under `workload`, from the cheapest seller within `limits`.
+    """What `deployment` costs per month under `workload`, from the seller within `limits` with the lowest total.
 
     Hourly: whole instances for all 730 hours. Serverless: the seconds in `usage` (without it: always on). Tokens: the
-    traffic's volume. Owned: electricity, and an open line for the hardware. A rejection names what was not to be had.
-    `host_bytes`: memory that each replica needs beside its GPUs, which a rented machine has to have [bytes].
+    traffic's volume. Owned: what the hardware comes to per month, as far as it is known, and an open line for the rest.
+    `expenses`: with the charges beside what serves (None: the machines, seconds or tokens alone). A rejection names
+    what was not to be had.
+
+    Of each replica: `host_bytes` that it needs beside its GPUs [B], `checkpoint_bytes` of the weights as they are
+    stored [B], `replacement_s` until another one answers in place of one that is gone (None: not known) [s].
+    `carrying` of them carry the load, the others are spare (None: all).
     """
-    outcome = _quote(deployment, workload, limits, prices, usage, host_bytes)
+    asked = _Asked(
+        deployment=deployment, workload=workload, limits=limits, prices=prices, expenses=expenses,
+        host_bytes=host_bytes, checkpoint_bytes=checkpoint_bytes, carrying=carrying, replacement_s=replacement_s,
+    )  # fmt: skip
+    outcome = _quote(asked, usage)
     if isinstance(outcome, Rejection):
         return replace(outcome, strategy=deployment.strategy, deployment=deployment)
     return outcome
 
 
-def _quote(
-    deployment: Deployment,
-    workload: Workload,
-    limits: Limits,
-    prices: PriceBook,
-    usage: ServerlessUsage | None,
-    host_bytes: int,
-) -> Quote | Rejection:
-    kind = deployment.purchase.kind
+def _quote(asked: _Asked, usage: ServerlessUsage | None) -> Quote | Rejection:
+    kind = asked.deployment.purchase.kind
     if kind == "tokens":
-        return _by_token(deployment, workload, limits, prices)
-    replica = _replica(deployment)
+        return _by_token(asked)
+    replica = _replica(asked.deployment)
     if kind == "hourly":
-        return _by_hour(deployment, replica, workload, limits, prices, host_bytes)
+        return _by_hour(asked, replica)
     if kind == "serverless":
-        return _by_second(deployment, replica, workload, limits, prices, usage)
+        return _by_second(asked, replica, usage)
     if kind == "owned":
-        lines = owned_lines(replica.gpu, _replicas(deployment) * replica.parallel.gpus, prices)
-        return _bill(lines, (), workload, prices)
+        gpus = _replicas(asked.deployment) * replica.parallel.gpus
+        expenses = asked.expenses or Expenses()
+        lines = owned_lines(replica.gpu, gpus, asked.prices, expenses.owned)
+        more = () if asked.beside is None else beside_owned(asked.beside, asked.prices)
+        return _bill(asked, (*lines, *more), ())
     assert_never(kind)
 
 
-def _by_hour(
-    deployment: Deployment, replica: Replica, workload: Workload, limits: Limits, prices: PriceBook, host_bytes: int
-) -> Quote | Rejection:
+def _by_hour(asked: _Asked, replica: Replica) -> Quote | Rejection:
     need = Need(
         gpu_id=replica.gpu.id,
         gpus_per_replica=replica.parallel.gpus,
-        replicas=_replicas(deployment),
+        replicas=_replicas(asked.deployment),
         node_gpus=replica.host.gpus,
-        host_bytes=host_bytes,
+        host_bytes=asked.host_bytes,
+        carrying=asked.carrying,
+        replacement_s=asked.replacement_s,
+        interruptions_per_month=asked.expenses.spot_interruptions_per_month if asked.expenses else None,
     )
-    found = rent(need, limits, _terms(deployment, limits), prices)
-    return found if isinstance(found, Rejection) else _bill((found[0],), found[1], workload, prices)
+    found = rent(need, asked.limits, _terms(asked.deployment, asked.limits), asked.prices, asked.beside)
+    return found if isinstance(found, Rejection) else _bill(asked, found.lines, found.alternatives)
 
 
-def _by_second(
-    deployment: Deployment,
-    replica: Replica,
-    workload: Workload,
-    limits: Limits,
-    prices: PriceBook,
-    usage: ServerlessUsage | None,
-) -> Quote | Rejection:
+def _by_second(asked: _Asked, replica: Replica, usage: ServerlessUsage | None) -> Quote | Rejection:
     offload = replica.offload
     gpus = replica.parallel.gpus
     host_bytes = offload.host_weight_bytes * gpus + offload.host_kv_bytes if offload else 0
     worker = Worker(gpu_id=replica.gpu.id, gpus=gpus, host_gib=to_gib(host_bytes))
     if usage is None:
-        usage = _always_on(_replicas(deployment))
-    found = cheapest_serverless(worker, usage, limits, prices)
-    return found if isinstance(found, Rejection) else _bill(found[0], found[1], workload, prices)
+        usage = _always_on(_replicas(asked.deployment))
+    found = cheapest_serverless(worker, usage, asked.limits, asked.prices, asked.beside)
+    return found if isinstance(found, Rejection) else _bill(asked, *found)
 
 
-def _by_token(deployment: Deployment, workload: Workload, limits: Limits, prices: PriceBook) -> Quote | Rejection:
-    found = cheapest_tokens(deployment.model, workload, limits, prices)
+def _by_token(asked: _Asked) -> Quote | Rejection:
+    found = cheapest_tokens(asked.deployment.model, asked.workload, asked.limits, asked.prices)
     if isinstance(found, Rejection):
         return found
-    bill = _bill(found.lines, found.alternatives, workload, prices)
+    more = () if asked.beside is None else beside_tokens(asked.beside, asked.prices)
     return replace(
-        bill,
+        _bill(asked, (*found.lines, *more), found.alternatives),
         usd_per_mtok_input=found.usd_per_mtok_input,
         usd_per_mtok_output=found.usd_per_mtok_output,
         usd_per_mtok_cached_input=found.usd_per_mtok_cached_input,
     )
 
 
-def _bill(
-    lines: tuple[QuoteLine, ...], alternatives: tuple[QuoteLine, ...], workload: Workload, prices: PriceBook
-) -> Quote:
-    volume = monthly_volume(workload)
+def _bill(asked: _Asked, lines: tuple[QuoteLine, ...], alternatives: tuple[QuoteLine, ...]) -> Quote:
+    volume = monthly_volume(asked.workload)
     return Quote(
         lines=lines,
         input_tokens_per_month=volume.input_tokens or 0.0,
         output_tokens_per_month=volume.output_tokens or 0.0,
-        as_of=prices.as_of,
+        as_of=asked.prices.as_of,
         alternatives=alternatives,
         requests_per_month=volume.requests or 0.0,
-        tenants=workload.tenants,
+        tenants=asked.workload.tenants,
     )
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from llmplan.pricing.firmness import QUALITY_RANK, drop_undated, prefer
 from llmplan.pricing.index import index_of
 from llmplan.pricing.sellers import allowed, limits_key
+from llmplan.pricing.spot import availability, interruptions_per_month, machines_for
 from llmplan.spec.price import HourlyOffer, PriceBook, Term
 from llmplan.spec.workload import Limits
 from llmplan.units import GIB
@@ -24,6 +25,8 @@ class Need:
 
     `node_gpus` is how many GPUs the plan expects in one machine: only a replica with more than that spans machines.
     `host_bytes` is the memory that a replica needs beside its GPUs, for layers, weights or blocks kept there.
+    `carrying` of the replicas carry the load (None: all), the others are spare. `replacement_s`: until another machine
+    answers in place of one that is gone; `interruptions_per_month`: of one spot machine, as the asker says.
     """
 
     gpu_id: str
@@ -31,6 +34,9 @@ class Need:
     replicas: int
     node_gpus: int = 8
     host_bytes: int = 0
+    carrying: int | None = None
+    replacement_s: float | None = None
+    interruptions_per_month: float | None = None
 
     @property
     def gpus(self) -> int:
@@ -40,11 +46,13 @@ class Need:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pick:
-    """That many of one instance."""
+    """That many of one instance, `extra` of them for when others are taken away: each is there for `there_share`."""
 
     offer: HourlyOffer
     instances: int
     idle_gpus: int
+    extra: int = 0
+    there_share: float | None = None
 
     @property
     def usd_per_hour(self) -> float:
@@ -83,6 +91,11 @@ def fit(offer: HourlyOffer, need: Need) -> Pick | None:
     Instances are bought whole. A replica stays inside one, unless it needs more GPUs than a machine has. A list price
     per GPU holds for any number of them; somebody's lowest or mean price of one GPU says nothing of a larger machine.
     """
+    pick = _whole(offer, need)
+    return with_stand_ins(pick, need) if pick is not None and offer.term == "spot" else pick
+
+
+def _whole(offer: HourlyOffer, need: Need) -> Pick | None:
     size, wanted = int(offer.gpus), need.gpus_per_replica
     if offer.per_gpu and wanted > 1 and offer.quality != "listed":
         return None
@@ -95,6 +108,35 @@ def fit(offer: HourlyOffer, need: Need) -> Pick | None:
     else:
         return None
     return Pick(offer=offer, instances=instances, idle_gpus=instances * size - need.gpus)
+
+
+def with_stand_ins(pick: Pick, need: Need) -> Pick:
+    """With as many more spot machines as it takes for the load to be carried nearly always; as it is where nobody says
+    how often they are taken away, or how long a replacement takes."""
+    rate = spot_rate(pick.offer, need)
+    if rate is None or need.replacement_s is None:
+        return pick
+    share = availability(rate, need.replacement_s)
+    carrying = need.replicas if need.carrying is None else need.carrying
+    if pick.offer.per_gpu:
+        groups, each = need.replicas, need.gpus_per_replica
+    elif pick.offer.gpus >= need.gpus_per_replica:
+        on_one = _replicas_on_one(pick.offer, need)
+        groups, each, carrying = pick.instances, 1, math.ceil(carrying / on_one)
+    else:
+        groups, each = need.replicas, pick.instances // need.replicas
+        share **= each
+    extra = max(0, machines_for(carrying, share) - groups) * each
+    return replace(pick, instances=pick.instances + extra, extra=extra, there_share=share)
+
+
+def spot_rate(offer: HourlyOffer, need: Need) -> float | None:
+    """How often a spot machine is taken away [1/month]: as the asker says, else as published, else not known.
+
+    offer: with its bucket; need: what is asked. Valid for spot offers. Reference: `interruptions_per_month`.
+    """
+    stated = need.interruptions_per_month
+    return interruptions_per_month(offer.interruption) if stated is None else stated
 
 
 def _replicas_on_one(offer: HourlyOffer, need: Need) -> int:

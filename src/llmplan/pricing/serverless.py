@@ -7,6 +7,7 @@ from typing import Final
 
 from llmplan.plan.outcome import QuoteLine, Rejection
 from llmplan.plan.usage import ServerlessUsage
+from llmplan.pricing.beside import Beside, beside_seconds, beside_seconds_usd
 from llmplan.pricing.figures import row_notes, serverless_figure
 from llmplan.pricing.firmness import drop_undated, prefer
 from llmplan.pricing.index import index_of
@@ -124,19 +125,28 @@ def _host_lines(offer: ServerlessOffer, worker: Worker, replica_s: float) -> lis
 
 
 def cheapest_serverless(
-    worker: Worker, usage: ServerlessUsage, limits: Limits, prices: PriceBook
+    worker: Worker, usage: ServerlessUsage, limits: Limits, prices: PriceBook, beside: Beside | None = None
 ) -> tuple[tuple[QuoteLine, ...], tuple[QuoteLine, ...]] | Rejection:
-    """The platform with the lowest complete total (an incomplete one only if there is no other), and the others."""
+    """The platform with the lowest complete total (an incomplete one only if there is no other), and the others.
+
+    The total has what comes `beside` the workers; the others are compared by their workers alone.
+    """
     offers = [offer for offer in platforms(worker.gpu_id, limits, prices) if _is_large_enough(offer, worker, usage)]
     if not offers:
         return _rejection(worker, limits, prices)
     bills = [Bill.of(offer, worker, usage) for offer in offers]
-    best, *others = sorted(bills, key=lambda bill: (bool(bill.missing), bill.usd, bill.offer.provider, bill.offer.mode))
+
+    def order(bill: Bill) -> tuple[bool, float, str, str]:
+        more_usd = 0.0 if beside is None else beside_seconds_usd(bill.offer.provider, beside, prices)
+        return (bool(bill.missing), bill.usd + more_usd, bill.offer.provider, bill.offer.mode)
+
+    best, *others = sorted(bills, key=order)
+    more = () if beside is None else beside_seconds(best.offer.provider, beside, prices)
     sellers: dict[str, QuoteLine] = {}
     for bill in others:
         if bill.offer.provider != best.offer.provider and bill.offer.provider not in sellers:
             sellers[bill.offer.provider] = _summary(bill)
-    return serverless_lines(best.offer, worker, usage), tuple(sellers.values())
+    return (*serverless_lines(best.offer, worker, usage), *more), tuple(sellers.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,5 +167,5 @@ def _rejection(
     return Rejection(
         code="no_price", reason=f"nobody sells {model.id} by the token within the limits", needed=model.id,
         available=sellers or "no listing of this model is known",
-        fix="--provider or --include-marketplaces" if sellers else "llmplan prices list",
+        fix="--provider or --include-marketplaces" if sellers else "llmplan prices show",
     )  # fmt: skip

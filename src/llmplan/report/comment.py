@@ -12,6 +12,7 @@ from llmplan.report.blocks import Block, Document, Drawing, Facts, Items, Paragr
 from llmplan.report.cost_answer import CostAnswer
 from llmplan.report.cost_units import per_unit
 from llmplan.report.currency import converted
+from llmplan.report.tree import rounded_total
 
 MARKER: Final = "<!-- llmplan-cost -->"
 """the first line: a bot finds its own comment by it, to update it"""
@@ -52,8 +53,7 @@ def _verdict(answer: CostAnswer) -> str:
     plan, currency = answer.plan, answer.currency
     if plan.chosen is None:
         return cost.nothing_recommended(plan)
-    quote = plan.chosen.quote
-    text = f"{currency.rounded(quote.usd_per_month, complete=quote.complete)} a month ({plan.recommended})"
+    text = f"{rounded_total(plan.chosen.quote, currency)} a month ({plan.recommended})"
     if answer.against is not None:
         text += f", {cost_diff.recommended_difference(answer.against, currency)}"
     return text

@@ -14,7 +14,7 @@ from llmplan.report.cost_answer import CostAnswer
 from llmplan.report.cost_units import per_unit
 from llmplan.report.currency import Currency, converted
 from llmplan.report.numbers import MISSING, percent
-from llmplan.report.tree import Footnotes, priced_from, quote_table
+from llmplan.report.tree import Footnotes, priced_from, quote_table, rounded_total, sum_of_lines
 
 OTHER_TERMS_SHOWN: Final = 4
 
@@ -104,7 +104,7 @@ def _money_row(strategy: str, outcome: Option | Rejection, plan: Plan, currency:
             f"{mark}{strategy}",
             "\n".join(line for line in (rows.gpus(outcome.deployment), rows.seller(outcome)) if line),
             currency.rounded(quote.usd_per_hour, complete=quote.complete),
-            currency.rounded(quote.usd_per_month, complete=quote.complete),
+            rounded_total(quote, currency),
             currency.rounded(quote.usd_per_mtok_blended, complete=quote.complete),
         ),
         tone="good" if recommended else "plain",
@@ -147,7 +147,7 @@ def _column(outcome: Option | Rejection, currency: Currency) -> tuple[str, ...]:
         rows.tpot_p95(estimate) if estimate else MISSING,
         percent(estimate.utilization) if estimate else MISSING,
         currency.rounded(per_gpu_hour, complete=quote.complete),
-        currency.rounded(quote.usd_per_month, complete=quote.complete),
+        rounded_total(quote, currency),
         currency.rounded(quote.usd_per_mtok_blended, complete=quote.complete),
     )
 
@@ -181,7 +181,9 @@ def other_terms(names: str, option: Option, currency: Currency, *, most: int | N
     if more > 0:
         items = [*items[:most], f"{more} more: --explain"]
     if items:
-        yield Items(title=f"{names}: the same on other terms", items=tuple(items), tone="dim")
+        serving = sum_of_lines(option.quote.serving, currency)
+        now = f" ({currency.written(serving)} of the total)" if option.quote.beside_usd_per_month else ""
+        yield Items(title=f"{names}: what serves{now}, on other terms", items=tuple(items), tone="dim")
 
 
 def computed(plan: Plan, currency: Currency) -> Iterator[Block]:

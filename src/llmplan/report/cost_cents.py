@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
-from llmplan.plan.money.diff import Effect, LineChange
+from llmplan.plan.money.diff import BillChange, Effect, LineChange
 from llmplan.plan.money.moves import Cause
 from llmplan.report.currency import Currency
 
@@ -19,21 +19,34 @@ def in_minor(change: LineChange, currency: Currency) -> int:
 
 
 def effects_of(change: LineChange, currency: Currency) -> Iterator[tuple[Effect, int]]:
-    """The effects of a line in minor units: each rounded, the last takes what is left."""
-    left = in_minor(change, currency)
-    for place, effect in enumerate(change.effects, start=1):
-        minor = left if place == len(change.effects) else currency.minor(effect.usd_per_month)
-        left -= minor
-        yield effect, minor
+    """The effects of a line in minor units."""
+    return shared(change.effects, in_minor(change, currency), currency)
 
 
-def by_cause(lines: Iterable[LineChange], currency: Currency) -> list[tuple[Cause, int, str]]:
+def shared(effects: Sequence[Effect], minor: int, currency: Currency) -> Iterator[tuple[Effect, int]]:
+    """A difference in minor units by its effects: each rounded, the last takes what is left."""
+    left = minor
+    for place, effect in enumerate(effects, start=1):
+        part = left if place == len(effects) else currency.minor(effect.usd_per_month)
+        left -= part
+        yield effect, part
+
+
+def by_cause(bill: BillChange, currency: Currency) -> list[tuple[Cause, int, str]]:
     """What each cause moved, over all lines, with every reason once; the largest first."""
     summed: dict[Cause, int] = {}
     reasons: dict[Cause, dict[str, None]] = {}
-    for line in lines:
-        for effect, minor in effects_of(line, currency):
-            summed[effect.cause] = summed.get(effect.cause, 0) + minor
-            reasons.setdefault(effect.cause, {}).update({effect.why: None})
+    for effect, minor in _effects(bill, currency):
+        summed[effect.cause] = summed.get(effect.cause, 0) + minor
+        reasons.setdefault(effect.cause, {}).update({effect.why: None})
     found = [(cause, minor, "; ".join(reasons[cause])) for cause, minor in summed.items()]
     return sorted(found, key=lambda each: -abs(each[1]))
+
+
+def _effects(bill: BillChange, currency: Currency) -> Iterator[tuple[Effect, int]]:
+    """Those of the steps, where there were some, else of each line."""
+    if bill.steps:
+        yield from shared(bill.steps, sum(in_minor(line, currency) for line in bill.lines), currency)
+    else:
+        for line in bill.lines:
+            yield from effects_of(line, currency)

@@ -14,7 +14,7 @@ from llmplan.report.cost_cents import effects_of
 from llmplan.report.currency import Currency
 
 Cell: TypeAlias = str | float | bool | None
-FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t")
 """what a spreadsheet takes for the beginning of a formula, or skips before it"""
 
 
@@ -26,7 +26,7 @@ def render(answer: CostAnswer) -> str:
 
 
 def written(rows: Iterable[Sequence[Cell]]) -> str:
-    """Rows of cells as CSV: numbers in full, nothing for what is not known.
+    """Rows of cells as CSV, each on one line: numbers in full, nothing for what is not known.
 
     >>> print(written([("a", "b"), ("=1+2", None), ("x,y", 0.1)]), end="")
     a,b
@@ -45,7 +45,8 @@ def _cell(value: Cell) -> str:
         return "yes" if value else "no"
     if isinstance(value, float | int):
         return repr(value)
-    return f"'{value}" if value.startswith(FORMULA_STARTS) else value
+    text = " ".join(value.splitlines())
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
 def paid(answer: CostAnswer) -> Iterator[Sequence[Cell]]:

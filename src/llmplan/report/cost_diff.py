@@ -9,6 +9,7 @@ from llmplan.plan.money.diff import BillChange, CostDiff, LineChange
 from llmplan.plan.money.lines import COUNT
 from llmplan.plan.money.moves import Change
 from llmplan.plan.money.side import Bill
+from llmplan.plan.money.steps import ORDER
 from llmplan.plan.outcome import QuoteLine
 from llmplan.report.blocks import Block, Column, Facts, Items, Paragraph, Row, Table
 from llmplan.report.cost_cents import by_cause, in_minor
@@ -96,7 +97,7 @@ def _total_row(bill: BillChange, found: CostDiff, currency: Currency) -> Row:
     elif bill.after is None:
         because = f"no longer feasible: {bill.why_none_after}"
     else:
-        parts = by_cause(bill.lines, currency)
+        parts = by_cause(bill, currency)
         because = ", ".join(f"{cause} {currency.written(minor, signed=True)}" for cause, minor, _ in parts)
     return Row(
         cells=(
@@ -128,13 +129,15 @@ def why(found: CostDiff, currency: Currency) -> Iterator[Block]:
     """Each cause with its amount and reason; once where several strategies share it, the recommended first."""
     said: dict[str, list[str]] = {}
     for bill in sorted(found.bills, key=lambda bill: bill.strategy != found.new.recommended):
-        for cause, minor, text in by_cause(bill.lines, currency):
+        for cause, minor, text in by_cause(bill, currency):
             said.setdefault(f"{cause} {currency.written(minor, signed=True)}: {text}", []).append(bill.strategy)
     items = [f"{', '.join(names)}: {text}" for text, names in said.items()]
     if found.old.recommended != found.new.recommended:
         items = [*_choice(found, currency), *items]
     if any(not bill.complete for pair in found.bills for bill in (pair.before, pair.after) if bill is not None):
         items.append("* of lines that have a price: a total with ≥ lacks some")
+    if any(bill.steps for bill in found.bills):
+        items.append(f"several things moved: each was put in after the other and planned again, in the order {ORDER}")
     if items:
         yield Items(title="Why", items=tuple(items))
 

@@ -61,6 +61,15 @@ class Currency:
         text = format_usd(amount_usd * self.per_usd).replace("$", self.sign)
         return ("" if complete else LOWER_BOUND) + text
 
+    def rounded_minor(self, minor: int, *, complete: bool = True) -> str:
+        """The same of whole minor units.
+
+        >>> Currency().rounded_minor(61903), Currency().rounded_minor(159420, complete=False)
+        ('$619.03', '≥ $1,594')
+        """
+        text = format_usd(minor / 10**self.digits).replace("$", self.sign)
+        return ("" if complete else LOWER_BOUND) + text
+
     def exact(self, amount_usd: float | None) -> str:
         """To the minor unit, as lines are printed and added.
 

@@ -1,10 +1,11 @@
-"""Price rows as a list, and what an update would change."""
+"""Price rows as a list, and what the market asks before it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from statistics import median
 from typing import Any
 
 from llmplan.report.blocks import Column, Document, Paragraph, Row, Table
@@ -40,7 +41,7 @@ def hourly_row(offer: HourlyOffer) -> PriceRow:
         "interruption": offer.interruption,
     }  # fmt: skip
     return _row(
-        offer, offer.term, f"{offer.gpus:g} x {offer.gpu_id}  {offer.instance}", f"{format_usd(offer.usd_per_hour)}/h",
+        offer, offer.term, f"{offer.gpus:g} x {offer.gpu_id}\n{offer.instance}", f"{format_usd(offer.usd_per_hour)}/h",
         offer.usd_per_hour / offer.gpus, offer.quality, own,
     )  # fmt: skip
 
@@ -55,7 +56,7 @@ def serverless_row(offer: ServerlessOffer) -> PriceRow:
     }  # fmt: skip
     hourly = offer.usd_per_gpu_s * SECONDS_PER_HOUR
     return _row(
-        offer, "per second", f"1 x {offer.gpu_id}  {offer.mode}", f"{format_usd(offer.usd_per_gpu_s)}/s",
+        offer, "per second", f"1 x {offer.gpu_id}\n{offer.mode}", f"{format_usd(offer.usd_per_gpu_s)}/s",
         hourly, offer.quality, own,
     )  # fmt: skip
 
@@ -68,7 +69,7 @@ def token_row(offer: TokenOffer) -> PriceRow:
         "cached_input_usd_per_mtok": offer.cached_input_usd_per_mtok, "weights": offer.weights,
         "ends": offer.ends.isoformat() if offer.ends else None,
     }  # fmt: skip
-    price = f"{format_usd(offer.input_usd_per_mtok)} in, {format_usd(offer.output_usd_per_mtok)} out /Mtok"
+    price = f"{format_usd(offer.input_usd_per_mtok)} in\n{format_usd(offer.output_usd_per_mtok)} out /Mtok"
     return _row(offer, "per token", offer.listed_as, price, None, "listed", own)
 
 
@@ -81,34 +82,134 @@ def unpriced_record(offer: UnpricedOffer) -> Record:
     }  # fmt: skip
 
 
-def list_record(rows: Sequence[PriceRow], unpriced: Sequence[UnpricedOffer], as_of: date) -> Record:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketLine:
+    """What the market asks for one GPU or model: the median over sellers, each of which counts once by his own median.
+
+    `usd` and its range are per GPU-hour, or for a model `(input, output)` per million tokens.
+    """
+
+    subject: str
+    term: str
+    usd: tuple[float, ...]
+    low_usd: tuple[float, ...]
+    high_usd: tuple[float, ...]
+    sellers: int
+    rows: int
+    undated: int
+    oldest: date | None
+    newest: date | None
+
+
+def token_market(offers: Sequence[TokenOffer]) -> list[MarketLine]:
+    """The median price of each model's tokens, over sellers, each by the median of his listings."""
+    lines = []
+    for model in sorted({offer.model_id for offer in offers}):
+        sold = [offer for offer in offers if offer.model_id == model]
+        sides = [
+            [(offer.provider, offer.input_usd_per_mtok) for offer in sold],
+            [(offer.provider, offer.output_usd_per_mtok) for offer in sold],
+        ]
+        days = sorted(offer.from_date for offer in sold if offer.from_date)
+        lines.append(
+            MarketLine(
+                subject=model,
+                term="per token",
+                usd=tuple(_median_of_sellers(side) for side in sides),
+                low_usd=tuple(min(price for _, price in side) for side in sides),
+                high_usd=tuple(max(price for _, price in side) for side in sides),
+                sellers=len({offer.provider for offer in sold}),
+                rows=len(sold),
+                undated=len(sold) - len(days),
+                oldest=days[0] if days else None,
+                newest=days[-1] if days else None,
+            )
+        )
+    return lines
+
+
+def _median_of_sellers(priced: Sequence[tuple[str, float]]) -> float:
+    by_seller: dict[str, list[float]] = {}
+    for seller, price in priced:
+        by_seller.setdefault(seller, []).append(price)
+    return median(median(prices) for prices in by_seller.values())
+
+
+def market_record(line: MarketLine) -> Record:
+    """One line of the market, for machines."""
+    per_gpu = len(line.usd) == 1
+    names = ("usd_per_gpu_hour",) if per_gpu else ("input_usd_per_mtok", "output_usd_per_mtok")
+    amounts: Record = {}
+    for kind, values in (("", line.usd), ("low_", line.low_usd), ("high_", line.high_usd)):
+        amounts |= {f"{kind}{name}": value for name, value in zip(names, values, strict=True)}
+    return {
+        "gpu" if per_gpu else "model": line.subject, "term": line.term, **amounts, "sellers": line.sellers,
+        "rows": line.rows, "undated": line.undated,
+        "oldest": line.oldest.isoformat() if line.oldest else None,
+        "newest": line.newest.isoformat() if line.newest else None,
+    }  # fmt: skip
+
+
+def market_table(lines: Sequence[MarketLine]) -> Table:
+    """What the market asks, a row for each GPU and term, or for each model."""
+    columns = (
+        Column(title="GPU or model, term", share=1), Column(title="median, range", align="right"),
+        Column(title="sellers", align="right"), Column(title="rows, undated", align="right"),
+        Column(title="newest, oldest"),
+    )  # fmt: skip
+    rows = tuple(
+        Row(
+            cells=(
+                f"{line.subject}\n{line.term}", _asked(line), f"{line.sellers}", f"{line.rows}\n{line.undated}",
+                f"{line.newest or UNDATED}\n{line.oldest or UNDATED}",
+            )
+        )
+        for line in lines
+    )  # fmt: skip
+    title = "What the market asks, in USD per GPU-hour or per million tokens: the median over sellers of their medians"
+    return Table(columns=columns, rows=rows, title=title)
+
+
+def _asked(line: MarketLine) -> str:
+    """The median above its range; for tokens a line for each side."""
+    ranges = [f"{format_usd(low)}–{format_usd(high)}" for low, high in zip(line.low_usd, line.high_usd, strict=True)]
+    if len(line.usd) == 1:
+        return f"{format_usd(line.usd[0])}\n{ranges[0]}"
+    sides = zip(("in", "out"), line.usd, ranges, strict=True)
+    return "\n".join(f"{side} {format_usd(price)} ({around})" for side, price, around in sides)
+
+
+def list_record(
+    rows: Sequence[PriceRow], unpriced: Sequence[UnpricedOffer], as_of: date, market: Sequence[MarketLine] = ()
+) -> Record:
     """Every row, for machines."""
     return {
         "schema": schema("prices"),
         "as_of": as_of.isoformat(),
+        "market": [market_record(line) for line in market],
         "prices": [row.record for row in rows],
         "unpriced": [unpriced_record(offer) for offer in unpriced],
     }
 
 
-def list_document(rows: Sequence[PriceRow], unpriced: Sequence[UnpricedOffer], total: int, as_of: date) -> Document:
-    """The rows as a table."""
+def list_document(
+    rows: Sequence[PriceRow],
+    unpriced: Sequence[UnpricedOffer],
+    total: int,
+    as_of: date,
+    market: Sequence[MarketLine] = (),
+) -> Document:
+    """What the market asks, and the rows as a table."""
     columns = (
-        Column(title="provider"), Column(title="region"), Column(title="term"), Column(title="what", share=2),
-        Column(title="price", align="right"), Column(title="per GPU-h", align="right"), Column(title="as of"),
+        Column(title="provider"), Column(title="what", share=1), Column(title="region, term"),
+        Column(title="price", align="right"), Column(title="as of"),
     )  # fmt: skip
     cells = tuple(
-        Row(
-            cells=(
-                row.provider, row.region, row.term, row.item, row.price,
-                "" if row.gpu_usd_per_hour is None else format_usd(row.gpu_usd_per_hour),
-                _dated(row),
-            ),
-        )
-        for row in rows
-    )  # fmt: skip
+        Row(cells=(row.provider, row.item, f"{row.region}\n{row.term}", _price(row), _dated(row))) for row in rows
+    )
     shown = f"{len(rows)} of {total} prices" if len(rows) < total else f"{total} prices"
-    blocks: list[Any] = [Table(columns=columns, rows=cells)] if rows else []
+    blocks: list[Any] = [market_table(market)] if market else []
+    blocks += [Table(columns=columns, rows=cells)] if rows else []
     blocks.append(Paragraph(text=f"{shown} as of {as_of.isoformat()}", tone="dim"))
     if unpriced:
         names = "; ".join(f"{offer.provider}: {offer.product} ({offer.note})" for offer in unpriced)
@@ -116,9 +217,16 @@ def list_document(rows: Sequence[PriceRow], unpriced: Sequence[UnpricedOffer], t
     return tuple(blocks)
 
 
+def _price(row: PriceRow) -> str:
+    """The price as it is billed, and what an hour of one GPU comes to."""
+    if row.gpu_usd_per_hour is None:
+        return row.price
+    return f"{row.price}\n{format_usd(row.gpu_usd_per_hour)} per GPU-h"
+
+
 def _dated(row: PriceRow) -> str:
     day = row.as_of.isoformat() if row.as_of else UNDATED
-    return day if row.quality == "listed" else f"{day} {row.quality}"
+    return day if row.quality == "listed" else f"{day}\n{row.quality}"
 
 
 def _row(
@@ -141,54 +249,3 @@ def _row(
         gpu_usd_per_hour=gpu_usd_per_hour, quality=quality, as_of=offer.from_date,
         source=source.title, url=source.url, record=record,
     )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpdateSummary:
-    """What an update found: changed prices (provider, key, old, new), complaints and the files written."""
-
-    changes: tuple[tuple[str, str, float | None, float], ...]
-    problems: tuple[tuple[str, str, str], ...]
-    written: tuple[str, ...]
-
-
-def update_record(summary: UpdateSummary) -> Record:
-    """The summary for machines."""
-    return {
-        "schema": schema("prices-update"),
-        "changes": [
-            {"provider": provider, "price": key, "old_usd": old, "new_usd": new}
-            for provider, key, old, new in summary.changes
-        ],
-        "problems": [
-            {"severity": severity, "provider": provider, "message": message}
-            for severity, provider, message in summary.problems
-        ],
-        "written": list(summary.written),
-    }
-
-
-def update_document(summary: UpdateSummary, limit: int = 40) -> Document:
-    """The summary as tables."""
-    blocks: list[Any] = []
-    if summary.changes:
-        columns = (
-            Column(title="provider"), Column(title="price", share=1), Column(title="old", align="right"),
-            Column(title="new", align="right"), Column(title="change", align="right"),
-        )  # fmt: skip
-        rows = tuple(
-            Row(cells=(provider, key, "new" if old is None else f"{old:g}", f"{new:g}", _percent(old, new)))
-            for provider, key, old, new in summary.changes[:limit]
-        )
-        blocks.append(Table(columns=columns, rows=rows))
-    if len(summary.changes) > limit:
-        blocks.append(Paragraph(text=f"... and {len(summary.changes) - limit} more", tone="dim"))
-    for severity, provider, message in summary.problems:
-        blocks.append(Paragraph(text=f"{severity}: {provider}: {message}", tone="warn"))
-    written = f"{len(summary.written)} files written" if summary.written else "nothing written"
-    blocks.append(Paragraph(text=f"{len(summary.changes)} prices new or changed; {written}", tone="strong"))
-    return tuple(blocks)
-
-
-def _percent(old: float | None, new: float) -> str:
-    return f"{(new / old - 1) * 100:+.1f} %" if old else ""

@@ -98,7 +98,7 @@ def seller(option: Option) -> str:
     """Who is paid most, where and on which term: `aws us-east-1, reserved-1y`."""
     if option.deployment.purchase.kind == "owned":
         return "own hardware"
-    priced = [line for line in option.quote.lines if line.figure is not None and line.usd_per_month is not None]
+    priced = [line for line in option.quote.serving if line.figure is not None and line.usd_per_month is not None]
     if not priced:
         return ""
     figure = max(priced, key=lambda line: line.usd_per_month or 0.0).figure

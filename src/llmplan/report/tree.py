@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from llmplan.plan.outcome import Quote, QuoteLine
 from llmplan.report.blocks import Block, Column, Items, Row, Table
 from llmplan.report.currency import USD, Currency
-from llmplan.report.explain import quantity
+from llmplan.report.explain import LEAST_QUANTITY, quantity
 from llmplan.report.numbers import LOWER_BOUND, MISSING
 
 UNKNOWN_USAGE = "usage unknown"
 FIRM = "listed"
+HALF_A_CENT = 0.005
 
 
 class Footnotes:
@@ -49,8 +50,9 @@ def quote_table(quote: Quote, *, title: str, currency: Currency = USD, notes: Fo
 
 def line_rows(lines: tuple[QuoteLine, ...], currency: Currency = USD, notes: Footnotes | None = None) -> Iterator[Row]:
     """One row for each line; under its name the row of price data that it was priced from."""
-    for position, line in enumerate(lines, start=1):
-        last = position == len(lines)
+    shown = [line for line in lines if not nothing(line)]
+    for position, line in enumerate(shown, start=1):
+        last = position == len(shown)
         branch, below = "└─ " if last else "├─ ", "   "
         texts = priced_from(line) if notes is None else offered(line)
         origin = "".join(f"\n{below}{text}" for text in texts)
@@ -63,6 +65,11 @@ def line_rows(lines: tuple[QuoteLine, ...], currency: Currency = USD, notes: Foo
                 currency.exact(line.usd_per_month),
             )
         )
+
+
+def nothing(line: QuoteLine) -> bool:
+    """Whether none of it is bought."""
+    return line.usd_per_month is not None and abs(line.quantity) < LEAST_QUANTITY and line.usd_per_month < HALF_A_CENT
 
 
 def usage_unknown(line: QuoteLine) -> bool:
@@ -104,8 +111,12 @@ def footnote(line: QuoteLine) -> str:
 
 def total(quote: Quote, currency: Currency = USD) -> str:
     """The sum of the printed lines, to the cent; a lower bound where a line has no price."""
-    summed = sum_of_lines(quote.lines, currency)
-    return ("" if quote.complete else LOWER_BOUND) + currency.written(summed)
+    return ("" if quote.complete else LOWER_BOUND) + currency.written(sum_of_lines(quote.lines, currency))
+
+
+def rounded_total(quote: Quote, currency: Currency = USD) -> str:
+    """The same sum in as many digits as carry meaning, for where totals stand beside each other."""
+    return currency.rounded_minor(sum_of_lines(quote.lines, currency), complete=quote.complete)
 
 
 def sum_of_lines(lines: tuple[QuoteLine, ...], currency: Currency = USD) -> int:

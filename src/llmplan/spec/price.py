@@ -12,7 +12,11 @@ from llmplan.spec.provenance import Provenance
 Term: TypeAlias = Literal["on-demand", "spot", "reserved-1y", "reserved-3y"]
 TERMS: tuple[Term, ...] = ("on-demand", "spot", "reserved-1y", "reserved-3y")
 ProviderTier: TypeAlias = Literal["hyperscaler", "cloud", "marketplace", "api"]
+CpuArchitecture: TypeAlias = Literal["x86-64", "arm64"]
+CPU_ARCHITECTURES: tuple[CpuArchitecture, ...] = ("x86-64", "arm64")
 OfferQuality: TypeAlias = Literal["listed", "advertised", "average", "derived"]
+STALE_PRICE_DAYS = 45
+"""A judgement: a price table that is read monthly, and two weeks late, has missed a reading."""
 GLOBAL_REGION = "global"
 """The region of a seller that publishes one price for all of its regions."""
 
@@ -38,7 +42,8 @@ class HourlyOffer:
     `quality` says how firm the row is: `listed` (a price of this instance in this region), `advertised` (a
     "from" price), `average` (somebody's mean over forms or offers), `derived` (computed, for example from a
     published percentage). `per_gpu`: the seller prices a GPU, not a machine; any number of them is bought.
-    `interruption` is the published bucket of monthly spot interruptions (`<5%`).
+    `interruption` is the published bucket of monthly spot interruptions (`<5%`). `confidence` is how sure whoever
+    collected the row was (`high`, `medium-high`, ...), None where he does not say.
     """
 
     provider: str
@@ -55,6 +60,24 @@ class HourlyOffer:
     vcpus: float | None = None
     memory_bytes: int | None = None
     upfront: Literal["none", "partial", "all"] | None = None
+    confidence: str | None = None
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CpuOffer:
+    """A machine without a GPU by the hour: for routers, control nodes and work that stays on CPUs."""
+
+    provider: str
+    instance: str
+    vcpus: float
+    memory_bytes: int
+    architecture: CpuArchitecture
+    region: str
+    term: Term
+    usd_per_hour: float
+    from_date: date | None
+    quality: OfferQuality = "listed"
     provenance: Provenance
 
 
@@ -122,14 +145,31 @@ class UnpricedOffer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PriceTier:
+    """What a unit costs up to a monthly quantity, counted from the first unit; None: everything beyond."""
+
+    up_to: float | None
+    usd: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CostFact:
-    """Any other rate: storage, egress, cluster fees, electricity, server purchase, start-up times."""
+    """Any other rate: storage, egress, cluster fees, electricity, server purchase, start-up times.
+
+    `tiers` are there where the rate depends on the month's quantity (in the quantity of `unit`); `value` is then the
+    rate of the first tier that costs something. `confidence` is the collector's word.
+    `gpu_ids`: the GPUs that it is for, where it is for no others; `gpus`: of how many of them together.
+    """
 
     id: str
     value: float
     low: float | None = None
     high: float | None = None
     unit: str
+    tiers: tuple[PriceTier, ...] = ()
+    confidence: str | None = None
+    gpu_ids: tuple[str, ...] = ()
+    gpus: int | None = None
     provenance: Provenance
 
 
@@ -143,4 +183,5 @@ class PriceBook:
     tokens: tuple[TokenOffer, ...] = ()
     facts: Mapping[str, CostFact] = field(default_factory=dict)
     unpriced: tuple[UnpricedOffer, ...] = ()
+    cpu: tuple[CpuOffer, ...] = ()
     as_of: date

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from llmplan.plan.deployment import STRATEGY_IDS, StrategyId
 from llmplan.plan.money.lines import LineChange, line_changes
@@ -18,12 +19,14 @@ __all__ = ["BillChange", "CostDiff", "Effect", "LineChange", "diff", "summed"]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BillChange:
     """One strategy, before and after. The differences of its lines add up to that of its total, and so do the effects
-    of each line to that of the line. A side without a bill says in `why_none_*` why."""
+    of each line to that of the line. A side without a bill says in `why_none_*` why. `steps`: what each cause comes to
+    where several moved and the bills between were there to tell them apart."""
 
     strategy: StrategyId
     before: Bill | None
     after: Bill | None
     lines: tuple[LineChange, ...] = ()
+    steps: tuple[Effect, ...] = ()
     why_none_before: str = ""
     why_none_after: str = ""
 
@@ -41,8 +44,13 @@ class BillChange:
 
     @property
     def effects(self) -> tuple[Effect, ...]:
-        """The effects of all lines, one for each cause."""
-        return summed(effect for line in self.lines for effect in line.effects)
+        """One for each cause: those of the steps, else of all lines."""
+        return self.steps or summed(effect for line in self.lines for effect in line.effects)
+
+    @property
+    def tangled(self) -> bool:
+        """Whether nothing tells the causes of a difference apart."""
+        return any(effect.tangled for effect in self.effects)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,10 +75,11 @@ class CostDiff:
         return self.old.recommended != self.new.recommended or any(bill.changed for bill in self.bills)
 
 
-def diff(old: Side, new: Side) -> CostDiff:
+def diff(old: Side, new: Side, between: Sequence[Side] = ()) -> CostDiff:
     """What changed from `old` to `new`, each difference attributed.
 
-    old, new: bills in USD per month. A line is the same line where its row of price data, unit and name (without the
+    old, new: bills in USD per month. between: answers to the questions on the way (`steps.between`), by which causes
+    that moved at once are told apart. A line is the same line where its row of price data, unit and name (without the
     number of machines) are; failing that, where unit and name are. Of the same line,
     after - before = (q1 - q0) x p0 + q1 x (p1 - p0): the first part is what moved its quantity, the second its price.
     Valid for any two answers; of different models, the model is among the causes. Reference: Laspeyres' quantity and
@@ -78,6 +87,8 @@ def diff(old: Side, new: Side) -> CostDiff:
     """
     moved = moves(old, new)
     bills = tuple(_bill_change(strategy, old, new, moved) for strategy in STRATEGY_IDS)
+    if between:
+        bills = tuple(_stepwise(bill, (old, *between, new)) for bill in bills)
     return CostDiff(old=old, new=new, moves=moved, bills=bills, effects=_recommended(old, new, bills))
 
 
@@ -94,6 +105,20 @@ def _bill_change(strategy: StrategyId, old: Side, new: Side, moved: Moves) -> Bi
         why_none_before="" if isinstance(before, Bill) else before,
         why_none_after="" if isinstance(after, Bill) else after,
     )
+
+
+def _stepwise(bill: BillChange, sides: Sequence[Side]) -> BillChange:
+    """The change with the effects of each step, where something is tangled and every side has a bill."""
+    bills = [_bill(side.bills, bill.strategy) for side in sides]
+    if not bill.tangled or any(isinstance(each, str) for each in bills):
+        return bill
+    effects = [
+        effect
+        for earlier, later in pairwise(sides)
+        for change in _bill_change(bill.strategy, earlier, later, moves(earlier, later)).lines
+        for effect in change.effects
+    ]
+    return replace(bill, steps=summed(effects))
 
 
 def _bill(bills: Mapping[StrategyId, Bill | str], strategy: StrategyId) -> Bill | str:

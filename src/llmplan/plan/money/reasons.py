@@ -15,6 +15,10 @@ BY_TRAFFIC: Final = ("Mtok",)
 """units whose quantity is the traffic itself, whatever runs"""
 
 
+AT_ONCE: Final = "moved at once"
+"""how a reason names several things that nothing tells apart"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
     """One part of a difference [USD/month], with its cause and that in words."""
@@ -22,6 +26,11 @@ class Effect:
     cause: Cause
     usd_per_month: float
     why: str = ""
+
+    @property
+    def tangled(self) -> bool:
+        """Whether several things moved, any of which may be behind it."""
+        return AT_ONCE in self.why
 
 
 class Reasons:
@@ -69,7 +78,7 @@ class Reasons:
             ((cause, changes),) = found.items()
             return cause, listed(changes)
         texts = "; ".join(f"{cause}: {listed(changes)}" for cause, changes in found.items())
-        return "several", f"moved at once, and two bills cannot tell them apart: {texts}"
+        return "several", f"{AT_ONCE}, and two bills cannot tell them apart: {texts}"
 
     def _with_cause(self, what: str) -> str:
         """What changed, and because of what, where exactly one thing can have made it so."""
@@ -79,7 +88,7 @@ class Reasons:
             ((cause, changes),) = found.items()
             return f"{what}; {cause} moved: {listed(changes)}"
         if found:
-            return f"{what}; moved at once: {', '.join(found)}"
+            return f"{what}; {AT_ONCE}: {', '.join(found)}"
         return f"{what}; only the prices are of another day: {date.before} → {date.after}" if date is not None else what
 
     def _rate_moved(self, before: QuoteLine, after: QuoteLine) -> str:

@@ -86,7 +86,7 @@ def _seconds(option: Option, context: Context, pace: float) -> Outcome:
     rate = context.workload.requests_per_s or takes * physics[2].active
     usage = paced.usage(rate)
     fleet = fleet_of(option.deployment, usage)
-    quote = billed(fleet, usage, paced.offer, with_rate(context.workload, rate), context)
+    quote = billed(fleet, usage, paced.offer, paced.worker, with_rate(context.workload, rate), context)
     return quote if isinstance(quote, Rejection) else replace(option, deployment=fleet, quote=quote)
 
 

@@ -66,10 +66,11 @@ class Seconds:
 
     @property
     def label(self) -> str:
-        """`l4-24gb by the second`."""
-        gpus = self.worker.replica.parallel.gpus
-        warm = f", {self.deployment.purchase.keep_warm} kept warm" if self.deployment.purchase.keep_warm else ""
-        return f"{f'{gpus} x ' if gpus > 1 else ''}{self.worker.replica.gpu.id} by the second{warm}"
+        """`l4-24gb by the second (modal)`."""
+        gpus, keep_warm = self.worker.replica.parallel.gpus, self.deployment.purchase.keep_warm
+        what = f"{gpus} x " if gpus > 1 else ""
+        warm = f", {keep_warm} kept warm" if keep_warm else ""
+        return f"{what}{self.worker.replica.gpu.id} by the second ({self.offer.provider}){warm}"
 
     def sellers(self) -> tuple[Seconds, ...]:
         """The same worker at every seller of its GPU, this one first."""
@@ -92,7 +93,7 @@ class Seconds:
     def quote(self, requests_per_s: float) -> Quote | None:
         """The month at this seller."""
         there, usage = with_rate(self.context.workload, requests_per_s), self.usage(requests_per_s)
-        found = billed(fleet_of(self.deployment, usage), usage, self.offer, there, self.context)
+        found = billed(fleet_of(self.deployment, usage), usage, self.offer, self.worker, there, self.context)
         return found if isinstance(found, Quote) else None
 
     def usd_per_month(self, requests_per_s: float) -> float:

@@ -29,9 +29,12 @@ class Tokens:
         rate = context.workload.requests_per_s
         assert rate is not None
         bought = [
-            pricing.quote(model_deployment, with_rate(context.workload, at), only_this, context.prices)
+            pricing.quote(
+                model_deployment, with_rate(context.workload, at), only_this, context.prices,
+                expenses=context.question.expenses,
+            )
             for at in (0.0, rate)
-        ]
+        ]  # fmt: skip
         nothing, asked = bought
         if not isinstance(nothing, Quote) or not isinstance(asked, Quote) or asked.usd_per_mtok_blended is None:
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -25,9 +26,11 @@ MOST_REQUESTS = 150_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alone:
-    """One replica by the hour: what it costs a month, and the most of this traffic that it carries."""
+    """One replica by the hour: what it costs a month whatever it does, what the traffic as it is costs on top (egress),
+    and the most of this traffic that it carries."""
 
     usd_per_month: float
+    traffic_usd_per_month: float
     factor: float
 
 
@@ -54,7 +57,8 @@ def crossings(
     factor = most_of(actor, part, stage)
     if not factor:
         return
-    alone = Alone(usd_per_month=quote.usd_per_month, factor=factor)
+    traffic_usd = quote.traffic_usd_per_month
+    alone = Alone(usd_per_month=quote.usd_per_month - traffic_usd, traffic_usd_per_month=traffic_usd, factor=factor)
     rate = stage.trace.mean_requests_per_s
     if api is not None and api.quote.complete and api.quote.usd_per_month > 0:
         yield _against_tokens(api, alone, rate)
@@ -115,8 +119,10 @@ def bisected(good: Callable[[float], bool], *, most: float, halvings: int = HALV
 
 
 def _against_tokens(api: Option, alone: Alone, rate: float) -> Crossing:
-    """Tokens cost in proportion, a machine the same whatever it does."""
-    factor = alone.usd_per_month / api.quote.usd_per_month
+    """Tokens cost in proportion, a machine the same whatever it does, but for what goes out."""
+    saved_usd = api.quote.traffic_usd_per_month - alone.traffic_usd_per_month
+    fixed_usd = alone.usd_per_month - (api.quote.usd_per_month - api.quote.traffic_usd_per_month)
+    factor = fixed_usd / saved_usd if saved_usd > 0 else math.inf
     tried = alone.factor * rate
     sells = api.quote.lines[0].figure
     name = f"a hosted API by the token ({sells.provider})" if sells is not None else "a hosted API by the token"
@@ -139,7 +145,11 @@ def _against_seconds(
         scaled = part.scaled(factor)
         found = by.shop.runs(scaled, stage, context, by.keep_warm, by.window_s)
         lines = [line for line in found if line.quote.complete]
-        return bool(lines) and min(lines, key=preferred).quote.usd_per_month <= alone.usd_per_month
+        if not lines:
+            return False
+        best = min(lines, key=preferred).quote
+        more_usd = (factor - 1.0) * best.traffic_usd_per_month
+        return best.usd_per_month + more_usd <= alone.usd_per_month + factor * alone.traffic_usd_per_month
 
     seconds = "renting GPUs by the second" + (f", {by.keep_warm} kept warm," if by.keep_warm else "")
     tried, note = alone.factor * rate, f"a replica by the hour costs {format_usd(alone.usd_per_month)} a month"

@@ -58,14 +58,14 @@ def replayed(option: Option, context: Context, stage: Stage) -> tuple[Outcome, R
         )
     spare = min(spare, most - sizing.active) if sizing.active > 1 else 0
     fleet = replace(option.deployment, replicas=sizing.active + spare)
-    quote = rented(fleet, memory, context.workload, context)
+    quote = rented(fleet, memory, context.workload, context, carrying=sizing.active)
     if isinstance(quote, Rejection):
         return quote, Replay(taken=_taken(sizing, spare, None, stage), planned_replicas=planned)
     taken = _banded(_taken(sizing, spare, quote.usd_per_month, stage), actor, sizing, stage, label)
     others = (
-        *_scaled(option, actor, sizing, stage, context, label),
+        *_scaled(option, actor, sizing, stage, context, label, beside_usd=quote.beside_usd_per_month),
         *_fair(option, actor, sizing, taken, stage),
-        *_apart(option, actor, stage, context, label),
+        *_apart(option, actor, stage, context, label, once_usd=quote.usd_per_month - quote.fleet_usd_per_month),
     )
     estimate = _at_the_busiest(replica, memory, sizing.active, context, stage)
     rate = stage.busiest.mean_requests_per_s / sizing.active
@@ -177,9 +177,17 @@ def _refused(option: Option, sizing: Sizing, stage: Stage, context: Context) -> 
 
 
 def _scaled(
-    option: Option, actor: Actor, sizing: Sizing, stage: Stage, context: Context, label: str
+    option: Option,
+    actor: Actor,
+    sizing: Sizing,
+    stage: Stage,
+    context: Context,
+    label: str,
+    *,
+    beside_usd: float,
 ) -> Iterator[Played]:
-    """The same fleet with an autoscaler on requests in flight, where there is something to scale and rent to save."""
+    """The same fleet with an autoscaler on requests in flight, where there is something to scale and rent to save.
+    What the fleet costs beside its machines (`beside_usd` a month) stays."""
     if option.deployment.purchase.kind != "hourly" or sizing.active < 2:
         return
     shop = Workshop.of(option, context)
@@ -197,7 +205,8 @@ def _scaled(
     )
     run = played(words, found, stage.slo, kept=True, usd_per_month=None)
     if isinstance(one, Quote) and one.complete:
-        run = replace(run, usd_per_month=one.usd_per_month * run.mean_replicas)
+        machines_usd = one.usd_per_month - one.beside_usd_per_month
+        run = replace(run, usd_per_month=machines_usd * run.mean_replicas + beside_usd)
     yield run
 
 
@@ -221,8 +230,11 @@ MOST_TENANTS_APART = 12
 """tenants whose own deployments are simulated; the money of the others is that of the smallest of these"""
 
 
-def _apart(option: Option, actor: Actor, stage: Stage, context: Context, label: str) -> Iterator[Played]:
-    """One deployment for each tenant, each with its own requests only: what isolation costs, and what it brings."""
+def _apart(
+    option: Option, actor: Actor, stage: Stage, context: Context, label: str, *, once_usd: float
+) -> Iterator[Played]:
+    """One deployment for each tenant, each with its own requests only: what isolation costs, and what it brings.
+    `once_usd` a month: what comes once however many fleets there are."""
     tenants = stage.trace.tenants
     if option.deployment.strategy != "multi_tenant" or len(tenants) < 2:
         return
@@ -235,7 +247,7 @@ def _apart(option: Option, actor: Actor, stage: Stage, context: Context, label: 
     more = len(tenants) - len(sizings)
     replicas = [each.active for each in sizings] + [sizings[-1].active] * more
     quotes = [_rent(option, replace(option.deployment, replicas=count), context) for count in replicas]
-    known = [each.usd_per_month for each in quotes if isinstance(each, Quote) and each.complete]
+    known = [each.fleet_usd_per_month for each in quotes if isinstance(each, Quote) and each.complete]
     worst = [each.found.ttft_s.p95 for each in sizings if each.found.ttft_s is not None]
     served = sum(each.found.answered for each in sizings)
     yield Played(
@@ -248,6 +260,6 @@ def _apart(option: Option, actor: Actor, stage: Stage, context: Context, label: 
         utilization=math.fsum(each.found.utilization * each.active for each in sizings) / sum(replicas[: len(sizings)]),
         mean_replicas=float(sum(replicas)),
         peak_replicas=sum(replicas),
-        usd_per_month=math.fsum(known) if len(known) == len(quotes) else None,
+        usd_per_month=math.fsum((*known, once_usd)) if len(known) == len(quotes) else None,
         worst_tenant_ttft_p95_s=max(worst, default=None),
     )

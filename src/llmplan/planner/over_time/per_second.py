@@ -111,7 +111,10 @@ class Workshop:
     def _quote(self, offer: ServerlessOffer, usage: ServerlessUsage, context: Context) -> Quote | None:
         fleet = replace(self.option.deployment, replicas=max(1, usage.peak_replicas))
         only_this = replace(context.limits, provider_ids=(offer.provider,))
-        quote = pricing.quote(fleet, context.workload, only_this, context.prices, usage=usage)
+        quote = pricing.quote(
+            fleet, context.workload, only_this, context.prices, usage=usage, expenses=context.question.expenses,
+            checkpoint_bytes=self.option.memory.checkpoint_bytes if self.option.memory is not None else 0,
+        )  # fmt: skip
         return None if isinstance(quote, Rejection) else quote
 
 

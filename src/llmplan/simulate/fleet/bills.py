@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
+from typing import TypeAlias
 
 from llmplan import pricing
 from llmplan.plan.deployment import Deployment
@@ -11,10 +13,12 @@ from llmplan.plan.outcome import Quote, QuoteLine, Rejection
 from llmplan.plan.simulated import Simulated, SimulatedBill
 from llmplan.plan.usage import ServerlessUsage
 from llmplan.simulate.fleet.billing import idle_window_s, rented_s, serverless_usage
+from llmplan.spec.expenses import Expenses
 from llmplan.spec.price import PriceBook
 from llmplan.spec.workload import Lengths, Limits, Workload
 from llmplan.units import SECONDS_PER_MONTH
 
+Price: TypeAlias = Callable[..., Quote | Rejection]
 BY_THE_SECOND = "billed by the second while a replica is there, rounded up for each"
 
 
@@ -40,23 +44,44 @@ def bills(
     window_s: float | None = None,
     by_lives: bool = False,
     host_bytes: int = 0,
+    checkpoint_bytes: int = 0,
+    expenses: Expenses | None = None,
 ) -> tuple[SimulatedBill, ...] | Rejection:
     """What the sellers within the limits charge for a run, cheapest first.
 
     run: its replicas' lives; deployment: replica and purchase, sized; limits, prices: sellers and rows; cold_start_s
     [s]: of a worker; window_s [s]: the idle window that was simulated; by_lives: machines by the hour are rented only
-    while a replica is on them, else all the time; host_bytes [B]: that each replica needs beside its GPUs.
+    while a replica is on them, else all the time; host_bytes [B]: that each replica needs beside its GPUs;
+    checkpoint_bytes [B]: of the weights as stored; expenses: what comes beside the machines (None: nothing does).
     Reference: `billing`, and docs/how-it-works/traffic.md.
     """
+    start_s = cold_start_s or None
+    price = partial(
+        pricing.quote, prices=prices, expenses=expenses, host_bytes=host_bytes, checkpoint_bytes=checkpoint_bytes,
+        replacement_s=start_s,
+    )  # fmt: skip
     if deployment.purchase.kind == "serverless":
-        found = sorted(_by_second(run, deployment, limits, prices, cold_start_s, window_s), key=_order)
+        found = sorted(_by_second(run, deployment, limits, prices, cold_start_s, window_s, price), key=_order)
         if found:
             return tuple(found)
     elif by_lives and deployment.purchase.kind == "hourly":
-        one = pricing.quote(replace(deployment, replicas=1), workload_of(run), limits, prices, host_bytes=host_bytes)
-        return one if isinstance(one, Rejection) else (_bill(run, _while_there(one, run), notes=(BY_THE_SECOND,)),)
-    quote = pricing.quote(deployment, workload_of(run), limits, prices, host_bytes=host_bytes)
+        return _by_lives(run, deployment, limits, price)
+    quote = price(deployment, workload_of(run), limits)
     return quote if isinstance(quote, Rejection) else (_bill(run, quote),)
+
+
+def _by_lives(
+    run: Simulated, deployment: Deployment, limits: Limits, price: Price
+) -> tuple[SimulatedBill, ...] | Rejection:
+    """Machines while a replica is on them, and what comes beside a fleet of the most that there were."""
+    one = price(replace(deployment, replicas=1), workload_of(run), limits)
+    if isinstance(one, Rejection):
+        return one
+    seller = _seller(one)
+    all_of_them = price(deployment, workload_of(run), replace(limits, provider_ids=(seller,)) if seller else limits)
+    beside = () if isinstance(all_of_them, Rejection) else [line for line in all_of_them.lines if line.beside]
+    there = _while_there(one, run)
+    return (_bill(run, replace(there, lines=(*there.serving, *beside)), notes=(BY_THE_SECOND,)),)
 
 
 def _by_second(
@@ -66,6 +91,7 @@ def _by_second(
     prices: PriceBook,
     cold_start_s: float,
     window_s: float | None,
+    price: Price,
 ) -> Iterator[SimulatedBill]:
     """One bill for each platform: with its own rounding, on the workers that were simulated."""
     assert deployment.replica is not None
@@ -76,7 +102,7 @@ def _by_second(
         seen.add(offer.provider)
         usage = serverless_usage(run, offer, cold_start_s)
         only_this = replace(limits, provider_ids=(offer.provider,))
-        quote = pricing.quote(deployment, workload_of(run), only_this, prices, usage=usage)
+        quote = price(deployment, workload_of(run), only_this, usage=usage)
         if isinstance(quote, Quote):
             own_s = offer.idle_window_s
             differs = window_s is not None and own_s is not None and own_s != window_s
@@ -87,14 +113,19 @@ def _by_second(
 def _bill(
     run: Simulated, quote: Quote, *, usage: ServerlessUsage | None = None, notes: tuple[str, ...] = ()
 ) -> SimulatedBill:
-    figures = [line.figure for line in quote.lines if line.figure is not None]
     return SimulatedBill(
-        seller=figures[0].provider if figures else "",
+        seller=_seller(quote),
         quote=quote,
         usd=quote.usd_per_month * run.span_s / SECONDS_PER_MONTH,
         usage=usage,
         notes=notes,
     )
+
+
+def _seller(quote: Quote) -> str:
+    """Who is paid for what serves."""
+    figures = [line.figure for line in quote.serving if line.figure is not None]
+    return figures[0].provider if figures else ""
 
 
 def _while_there(one: Quote, run: Simulated) -> Quote:
