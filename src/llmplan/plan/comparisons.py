@@ -28,15 +28,26 @@ class BreakEven(Crossing):
 
     `requests_per_s` is the load from which on `above` stays cheaper up to `tried_requests_per_s`. Whole replicas make
     steps, so that the order may flip to and fro before: `flips_requests_per_s` has every load at which it does,
-    `above` becoming the cheaper one at the first, third, fifth; with an even number of them `below` is cheaper again
-    at the end, and `requests_per_s` is the last but one. `utilization`: how busy the replicas of `above` are there,
-    spares among them, over the mean hour [-].
+    `above` becoming the cheaper one at the first, third, fifth. With an even number of them `below` is the cheaper one
+    again at the end: then it is not `for_good`, and `requests_per_s` is the first. `utilization`: how busy the replicas
+    of the machines are there, spares among them, over the mean hour [-].
     """
 
     tokens_per_day: float | None = None
     utilization: float | None = None
     usd_per_month: float | None = None
     flips_requests_per_s: tuple[float, ...] = ()
+    usd_per_mtok_tokens: float | None = None
+    """what a seller of tokens asks for this mix of input and output; None where none is compared"""
+    usd_per_mtok_full: float | None = None
+    """the least that the machines come to per million tokens, when all of them are as busy as they may be"""
+
+    @property
+    def for_good(self) -> bool:
+        """Whether `above` is the cheaper one at the largest load that was tried."""
+        return self.requests_per_s is not None and (
+            not self.flips_requests_per_s or len(self.flips_requests_per_s) % 2 == 1
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from llmplan.planner.context import Context
 from llmplan.planner.evaluate import evaluate
 from llmplan.planner.rank import best_row
 from llmplan.spec.catalog import Catalog
+from llmplan.spec.price import GLOBAL_REGION
 from llmplan.spec.workload import Lengths, Slo, Workload
 from llmplan.strategies._replica import longest_request_tokens, planned_context_tokens
 
@@ -94,19 +95,15 @@ def scaled_lengths(lengths: Lengths, factor: float) -> Lengths:
 
 
 def source_of(quote: Quote) -> str:
-    """Seller, term and date of the rate behind the largest line: `aws, on-demand, of 2026-11-22`."""
+    """Seller, term and date of the rate behind the largest line: `aws us-east-1, on-demand, 2026-11-22`."""
     lines = [line for line in quote.lines if line.figure is not None]
     if not lines:
         return ""
     figure = max(lines, key=lambda line: line.usd_per_month or 0.0).figure
     assert figure is not None
-    when = f"of {figure.as_of.isoformat()}" if figure.as_of is not None else "undated"
-    return f"{figure.provider}, {figure.region}, {figure.term}, {when}"
-
-
-def seller_of(quote: Quote) -> str:
-    """Who sells the largest line."""
-    return source_of(quote).partition(",")[0]
+    when = figure.as_of.isoformat() if figure.as_of is not None else "undated"
+    where = "" if figure.region == GLOBAL_REGION else f" {figure.region}"
+    return f"{figure.provider}{where}, {figure.term}, {when}"
 
 
 def machine_label(option: Option) -> str:

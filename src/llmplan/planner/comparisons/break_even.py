@@ -47,29 +47,39 @@ def break_evens(rivals: Rivals) -> Iterator[BreakEven]:
 
 
 def _against_tokens(seller: Tokens, rivals: Rivals, full_usd: float) -> BreakEven:
-    found = solved(seller, rivals.machines, rivals)
+    found = replace(
+        solved(seller, rivals.machines, rivals), usd_per_mtok_tokens=seller.usd_per_mtok, usd_per_mtok_full=full_usd
+    )
     if found.requests_per_s is not None:
         return found
-    note = f"its {format_usd(seller.usd_per_mtok)} per Mtok is under the {format_usd(full_usd)} of full machines"
-    return replace(found, note=note)
+    why = f"its {format_usd(seller.usd_per_mtok)} per Mtok is under the {format_usd(full_usd)} of full machines"
+    if seller.usd_per_mtok >= full_usd:
+        why = "full machines would cost less, but not so many of them may be used"
+    return replace(found, note=_joined(why, found.note))
 
 
 def _against_seconds(seconds: Seconds, rivals: Rivals) -> BreakEven:
-    """At the seller who is the cheapest one at the load where they cross."""
     found = solved(seconds, rivals.machines, rivals)
-    for _ in range(SELLERS_TRIED):
-        at = found.requests_per_s
-        if at is None:
-            break
-        best = seconds.cheapest(at)
-        if best.offer.provider == seconds.offer.provider:
-            break
-        seconds = best
-        found = solved(seconds, rivals.machines, rivals)
     at = found.requests_per_s
     if at is None:
         return replace(found, note=_joined(_dearer(seconds, rivals, found), found.note))
-    return replace(found, note=_joined(f"at {seconds.offer.provider}", cold_note(seconds, at, rivals), found.note))
+    return replace(found, note=_joined(cold_note(seconds, at, rivals), found.note))
+
+
+def settled(rivals: Rivals) -> Rivals:
+    """With GPUs by the second at the sellers who are the cheapest ones where they cross the machines."""
+    return replace(rivals, seconds=tuple(_cheapest_there(seconds, rivals) for seconds in rivals.seconds))
+
+
+def _cheapest_there(seconds: Seconds, rivals: Rivals) -> Seconds:
+    for _ in range(SELLERS_TRIED):
+        loads = flips(seconds, rivals.machines, rivals.tried_per_s)
+        crossing = [load for load in loads if load > 0.0]
+        best = seconds.cheapest(crossing[0]) if crossing else seconds
+        if best.offer.provider == seconds.offer.provider:
+            break
+        seconds = best
+    return seconds
 
 
 def _dearer(seconds: Seconds, rivals: Rivals, found: BreakEven) -> str:
@@ -108,7 +118,7 @@ def solved(below: Seconds | Tokens, machines: Machines, rivals: Rivals) -> Break
         return BreakEven(
             below=first, above=second, requests_per_s=None, tried_requests_per_s=upto, note=_open(machines, upto)
         )
-    at = loads[-1] if len(loads) % 2 else loads[-2]
+    at = loads[-1] if len(loads) % 2 else loads[0]
     return BreakEven(
         below=first,
         above=second,
@@ -118,19 +128,18 @@ def solved(below: Seconds | Tokens, machines: Machines, rivals: Rivals) -> Break
         utilization=machines.utilization(at),
         usd_per_month=machines.usd_per_month(at),
         flips_requests_per_s=loads,
-        note=_joined(_flips_note(loads, first, second), _open(machines, at)),
+        note=_joined(_flips_note(loads), _open(machines, at)),
     )
 
 
-def _flips_note(loads: tuple[float, ...], first: str, second: str) -> str:
+def _flips_note(loads: tuple[float, ...]) -> str:
     """Where else the order changes, since replicas and instances are bought whole."""
     if len(loads) == 1:
         return ""
-    if len(loads) % 2 == 0:
-        return f"only up to {loads[-1]:.3g}: from there another whole replica makes it dearer again"
-    gaps = (len(loads) - 1) // 2
-    more = f", and in {gaps - 1} more such range{'s' if gaps > 2 else ''}" if gaps > 1 else ""
-    return f"already from {loads[0]:.3g} to {loads[1]:.3g}, where another whole replica is due{more}"
+    more = (len(loads) + 1) // 2 - 2
+    rest = f", and in {more} more such range{'s' if more > 1 else ''}" if more > 0 else ""
+    kind = "first" if len(loads) % 2 else "only"
+    return f"{kind} from {loads[0]:.3g} to {loads[1]:.3g}, where another whole replica is due{rest}"
 
 
 def _open(machines: Machines, at: float) -> str:

@@ -9,7 +9,7 @@ from llmplan.plan.outcome import Option
 from llmplan.plan.plan import Plan
 from llmplan.planner.comparisons.bands import bill_bands
 from llmplan.planner.comparisons.base import context_of, machines_of, options_of
-from llmplan.planner.comparisons.break_even import break_evens
+from llmplan.planner.comparisons.break_even import break_evens, settled
 from llmplan.planner.comparisons.curves import curves
 from llmplan.planner.comparisons.duels import duels
 from llmplan.planner.comparisons.gpus import gpu_values
@@ -35,6 +35,7 @@ def compare(plan: Plan, catalog: Catalog, *, gpu_ids: Sequence[str] = ()) -> Com
     model = next(iter(options.values())).deployment.model
     machines = Machines.of(own, context) if own is not None else None
     rivals = rivals_of(plan, machines, context) if machines is not None else None
+    rivals = settled(rivals) if rivals is not None else None
     found = tuple(break_evens(rivals)) if rivals is not None else ()
     return Comparisons(
         curves=tuple(curves(rivals, found)) if rivals is not None else (),
