@@ -128,7 +128,7 @@ SMALL_CONFIG = {
 
 
 def can_run(words: list[str]) -> bool:
-    """Whether a written command needs nothing but what the page shows: no GPU, no network, no other file, no placeholder."""
+    """Whether a written command needs nothing but what the page shows: no GPU, network, other file or placeholder."""
     files = [word for before, word in pairwise(["", *words]) if FILE.search(word) and before not in ("-o", "--output")]
     placeholders = [word for word in words if "…" in word or word[:1] in "<["]
     about_here = "--local" in words or bool(words and words[0] in NEEDS_A_MACHINE)

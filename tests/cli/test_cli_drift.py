@@ -117,7 +117,9 @@ def test_a_price_that_moved_warns_and_the_plan_keeps_its_own(
     found = json.loads(captured.out)
     (moved,) = found["drift"]
     assert (moved["kind"], moved["planned"]["value"], moved["now"]["value"]) == ("price", line["unit_price_usd"], price)
-    assert found["usd_per_month"] == pytest.approx(line["usd_per_month"])
+    (chosen,) = (row for row in found["strategies"] if row["strategy"] == found["recommended"])
+    (rent,) = (each for each in chosen["quote"]["lines"] if not each["beside"])
+    assert rent["usd_per_month"] == line["usd_per_month"]
 
 
 def test_power_draw_warns(capsys: pytest.CaptureFixture[str], plan_path: Path, layer: Path) -> None:

@@ -82,7 +82,8 @@ def test_a_commitment_says_what_is_paid_today(catalog: Catalog, ask: Ask) -> Non
     plan = recommend(ask(LLAMA_70B, requests_per_s=15, ttft_p95_s=1.5), catalog)
     assert plan.chosen is not None
     (reason,) = (each for each in plan.reasons if "binds for" in each)
-    upfront = plan.chosen.quote.usd_per_month * 12 * int(reason.split("binds for ")[1].split()[0])
+    (rent,) = plan.chosen.quote.serving
+    upfront = (rent.usd_per_month or 0.0) * 12 * int(reason.split("binds for ")[1].split()[0])
     assert f"${upfront:,.0f} paid today" in reason
 
 

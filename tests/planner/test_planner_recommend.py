@@ -96,7 +96,7 @@ def test_limits_are_kept(catalog: Catalog, ask: Ask) -> None:
     for option in options_of(recommend(question, catalog)):
         assert option.deployment.replica is not None
         assert option.deployment.replica.gpu.id in ("h100-sxm-80gb", "a10-24gb")
-        for line in option.quote.lines:
+        for line in option.quote.serving:
             assert line.figure is None or line.figure.provider in ("aws", "lambda")
 
 
@@ -127,7 +127,7 @@ def test_a_cheaper_offer_is_taken(catalog: Catalog, ask: Ask) -> None:
     plan = recommend(question, with_extra_offer(catalog, usd_per_hour=0.01, instance="a gift"))
     row = plan.outcomes["dedicated"]
     assert isinstance(row, Option)
-    assert row.quote.usd_per_month == pytest.approx(0.01 * 730 * row.deployment.gpus)
+    assert row.quote.lines[0].usd_per_month == pytest.approx(0.01 * 730 * row.deployment.gpus)
 
 
 @SLOW
@@ -225,7 +225,7 @@ def test_a_hybrid_rents_a_machine_with_the_memory_it_needs(catalog: Catalog, ask
     row = plan.outcomes["hybrid_offload"]
     assert isinstance(row, Option)
     assert row.memory is not None
-    (line,) = row.quote.lines
+    (line,) = row.quote.serving
     assert line.figure is not None
     offers = [
         offer for offer in catalog.prices.hourly

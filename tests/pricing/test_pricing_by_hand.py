@@ -162,5 +162,5 @@ def test_owned_hardware_pays_for_electricity_and_leaves_the_purchase_open() -> N
 
     electricity, unknown = found.lines
     assert electricity.usd_per_month == pytest.approx(8 * 0.7 * 1.54 * HOURS * 0.0977, abs=0.005)
-    assert (unknown.name, unknown.usd_per_month) == ("hardware, hosting and people", None)
+    assert (unknown.name, unknown.usd_per_month) == ("hardware, network, hosting and people", None)
     assert not found.complete

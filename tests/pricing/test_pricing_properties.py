@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pricing_builders import HOURS, bill, book, deployment, hourly, packaged, per_second, per_token, traffic, usage
+from pricing_builders import HOURS, ROW, bill, book, deployment, hourly, packaged, per_second, per_token, traffic, usage
 
 from llmplan.plan.outcome import Quote
 from llmplan.pricing.index import index_of
+from llmplan.pricing.rates import OTHERS
 from llmplan.pricing.select import Need, fit
-from llmplan.spec.price import HourlyOffer, PriceBook
+from llmplan.spec.expenses import Expenses
+from llmplan.spec.price import CostFact, HourlyOffer, PriceBook
 from llmplan.spec.workload import Limits
 
 PRICES = st.floats(min_value=0.1, max_value=50.0)
@@ -168,3 +170,112 @@ def test_the_token_summary_equals_its_lines() -> None:
         assert line.figure is not None
         own = bill(deployment("tokens", **model), Limits(provider_ids=(line.figure.provider,)), workload=asked)
         assert own.usd_per_month == pytest.approx(line.usd_per_month)
+
+
+WHOLE: dict[str, Any] = {"expenses": Expenses(), "checkpoint_bytes": 2 * 10**10}
+"""with all that comes beside the machines"""
+
+
+def whole(kind: str, prices: PriceBook | None = None, rate: float = 1.0, **more: Any) -> Quote:
+    asked: dict[str, Any] = {"usage": usage(1e5, 2e4, 3e3, 50)} if kind == "serverless" else {}
+    wanted = deployment(kind, tp=2, replicas=2)
+    return bill(wanted, prices=prices, workload=traffic(rate, prefix_share=0.3), **WHOLE, **asked, **more)
+
+
+def doubled_facts(prices: PriceBook) -> PriceBook:
+    def twice(fact: CostFact) -> CostFact:
+        tiers = tuple(replace(tier, usd=2 * tier.usd) for tier in fact.tiers)
+        return replace(fact, value=2 * fact.value, low=None, high=None, tiers=tiers)
+
+    rates = {name: twice(fact) for name, fact in prices.facts.items() if fact.unit.startswith("USD")}
+    return replace(prices, facts={**prices.facts, **rates})
+
+
+@pytest.mark.parametrize("kind", ["hourly", "serverless", "tokens", "owned"])
+def test_doubling_every_rate_doubles_a_whole_bill(kind: str) -> None:
+    once, twice = whole(kind), whole(kind, doubled_facts(doubled(packaged())))
+    assert twice.usd_per_month == pytest.approx(2 * once.usd_per_month, abs=0.02)
+
+
+@pytest.mark.parametrize("kind", ["hourly", "serverless", "tokens", "owned"])
+@given(rate=st.floats(0.0, 500.0), more=st.floats(0.0, 500.0))
+@settings(max_examples=30, deadline=None)
+def test_more_traffic_never_costs_less(kind: str, rate: float, more: float) -> None:
+    less, greater = whole(kind, rate=rate), whole(kind, rate=rate + more)
+    assert greater.usd_per_month >= less.usd_per_month - 0.01
+
+
+@pytest.mark.parametrize("kind", ["hourly", "serverless", "tokens", "owned"])
+@given(rate=st.floats(0.001, 1000.0))
+@settings(max_examples=30, deadline=None)
+def test_the_lines_add_up_to_the_cent(kind: str, rate: float) -> None:
+    found = whole(kind, rate=rate)
+    printed = sum(round(100 * line.usd_per_month) for line in found.lines if line.usd_per_month is not None)
+    assert abs(printed / 100 - found.usd_per_month) <= 0.005 * len(found.lines) + 1e-6
+    for line in found.lines:
+        if line.usd_per_month is not None and line.unit_price_usd is not None:
+            assert line.usd_per_month == pytest.approx(line.quantity * line.unit_price_usd)
+
+
+@given(offers=OFFERS, rate=st.floats(0.01, 100.0))
+@settings(max_examples=40, deadline=None)
+def test_a_dominated_seller_changes_no_whole_bill(offers: list[HourlyOffer], rate: float) -> None:
+    """Dearer by the hour, and with the same rates beside: those that everybody is assumed to have."""
+    facts = packaged().facts
+    some, all_of_them = ([*offers, hourly("eight", 30.0, gpus=8)], [*offers, hourly("eight", 30.0, gpus=8)])
+    all_of_them.append(hourly("worse", 30.01, gpus=8))
+    bills = [
+        bill(
+            deployment("hourly", replicas=3), prices=replace(book(*each), facts=facts), workload=traffic(rate), **WHOLE
+        )
+        for each in (some, all_of_them)
+    ]
+    assert bills[0].lines == bills[1].lines
+
+
+@given(offers=OFFERS, rate=st.floats(0.01, 1000.0))
+@settings(max_examples=40, deadline=None)
+def test_no_other_seller_has_a_lower_total(offers: list[HourlyOffer], rate: float) -> None:
+    """Each seller with an egress rate of its own: the one that is taken is the least of all."""
+    prices = book(*offers)
+    facts = {
+        f"{each.provider}.egress": CostFact(
+            id=f"{each.provider}.egress", value=0.01 * (7 - number), unit="USD/GB", provenance=ROW
+        )
+        for number, each in enumerate(offers)
+    }  # fmt: skip
+    prices = replace(prices, facts=facts)
+    taken = bill(deployment("hourly"), prices=prices, workload=traffic(rate), **WHOLE)
+    alone = [
+        bill(deployment("hourly"), Limits(provider_ids=(each.provider,)), prices, workload=traffic(rate), **WHOLE)
+        for each in offers
+    ]
+    assert taken.usd_per_month == pytest.approx(min(each.usd_per_month for each in alone))
+
+
+def test_no_traffic_pays_for_what_stands_there_alone() -> None:
+    found = whole("hourly", rate=0.0)
+    assert "egress" not in {line.name for line in found.lines}
+    assert (found.usd_per_request, found.usd_per_mtok_blended) == (None, None)
+    assert found.usd_per_month > 0
+
+
+def test_what_is_shared_by_ever_more_requests_costs_ever_less() -> None:
+    """The limit is what each request costs by itself: its answer on the wire, at the last tier of its seller."""
+    found = bill(
+        deployment("hourly", "l4-24gb"), Limits(provider_ids=("aws",)), workload=traffic(1e9), expenses=Expenses()
+    )
+    assert found.usd_per_request == pytest.approx(300 * 300 / 1e9 * 0.05, rel=1e-3)
+
+
+def test_every_line_beside_resolves_to_a_seller_or_to_those_who_state_a_rate() -> None:
+    prices = packaged()
+    for kind in ("hourly", "serverless"):
+        for line in whole(kind).lines:
+            assert line.figure is not None
+            if line.figure.quality == "assumed":
+                assert line.figure.provider == OTHERS
+                assert line.figure.source.startswith("median of what")
+            else:
+                assert line.figure.provider in prices.providers
+            assert line.figure.as_of is not None or "undated" in line.note or not line.beside

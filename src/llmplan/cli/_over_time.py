@@ -16,6 +16,7 @@ from llmplan.errors import DataError, UsageError
 from llmplan.units import format_seconds
 
 if TYPE_CHECKING:
+    from llmplan.cli._expense_flags import ExpenseFlags
     from llmplan.cli._question_flags import HardwareFlags, LimitFlags, PromiseFlags, TrafficFlags
     from llmplan.plan.plan import Plan
     from llmplan.simulate.traffic.recorded import Recorded
@@ -62,6 +63,7 @@ def plan_over_time(
     promise: PromiseFlags,
     limits: LimitFlags,
     hardware: HardwareFlags,
+    expenses: ExpenseFlags,
     catalog: Catalog,
 ) -> Plan:
     """The five rows on the requests."""
@@ -76,9 +78,9 @@ def plan_over_time(
     if requests.trace:
         refuse_traffic(traffic)
         recorded, workload = read(requests, reading, traffic, spec)
-        asked, spec = question(model, traffic, promise, limits, hardware, catalog, workload=workload)
+        asked, spec = question(model, traffic, promise, limits, hardware, catalog, expenses=expenses, workload=workload)
     else:
-        asked, spec = question(model, traffic, promise, limits, hardware, catalog)
+        asked, spec = question(model, traffic, promise, limits, hardware, catalog, expenses=expenses)
         recorded, asked = made(asked, requests, spec)
     with watching() as watch:
         return recommend_over_time(asked, catalog, recorded, model=spec, watch=watch)

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from llmplan.cli import _console, _parse
 from llmplan.cli._catalog import find_model, seller_ids
+from llmplan.cli._expense_flags import expenses_of
 from llmplan.errors import UnknownIdError, UsageError
 from llmplan.units import GB, GIB, MS_PER_S, SECONDS_PER_MINUTE
 
 if TYPE_CHECKING:
+    from llmplan.cli._expense_flags import ExpenseFlags
     from llmplan.cli._question_flags import HardwareFlags, LimitFlags, PromiseFlags, TrafficFlags
     from llmplan.spec.catalog import Catalog
     from llmplan.spec.inventory import Inventory, NodeGroup
@@ -29,9 +31,11 @@ def question(
     hardware: HardwareFlags,
     catalog: Catalog,
     *,
+    expenses: ExpenseFlags | None = None,
     workload: Workload | None = None,
 ) -> tuple[Question, ModelSpec]:
     """The question and its model, which may come from a config on disk; `workload` is what a trace says."""
+    from llmplan.spec.expenses import Expenses
     from llmplan.spec.workload import Question
 
     found = find_model(model, catalog, limits.weights or ())
@@ -40,6 +44,7 @@ def question(
         workload=workload_of(traffic, found, catalog, workload),
         slo=slo_of(promise, traffic.workload),
         limits=limits_of(limits, hardware, catalog),
+        expenses=expenses_of(expenses) if expenses is not None else Expenses(),
     )
     return asked, found
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from llmplan.plan.plan import Plan
     from llmplan.spec.calibration import Calibration
     from llmplan.spec.catalog import Catalog
+    from llmplan.spec.expenses import Expenses
     from llmplan.spec.workload import Limits, Slo, Workload
 
 
@@ -34,6 +35,7 @@ class Subject:
     catalog: Catalog
     slo: Slo
     assumed: Mapping[str, str]
+    expenses: Expenses
     workload: Workload | None = None
 
     @property
@@ -50,6 +52,7 @@ def subject_of_model(
     from llmplan.cli._replica import demand_startable, refuse
     from llmplan.plan.deployment import Deployment, Purchase
     from llmplan.plan.outcome import Rejection
+    from llmplan.spec.expenses import Expenses
     from llmplan.spec.workload import Limits, Slo
 
     built = bench.build(model, flags, tokens)
@@ -76,7 +79,7 @@ def subject_of_model(
     )
     return Subject(
         deployment=deployment, memory=memory, calibration=bench.calibration(built.replica), limits=limits,
-        catalog=bench.catalog, slo=Slo(), assumed=built.assumed,
+        catalog=bench.catalog, slo=Slo(), assumed=built.assumed, expenses=Expenses(),
     )  # fmt: skip
 
 
@@ -120,7 +123,7 @@ def subject_of_plan(path: Path, strategy: StrategyId | None, flags: ModelCatalog
     return Subject(
         deployment=option.deployment, memory=option.memory, calibration=Workbench(catalog).calibration(replica),
         limits=_as_bought(option, plan.question.limits), catalog=catalog, slo=plan.question.slo, assumed={},
-        workload=plan.question.workload,
+        workload=plan.question.workload, expenses=plan.question.expenses,
     )  # fmt: skip
 
 
@@ -138,7 +141,7 @@ def _row(plan: Plan, strategy: StrategyId | None) -> Option:
 
 def _as_bought(option: Option, limits: Limits) -> Limits:
     """Only the seller, and the term, of the plan's quote."""
-    figures = [line.figure for line in option.quote.lines if line.figure is not None]
+    figures = [line.figure for line in option.quote.serving if line.figure is not None]
     if not figures or option.deployment.purchase.kind == "owned":
         return limits
     terms = limits.terms

@@ -13,6 +13,7 @@ from llmplan.cli import _console
 from llmplan.cli._catalog import open_catalog, price_date
 from llmplan.cli._chart import Chart, ChartFlags, chart_of
 from llmplan.cli._cost_flags import AgainstFlags, CostOutputFlags, CurrencyFlags, GateFlags
+from llmplan.cli._expense_flags import ExpenseFlags
 from llmplan.cli._flags import takes_flags
 from llmplan.cli._options import ModelCatalogFlags
 from llmplan.cli._question_flags import HardwareFlags, LimitFlags, PromiseFlags, TrafficFlags
@@ -47,6 +48,7 @@ def cost(
     promise: PromiseFlags,
     limits: LimitFlags,
     hardware: HardwareFlags,
+    expenses: ExpenseFlags,
     gates: GateFlags,
     older: AgainstFlags,
     money: CurrencyFlags,
@@ -70,13 +72,13 @@ def cost(
 
         old = read_older(older.against, force=force)
     if is_plan(subject):
-        refuse_question_flags(context, traffic, promise, limits, hardware)
+        refuse_question_flags(context, traffic, promise, limits, hardware, expenses)
         opened = cache(lambda day: open_catalog(replace(catalog, as_of=day)))
         found = stored(
             Path(subject), opened, price_date(catalog), force=force, requoted=typed(context, "as_of")
         )  # fmt: skip
     else:
-        found = asked(subject, traffic, promise, limits, hardware, catalog)
+        found = asked(subject, traffic, promise, limits, hardware, expenses, catalog)
     verdicts = held(found.plan, limits.max_usd_per_month, gates)
     from llmplan.cli._against import differences
     from llmplan.report.cost_answer import CostAnswer
@@ -102,6 +104,7 @@ def asked(
     promise: PromiseFlags,
     limits: LimitFlags,
     hardware: HardwareFlags,
+    expenses: ExpenseFlags,
     catalog: ModelCatalogFlags,
 ) -> Found:
     """The five rows for a model; its budget is a gate here, and no limit of what may be planned."""
@@ -109,7 +112,7 @@ def asked(
 
     known = open_catalog(catalog)
     unlimited = replace(limits, max_usd_per_month=None)
-    return planned(*question(model, traffic, promise, unlimited, hardware, known), known)
+    return planned(*question(model, traffic, promise, unlimited, hardware, known, expenses=expenses), known)
 
 
 def held(plan: Plan, budget: float | None, gates: GateFlags) -> tuple[Verdict, ...]:

@@ -9,6 +9,7 @@ import typer
 
 from llmplan.cli import _console
 from llmplan.cli._catalog import open_catalog
+from llmplan.cli._expense_flags import ExpenseFlags
 from llmplan.cli._flags import takes_flags
 from llmplan.cli._options import ModelArgument, ModelCatalogFlags, OutputFlags
 from llmplan.cli._over_time import RequestFlags, plan_over_time
@@ -36,6 +37,7 @@ def recommend(
     promise: PromiseFlags,
     limits: LimitFlags,
     hardware: HardwareFlags,
+    expenses: ExpenseFlags,
     save_to: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the plan to FILE (plan.yaml).")
     ] = None,
@@ -52,9 +54,9 @@ def recommend(
         refuse_target(save_to, force=force)
     known = open_catalog(catalog)
     if requests.any:
-        plan = plan_over_time(model, requests, reading, traffic, promise, limits, hardware, known)
+        plan = plan_over_time(model, requests, reading, traffic, promise, limits, hardware, expenses, known)
     else:
-        plan = plan_steady(model, traffic, promise, limits, hardware, known)
+        plan = plan_steady(model, traffic, promise, limits, hardware, expenses, known)
     unsaved = saved(plan, save_to, force=force) if save_to is not None else None
     from llmplan.report import plan as view
 
@@ -74,13 +76,14 @@ def plan_steady(
     promise: PromiseFlags,
     limits: LimitFlags,
     hardware: HardwareFlags,
+    expenses: ExpenseFlags,
     catalog: Catalog,
 ) -> Plan:
     """The five rows for traffic in steady terms."""
     from llmplan import planner
     from llmplan.cli._question import question
 
-    asked, spec = question(model, traffic, promise, limits, hardware, catalog)
+    asked, spec = question(model, traffic, promise, limits, hardware, catalog, expenses=expenses)
     return planner.recommend(asked, catalog, model=spec)
 
 

@@ -232,6 +232,7 @@ def answer(known: Subject, scaling: Scaling, traffic: Arrivals, fleet: Fleet, se
         made, sized, known.limits, known.catalog.prices, cold_start_s=scaling.spec.start_s,
         window_s=scaling.idle_window_s, by_lives=scaling.by_lives,
         host_bytes=memory.host_bytes_beside(known.replica, known.memory),
+        checkpoint_bytes=known.memory.checkpoint_bytes, expenses=known.expenses,
     )  # fmt: skip
     notes = list(known.memory.notes)
     if isinstance(found, Rejection):

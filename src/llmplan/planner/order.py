@@ -49,7 +49,8 @@ def comparable_usd(option: Option, context: Context) -> float:
     if option.deployment.purchase.kind == "owned":
         return 0.0
     if committed(option.quote):
-        return option.quote.usd_per_month / (1.0 + context.limits.commitment_premium)
+        beside = option.quote.beside_usd_per_month
+        return beside + (option.quote.usd_per_month - beside) / (1.0 + context.limits.commitment_premium)
     return option.quote.usd_per_month
 
 

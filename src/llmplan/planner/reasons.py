@@ -166,7 +166,8 @@ def commitment_reasons(option: Option, context: Context) -> list[str]:
     ]
     years = int(terms[0].removeprefix("reserved-").removesuffix("y"))
     upfront = any("in advance" in line.note for line in option.quote.lines)
-    paid = f", {format_usd(option.quote.usd_per_month * MONTHS_PER_YEAR * years)} paid today" if upfront else ""
+    rent = sum(line.usd_per_month or 0.0 for line in option.quote.serving)
+    paid = f", {format_usd(rent * MONTHS_PER_YEAR * years)} paid today" if upfront else ""
     beside = f"; on demand the cheapest seller asks {format_usd(min(free))}" if free else ""
     length = f"{years} year{'s' if years > 1 else ''}"
     worth = f"{context.limits.commitment_premium:.0%} here (--commitment-premium, --term on-demand)"

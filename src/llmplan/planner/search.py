@@ -19,7 +19,6 @@ from llmplan.planner.evaluate import evaluate
 from llmplan.planner.order import FIRM, as_cheap, best_of, comparable_usd, extrapolated, firmness, offloads
 from llmplan.planner.quality import WITHIN_LIMIT, quality_class
 from llmplan.strategies import Market, Strategy
-from llmplan.units import HOURS_PER_MONTH
 
 FAR_ALONG = ("weights_do_not_fit", "no_room_for_one_request", "host_memory", "misses_slo", "cold_start",
              "too_few_gpus", "no_price", "price_unknown", "over_budget")  # fmt: skip
@@ -98,13 +97,15 @@ def by_floor_cost(proposals: Iterable[Deployment], context: Context) -> list[tup
 
 def floor_cost(deployment: Deployment, context: Context) -> float:
     """A lower bound of the monthly cost [USD]: the fewest replicas whose arithmetic could carry the peak, at the
-    cheapest hourly price; 0 where rent is not hourly."""
+    seller who takes least for them and for what comes beside; 0 where rent is not hourly."""
     replica = deployment.replica
     if replica is None or deployment.purchase.kind != "hourly":
         return 0.0
-    per_hour = pricing.cheapest_usd_per_gpu_hour(replica.gpu.id, context.limits, context.prices)
-    gpus = replica.parallel.gpus * least_replicas(replica, context)
-    return (per_hour or 0.0) * gpus * HOURS_PER_MONTH
+    replicas = least_replicas(replica, context)
+    return pricing.least_usd_per_month(
+        replica.gpu.id, replica.parallel.gpus * replicas, replicas, context.limits, context.prices, context.workload,
+        context.question.expenses,
+    )  # fmt: skip
 
 
 def least_replicas(replica: Replica, context: Context) -> int:

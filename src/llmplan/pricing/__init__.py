@@ -1,6 +1,6 @@
 """What a deployment costs per month of 730 hours, every line with the price row behind it."""
 
-from llmplan.pricing.cheapest import cheapest_usd_per_gpu_hour
+from llmplan.pricing.cheapest import cheapest_usd_per_gpu_hour, least_usd_per_month
 from llmplan.pricing.commitment import (
     break_even_months,
     committed_usd,
@@ -28,6 +28,7 @@ __all__ = [
     "committed_years",
     "fact_usd",
     "flexible_twin",
+    "least_usd_per_month",
     "market_medians",
     "median_fact",
     "moved_prices",

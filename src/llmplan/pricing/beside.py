@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from llmplan.plan.outcome import PriceFigure, QuoteLine
+from llmplan.pricing.index import index_of
 from llmplan.pricing.rates import charge, rate_at, rate_figure, stated_figure
+from llmplan.pricing.tiers import fact_usd
 from llmplan.spec.expenses import Expenses
 from llmplan.spec.price import CostFact, PriceBook
 from llmplan.units import GB, HOURS_PER_MONTH
@@ -24,19 +26,14 @@ LEAST_USD: Final = 0.005
 class Beside:
     """What decides about the charges beside the machines.
 
-    `checkpoint_bytes`: of the weights as they are stored; `output_tokens`: of the month; `replicas`: two or more are
-    reached through a load balancer and run by a cluster, one by its machine alone.
+    `checkpoint_bytes`: of the weights as they are stored; `output_tokens`: of the month; `several`: two or more
+    replicas are reached through a load balancer and run by a cluster, one by its machine alone.
     """
 
     expenses: Expenses
     checkpoint_bytes: int = 0
     output_tokens: float = 0.0
-    replicas: int = 1
-
-    @property
-    def several(self) -> bool:
-        """Whether there is more than one replica."""
-        return self.replicas > 1
+    several: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +49,13 @@ class _Charge:
 
     @property
     def usd(self) -> float:
-        return self.quantity * (self.rate.value if isinstance(self.rate, CostFact) else self.rate)
+        return fact_usd(self.quantity, self.rate) if isinstance(self.rate, CostFact) else self.quantity * self.rate
+
+    @property
+    def worth_saying(self) -> bool:
+        """Not nothing; or nothing for so much, by assumption."""
+        free = isinstance(self.rate, CostFact) and self.rate.value == 0 and self.rate.provenance.kind == "assumed"
+        return self.usd >= LEAST_USD or (free and self.quantity >= 1)
 
     def line(self, prices: PriceBook) -> QuoteLine:
         figure: PriceFigure
@@ -85,45 +88,53 @@ def egress_gb(output_tokens: float, bytes_per_token: float) -> float:
     return output_tokens * bytes_per_token / GB
 
 
-def beside_rent_usd(provider: str, copies: int, beside: Beside, prices: PriceBook) -> float:
-    """The sum of `beside_rent` without its lines: enough to rank sellers.
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """The lines beside what serves, and their sum, by which sellers are ranked."""
 
-    provider: whose machines; copies [-]: of the weights; beside: of what; prices [USD]. Valid for machines by the
-    hour. Reference: `beside_rent`.
-    """
-    return sum(each.usd for each in _of_rent(provider, copies, beside, prices))
-
-
-def beside_rent(provider: str, copies: int, beside: Beside, prices: PriceBook) -> tuple[QuoteLine, ...]:
-    """The lines beside machines by the hour: weights, egress, cluster, load balancer, engineering."""
-    return _lines(_of_rent(provider, copies, beside, prices), prices)
+    lines: tuple[QuoteLine, ...] = ()
+    usd: float = 0.0
 
 
-def beside_seconds_usd(provider: str, beside: Beside, prices: PriceBook) -> float:
-    """The sum of `beside_seconds` without its lines: enough to rank sellers.
-
-    provider: the platform; beside: of what; prices [USD]. Valid for GPUs by the second. Reference: `beside_seconds`.
-    """
-    return sum(each.usd for each in _of_seconds(provider, beside, prices))
+NOTHING: Final = Extras()
 
 
-def beside_seconds(provider: str, beside: Beside, prices: PriceBook) -> tuple[QuoteLine, ...]:
-    """The lines beside GPUs by the second, whose platform runs the cluster: one copy of the weights, egress, people."""
-    return _lines(_of_seconds(provider, beside, prices), prices)
+def beside_rent(provider: str, copies: int, beside: Beside | None, prices: PriceBook) -> Extras:
+    """Beside machines by the hour: weights (so many copies), egress, cluster, load balancer, engineering."""
+    return _extras("rent", provider, copies, beside, prices, _of_rent)
 
 
-def beside_owned(beside: Beside, prices: PriceBook) -> tuple[QuoteLine, ...]:
-    """The lines beside hardware of one's own, which has its disks, network and cluster: what the asker states."""
-    return _lines((*_balancer(None, beside, prices), *_engineering(beside)), prices)
+def beside_seconds(provider: str, beside: Beside | None, prices: PriceBook) -> Extras:
+    """Beside GPUs by the second, whose platform runs the cluster: one copy of the weights, egress, engineering."""
+    return _extras("seconds", provider, 1, beside, prices, _of_seconds)
 
 
-def beside_tokens(beside: Beside, prices: PriceBook) -> tuple[QuoteLine, ...]:
-    """The lines beside a hosted API, whose price holds everything else: people."""
-    return _lines(_engineering(beside), prices)
+def beside_owned(beside: Beside | None, prices: PriceBook) -> Extras:
+    """Beside hardware of one's own, which has its disks, network and cluster: what the asker states."""
+    return _extras("owned", "", 0, beside, prices, _of_owned)
 
 
-def _lines(charges: Iterator[_Charge] | tuple[_Charge, ...], prices: PriceBook) -> tuple[QuoteLine, ...]:
-    return tuple(each.line(prices) for each in charges if each.usd >= LEAST_USD)
+def beside_tokens(beside: Beside | None, prices: PriceBook) -> Extras:
+    """Beside a hosted API, whose price holds everything else: engineering."""
+    return _extras("tokens", "", 0, beside, prices, _of_tokens)
+
+
+Charges: TypeAlias = Callable[[str, int, Beside, PriceBook], Iterator[_Charge]]
+
+
+def _extras(
+    kind: str, provider: str, copies: int, beside: Beside | None, prices: PriceBook, charges: Charges
+) -> Extras:
+    """The same for every fleet with the same weights and answers, so done once."""
+    if beside is None:
+        return NOTHING
+    answers = index_of(prices).answers
+    key = (kind, provider, copies, beside)
+    found: Extras | None = answers.get(key)
+    if found is None:
+        lines = [each.line(prices) for each in charges(provider, copies, beside, prices) if each.worth_saying]
+        found = answers[key] = Extras(tuple(lines), sum(line.usd_per_month or 0.0 for line in lines))
+    return found
 
 
 def _of_rent(provider: str, copies: int, beside: Beside, prices: PriceBook) -> Iterator[_Charge]:
@@ -134,9 +145,18 @@ def _of_rent(provider: str, copies: int, beside: Beside, prices: PriceBook) -> I
     yield from _engineering(beside)
 
 
-def _of_seconds(provider: str, beside: Beside, prices: PriceBook) -> Iterator[_Charge]:
-    yield from _storage(provider, 1, beside, prices)
+def _of_seconds(provider: str, copies: int, beside: Beside, prices: PriceBook) -> Iterator[_Charge]:
+    yield from _storage(provider, copies, beside, prices)
     yield from _egress(provider, beside, prices)
+    yield from _engineering(beside)
+
+
+def _of_owned(_provider: str, _copies: int, beside: Beside, prices: PriceBook) -> Iterator[_Charge]:
+    yield from _balancer(None, beside, prices)
+    yield from _engineering(beside)
+
+
+def _of_tokens(_provider: str, _copies: int, beside: Beside, _prices: PriceBook) -> Iterator[_Charge]:
     yield from _engineering(beside)
 
 
@@ -167,14 +187,15 @@ def _cluster(provider: str, beside: Beside, prices: PriceBook) -> Iterator[_Char
 
 
 def _balancer(provider: str | None, beside: Beside, prices: PriceBook) -> Iterator[_Charge]:
-    """No line where nobody states a rate: it is little, and an open line would make every total a lower bound."""
+    """By the hour alone: what it takes by traffic is little, and in units of each seller's own. No line where nobody
+    states a rate, since an open line would make every total a lower bound."""
     if not beside.several:
         return
     stated = beside.expenses.load_balancer_usd_per_month
     if stated is not None:
         yield _Charge("load balancer", 1, "month", stated, "--load-balancer-usd-per-month")
     elif provider is not None and (rate := rate_at(provider, "load-balancer", prices)) is not None:
-        yield _Charge("load balancer", HOURS_PER_MONTH, "h", rate)
+        yield _Charge("load balancer", HOURS_PER_MONTH, "h", rate, note="without what it takes by traffic")
 
 
 def _engineering(beside: Beside) -> Iterator[_Charge]:

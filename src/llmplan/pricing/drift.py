@@ -9,9 +9,9 @@ from typing import TypeAlias
 from llmplan.plan.drift import NOTHING, Drift, Reading, same
 from llmplan.plan.outcome import Option, PriceFigure, QuoteLine
 from llmplan.pricing.figures import fact_figure, hourly_figure, serverless_figure, token_figure
-from llmplan.pricing.market import median_fact
 from llmplan.pricing.owned import WRITTEN_OFF
-from llmplan.pricing.rates import OTHERS, rate_figure
+from llmplan.pricing.rates import OTHERS, assumed_rates, rate_figure
+from llmplan.pricing.tiers import fact_usd
 from llmplan.spec.price import CostFact, HourlyOffer, PriceBook, ServerlessOffer, TokenOffer
 
 Row: TypeAlias = HourlyOffer | ServerlessOffer | TokenOffer | CostFact
@@ -68,8 +68,7 @@ def _rows(prices: PriceBook, providers: set[str]) -> Iterator[tuple[Row, PriceFi
     yield from ((fact, fact_figure(fact)) for fact in prices.facts.values())
     if OTHERS in providers:
         names = {fact.id.rpartition(".")[2] for fact in prices.facts.values() if "." in fact.id}
-        medians = (median_fact(prices, name) for name in sorted(names))
-        yield from ((fact, rate_figure(fact)) for fact in medians if fact is not None)
+        yield from ((fact, rate_figure(fact)) for name in sorted(names) for fact in assumed_rates(name, prices))
 
 
 def _moved(
@@ -126,4 +125,5 @@ def _rate(row: Row, line: QuoteLine) -> float | None:
             }  # fmt: skip
             return by_name.get(line.name)
         case CostFact():
-            return row.value
+            tiered = row.tiers and line.quantity > 0
+            return fact_usd(line.quantity, row) / line.quantity if tiered else row.value

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from llmplan.plan.outcome import QuoteLine, Rejection
-from llmplan.pricing.beside import Beside, beside_rent, beside_rent_usd
+from llmplan.pricing.beside import Beside, beside_rent
 from llmplan.pricing.commitment import commitment_note
 from llmplan.pricing.figures import hourly_figure, row_notes
 from llmplan.pricing.index import index_of
-from llmplan.pricing.select import Need, Pick, rank, rentable
+from llmplan.pricing.select import Need, Pick, rank, rentable, steady
 from llmplan.pricing.sellers import limits_key
 from llmplan.pricing.spot import CARRIED
 from llmplan.spec.price import TERMS, PriceBook, Term
@@ -20,6 +20,7 @@ from llmplan.spec.workload import Limits
 from llmplan.units import HOURS_PER_MONTH, format_bytes, format_seconds, format_usd
 
 OTHER_SELLERS: Final = 5
+SPOT: Final = "spot"
 _QUALITY_NOTES: Final = {
     "advertised": "the seller's lowest advertised price",
     "average": "a mean over offers, not an offer",
@@ -66,25 +67,51 @@ def rent_line(pick: Pick, need: Need, prices: PriceBook) -> QuoteLine:
 def _rent(
     need: Need, limits: Limits, terms: tuple[Term, ...], prices: PriceBook, beside: Beside | None
 ) -> Rent | Rejection:
-    picks = rank(rentable(need.gpu_id, limits, terms, prices, need.host_bytes), need)
+    picks = _ranked(need, limits, terms, prices)
     if not picks:
         return _rejection(need, limits, terms, prices)
     best = picks[0] if beside is None else _least_total(picks, need, beside, prices)
-    others = [pick for pick in picks if pick.offer.provider != best.offer.provider]
-    sellers: dict[str, Pick] = {}
-    for pick in others:
-        sellers.setdefault(pick.offer.provider, pick)
-    alternatives = list(sellers.values())[:OTHER_SELLERS]
-    for term in TERMS:
-        if term != best.offer.term:
-            alternatives += rank(rentable(need.gpu_id, limits, (term,), prices, need.host_bytes), need)[:1]
-    unique = list(dict.fromkeys(alternatives))
-    more = () if beside is None else beside_rent(best.offer.provider, copies(best, need), beside, prices)
+    more = beside_rent(best.offer.provider, copies(best, need), beside, prices).lines
     return Rent(
         pick=best,
         lines=(rent_line(best, need, prices), *more),
-        alternatives=tuple(rent_line(pick, need, prices) for pick in unique),
+        alternatives=_alternatives(best, need, limits, terms, prices),
     )
+
+
+def _ranked(need: Need, limits: Limits, terms: tuple[Term, ...], prices: PriceBook) -> list[Pick]:
+    """The machines that hold the replicas, cheapest first: unless they may be spot, the same whatever the weights."""
+    need = need if SPOT in terms else steady(need)
+    answers = index_of(prices).answers
+    key = ("ranked", need, terms, limits_key(limits))
+    found: list[Pick] | None = answers.get(key)
+    if found is None:
+        found = answers[key] = rank(rentable(need.gpu_id, limits, terms, prices, need.host_bytes), need)
+    return found
+
+
+def _alternatives(
+    best: Pick, need: Need, limits: Limits, terms: tuple[Term, ...], prices: PriceBook
+) -> tuple[QuoteLine, ...]:
+    """The same machines from other sellers on these terms, then the cheapest on each other term; spot comes last."""
+    base = need if SPOT in terms else steady(need)
+    answers = index_of(prices).answers
+    key = ("alternatives", base, terms, limits_key(limits), best.offer.provider, best.offer.term)
+    found: tuple[QuoteLine, ...] | None = answers.get(key)
+    if found is None:
+        sellers: dict[str, Pick] = {}
+        for pick in _ranked(base, limits, terms, prices):
+            if pick.offer.provider != best.offer.provider:
+                sellers.setdefault(pick.offer.provider, pick)
+        picks = list(sellers.values())[:OTHER_SELLERS]
+        for term in TERMS:
+            if term not in (best.offer.term, SPOT):
+                picks += _ranked(base, limits, (term,), prices)[:1]
+        found = answers[key] = tuple(rent_line(pick, base, prices) for pick in dict.fromkeys(picks))
+    if best.offer.term == SPOT:
+        return found
+    spot = tuple(rent_line(pick, need, prices) for pick in _ranked(need, limits, (SPOT,), prices)[:1])
+    return (*found, *(line for line in spot if line not in found))
 
 
 def _least_total(picks: Sequence[Pick], need: Need, beside: Beside, prices: PriceBook) -> Pick:
@@ -94,7 +121,7 @@ def _least_total(picks: Sequence[Pick], need: Need, beside: Beside, prices: Pric
         rent_usd = pick.usd_per_hour * HOURS_PER_MONTH
         if rent_usd >= least_usd:
             break
-        total_usd = rent_usd + beside_rent_usd(pick.offer.provider, copies(pick, need), beside, prices)
+        total_usd = rent_usd + beside_rent(pick.offer.provider, copies(pick, need), beside, prices).usd
         if total_usd < least_usd:
             best, least_usd = pick, total_usd
     return best

@@ -8,7 +8,7 @@ from typing import Final
 
 from llmplan.plan.outcome import PriceFigure, QuoteLine
 from llmplan.pricing.figures import fact_figure
-from llmplan.pricing.rates import stated_figure
+from llmplan.pricing.rates import said_of, stated_figure
 from llmplan.spec.expenses import Ownership
 from llmplan.spec.gpu import GpuSpec
 from llmplan.spec.price import CostFact, PriceBook
@@ -18,8 +18,9 @@ ELECTRICITY: Final = "electricity"
 PUE: Final = "pue"
 SUPPORT: Final = "support"
 RESIDUAL: Final = "residual-value-3-years"
-LIFE_YEARS: Final = 3.0
-"""Where nobody says: the life for which a residual value is known. Companies write off over 4 to 6 years."""
+RESIDUAL_YEARS: Final = 3.0
+"""the life for which a residual value is known"""
+LIFE: Final = "depreciation-life"
 WRITTEN_OFF: Final = "GPU-month"
 MONTHS_PER_YEAR: Final = 12
 W_PER_KW: Final = 1000.0
@@ -91,8 +92,9 @@ def owned_lines(gpu: GpuSpec, gpus: int, prices: PriceBook, owned: Ownership) ->
     lines = [line for line in (*bill.servers(), *bill.power(), *bill.people()) if line.usd_per_month != 0]
     missing = bill.missing()
     if missing:
-        names = " and ".join(part for part in (", ".join(missing[:-1]), missing[-1]) if part)
-        note = "owned: only its owner knows what it costs"
+        *first, last = missing
+        names = f"{', '.join(first)} and {last}" if first else last
+        note = f"only the owner knows: {', '.join(missing.values())} (0: nothing to pay)"
         lines.append(
             QuoteLine(name=names, quantity=1, unit="month", unit_price_usd=None, usd_per_month=None, note=note)
         )
@@ -153,14 +155,18 @@ class _Bill:
         if people is not None:
             yield self.line("people", "month", 1, people.value, people)
 
-    def missing(self) -> list[str]:
-        """What the bill has no figure for."""
+    def missing(self) -> dict[str, str]:
+        """What the bill has no figure for, and the flag that states it."""
         purchase, owned = self.purchase(), self.owned
-        found = ["hardware"] if purchase is None else []
-        found += ["the servers around the GPUs"] if purchase is not None and self.alone(purchase) else []
-        found += ["network"] if owned.network_usd_per_gpu is None and purchase is not None else []
-        found += ["hosting"] if owned.colocation_usd_per_kw_month is None else []
-        return found + (["people"] if owned.people_usd_per_month is None else [])
+        whole = purchase is not None and ALONE not in purchase.note
+        wanted = (
+            ("hardware", "--owned-usd-per-gpu", None if purchase is None else 0.0),
+            ("the servers around the GPUs", "--owned-usd-per-gpu", 0.0 if whole or purchase is None else None),
+            ("network", "--owned-network-usd-per-gpu", owned.network_usd_per_gpu),
+            ("hosting", "--colocation-usd-per-kw-month", owned.colocation_usd_per_kw_month),
+            ("people", "--owned-people-usd-per-month", owned.people_usd_per_month),
+        )
+        return {name: flag for name, flag, value in wanted if value is None}
 
     def purchase(self) -> Known | None:
         """Price of the servers over their GPUs [USD]: as stated, else a server of the catalogue, else the GPU alone."""
@@ -174,10 +180,6 @@ class _Bill:
         return (
             known if (fact.gpus or 1) > 1 else Known(value=known.value, figure=known.figure, note=_with(known, ALONE))
         )
-
-    def alone(self, purchase: Known) -> bool:
-        """Whether the price is of a GPU without the server around it."""
-        return ALONE in purchase.note
 
     def watts(self) -> Known | None:
         """Power of a server over its GPUs [W]: as stated, of the catalogue's server, else the GPU's own limit."""
@@ -193,16 +195,21 @@ class _Bill:
         return Known(value=self.gpu.tdp_w, figure=None, note="TDP of the GPUs; the host's own power is not in it")
 
     def life(self) -> Known:
-        """Years of use."""
+        """Years of use: as stated, else what companies write off over, else what a residual value is known for."""
         stated = self.stated("life_years", "--owned-life-years")
-        return stated or Known(value=LIFE_YEARS, figure=None, note="life assumed (--owned-life-years)")
+        if stated is not None:
+            return stated
+        fact = self.fact(LIFE)
+        if fact is None:
+            return Known(value=RESIDUAL_YEARS, figure=None, note="life assumed (--owned-life-years)")
+        return Known(value=fact.value, figure=fact.figure, note=f"life of {_source(fact)}")
 
     def residual(self, life_years: float) -> Known:
         """Share of the price that is left at the end of its life."""
         stated = self.stated("residual_share", "--owned-residual-share")
         if stated is not None:
             return stated
-        fact = self.fact(RESIDUAL, 0.01) if life_years == LIFE_YEARS else None
+        fact = self.fact(RESIDUAL, 0.01) if life_years == RESIDUAL_YEARS else None
         if fact is not None:
             return Known(value=fact.value, figure=fact.figure, note=f"residual value of {_source(fact)}")
         return Known(
@@ -226,7 +233,7 @@ class _Bill:
 
     def of_fact(self, fact: CostFact, factor: float) -> Known:
         """A figure of the catalogue times a factor."""
-        return Known(value=fact.value * factor, figure=fact_figure(fact), note=fact.provenance.note or "")
+        return Known(value=fact.value * factor, figure=fact_figure(fact), note=said_of(fact))
 
     def line(self, name: str, unit: str, quantity: float, price: float, known: Known, *notes: str) -> QuoteLine:
         """quantity x price, with the figure that it stands on."""

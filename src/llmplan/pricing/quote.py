@@ -33,16 +33,15 @@ class _Asked:
     carrying: int | None
     replacement_s: float | None
 
-    @property
-    def beside(self) -> Beside | None:
-        """What decides about the charges beside the machines; None where only those are asked for."""
+    def beside(self, *, replicas: int) -> Beside | None:
+        """What decides about the charges beside so many replicas; None where they are not asked for."""
         if self.expenses is None:
             return None
         return Beside(
             expenses=self.expenses,
             checkpoint_bytes=self.checkpoint_bytes,
             output_tokens=monthly_volume(self.workload).output_tokens or 0.0,
-            replicas=self.deployment.replicas or 1,
+            several=replicas > 1,
         )
 
 
@@ -93,7 +92,7 @@ def _quote(asked: _Asked, usage: ServerlessUsage | None) -> Quote | Rejection:
         gpus = _replicas(asked.deployment) * replica.parallel.gpus
         expenses = asked.expenses or Expenses()
         lines = owned_lines(replica.gpu, gpus, asked.prices, expenses.owned)
-        more = () if asked.beside is None else beside_owned(asked.beside, asked.prices)
+        more = beside_owned(asked.beside(replicas=asked.deployment.replicas or 1), asked.prices).lines
         return _bill(asked, (*lines, *more), ())
     assert_never(kind)
 
@@ -109,7 +108,13 @@ def _by_hour(asked: _Asked, replica: Replica) -> Quote | Rejection:
         replacement_s=asked.replacement_s,
         interruptions_per_month=asked.expenses.spot_interruptions_per_month if asked.expenses else None,
     )
-    found = rent(need, asked.limits, _terms(asked.deployment, asked.limits), asked.prices, asked.beside)
+    found = rent(
+        need,
+        asked.limits,
+        _terms(asked.deployment, asked.limits),
+        asked.prices,
+        asked.beside(replicas=_replicas(asked.deployment)),
+    )
     return found if isinstance(found, Rejection) else _bill(asked, found.lines, found.alternatives)
 
 
@@ -120,7 +125,7 @@ def _by_second(asked: _Asked, replica: Replica, usage: ServerlessUsage | None) -
     worker = Worker(gpu_id=replica.gpu.id, gpus=gpus, host_gib=to_gib(host_bytes))
     if usage is None:
         usage = _always_on(_replicas(asked.deployment))
-    found = cheapest_serverless(worker, usage, asked.limits, asked.prices, asked.beside)
+    found = cheapest_serverless(worker, usage, asked.limits, asked.prices, asked.beside(replicas=1))
     return found if isinstance(found, Rejection) else _bill(asked, *found)
 
 
@@ -128,7 +133,7 @@ def _by_token(asked: _Asked) -> Quote | Rejection:
     found = cheapest_tokens(asked.deployment.model, asked.workload, asked.limits, asked.prices)
     if isinstance(found, Rejection):
         return found
-    more = () if asked.beside is None else beside_tokens(asked.beside, asked.prices)
+    more = beside_tokens(asked.beside(replicas=asked.deployment.replicas or 1), asked.prices).lines
     return replace(
         _bill(asked, (*found.lines, *more), found.alternatives),
         usd_per_mtok_input=found.usd_per_mtok_input,

@@ -8,6 +8,7 @@ from typing import Final
 from llmplan.plan.drift import NOTHING
 from llmplan.plan.outcome import Quote, QuoteLine
 from llmplan.pricing.drift import rate_now
+from llmplan.pricing.owned import WRITTEN_OFF
 from llmplan.spec.price import PriceBook
 
 OWN_WORD: Final = ("assumed", "stated")
@@ -35,7 +36,7 @@ def reprice(quote: Quote, gpu_id: str | None, prices: PriceBook) -> Quote:
 
 
 def _line(line: QuoteLine, gpu_id: str | None, prices: PriceBook) -> QuoteLine:
-    if line.figure is None or line.figure.quality in OWN_WORD:
+    if line.figure is None or line.figure.quality in OWN_WORD or line.unit == WRITTEN_OFF:
         return line
     now = rate_now(line, gpu_id, prices)
     if now is NOTHING or not isinstance(now.value, int | float):

@@ -44,6 +44,11 @@ class Need:
         return self.gpus_per_replica * self.replicas
 
 
+def steady(need: Need) -> Need:
+    """The need of machines that nobody takes away, for which it does not matter how long a replacement takes."""
+    return replace(need, carrying=None, replacement_s=None, interruptions_per_month=None)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pick:
     """That many of one instance, `extra` of them for when others are taken away: each is there for `there_share`."""

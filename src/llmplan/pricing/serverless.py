@@ -7,7 +7,7 @@ from typing import Final
 
 from llmplan.plan.outcome import QuoteLine, Rejection
 from llmplan.plan.usage import ServerlessUsage
-from llmplan.pricing.beside import Beside, beside_seconds, beside_seconds_usd
+from llmplan.pricing.beside import Beside, beside_seconds
 from llmplan.pricing.figures import row_notes, serverless_figure
 from llmplan.pricing.firmness import drop_undated, prefer
 from llmplan.pricing.index import index_of
@@ -137,11 +137,11 @@ def cheapest_serverless(
     bills = [Bill.of(offer, worker, usage) for offer in offers]
 
     def order(bill: Bill) -> tuple[bool, float, str, str]:
-        more_usd = 0.0 if beside is None else beside_seconds_usd(bill.offer.provider, beside, prices)
-        return (bool(bill.missing), bill.usd + more_usd, bill.offer.provider, bill.offer.mode)
+        usd = bill.usd + beside_seconds(bill.offer.provider, beside, prices).usd
+        return (bool(bill.missing), usd, bill.offer.provider, bill.offer.mode)
 
-    best, *others = sorted(bills, key=order)
-    more = () if beside is None else beside_seconds(best.offer.provider, beside, prices)
+    best, *others = sorted(bills, key=order) if len(bills) > 1 else bills
+    more = beside_seconds(best.offer.provider, beside, prices).lines
     sellers: dict[str, QuoteLine] = {}
     for bill in others:
         if bill.offer.provider != best.offer.provider and bill.offer.provider not in sellers:
