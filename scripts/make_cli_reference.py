@@ -21,7 +21,7 @@ COMMANDS = (
     ("finetune",), ("emit-config",),
     ("workload",), ("workload", "describe"), ("workload", "generate"),
     ("calibrate",), ("catalog",), ("catalog", "list"), ("catalog", "show"), ("catalog", "check"), ("prices",),
-    ("prices", "list"), ("prices", "update"), ("doctor",),
+    ("prices", "show"), ("prices", "update"), ("prices", "diff"), ("prices", "check"), ("doctor",),
 )  # fmt: skip
 INTRODUCTION = """# Command line
 
