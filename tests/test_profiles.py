@@ -208,7 +208,7 @@ def test_schemas_are_up_to_date() -> None:
         assert json.loads(path.read_text(encoding="utf-8")) == schema, f"run scripts/make_schemas.py ({name})"
 
 
-@pytest.mark.parametrize("folder", ["gpus", "hosts", "engines", "workloads", "formats", "calibration"])
+@pytest.mark.parametrize("folder", ["gpus", "hosts", "engines", "workloads", "formats", "calibration", "prices"])
 def test_files_satisfy_their_schema(folder: str) -> None:
     validator = jsonschema.Draft202012Validator(schemas()[folder])
     for path in sorted((PACKAGED / folder).glob("*.yaml")):

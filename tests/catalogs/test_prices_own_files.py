@@ -5,16 +5,22 @@ from __future__ import annotations
 import re
 from datetime import date
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pytest
 
 from llmplan.catalogs import default_layers, load_catalog, packaged_profiles
 from llmplan.catalogs.prices import load_prices
+from llmplan.catalogs.schemas import schemas
+from llmplan.catalogs.yaml_file import read_yaml
 from llmplan.cli import main
 from llmplan.errors import DataError
 from llmplan.spec.price import PriceTier
 
 TODAY = date(2026, 11, 26)
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMA = jsonschema.Draft202012Validator(schemas()["prices"])
 
 FILE = """\
 id: acme
@@ -142,6 +148,49 @@ def test_a_wrong_entry_is_refused_at_its_place(
     assert where + message in caught.value.message
     assert "\n" not in caught.value.message
     assert any(hint in each for each in caught.value.hints) or not hint
+
+
+JUDGEMENTS = ("in the future", "unknown GPU", "of the tier before", "not the value", "nan", "inf", "tiers.1.up_to: is")
+"""what takes more than a schema: other files, the clock, other entries, numbers that JSON does not have"""
+
+
+@pytest.mark.parametrize(("old", "new", "message"), [(old, new, message) for old, new, _, message, _ in WRONG])
+def test_the_schema_refuses_what_the_reader_refuses(tmp_path: Path, old: str, new: str, message: str) -> None:
+    path = tmp_path / "acme.yaml"
+    path.write_text(FILE.replace(old, new, 1), encoding="utf-8")
+    refused = bool(list(SCHEMA.iter_errors(_with_text_dates(read_yaml(path)))))
+    assert refused != any(each in message for each in JUDGEMENTS) or message.endswith("known are usd")
+
+
+def test_the_schema_takes_what_the_reader_takes(tmp_path: Path) -> None:
+    path = tmp_path / "acme.yaml"
+    path.write_text(FILE, encoding="utf-8")
+    data = _with_text_dates(read_yaml(path))
+    assert [error.message for error in SCHEMA.iter_errors(data)] == []
+    nameless = {key: value for key, value in data.items() if key != "tier"}
+    assert [error.message for error in SCHEMA.iter_errors(nameless)] == ["'tier' is a required property"]
+
+
+def _with_text_dates(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _with_text_dates(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_text_dates(item) for item in value]
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def test_the_examples_of_the_page_load_and_fit_the_schema(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "adding-a-price.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```yaml\n(.*?)```", text, flags=re.DOTALL)
+    assert len(examples) == 2
+    for example in examples:
+        name = example.split()[1]
+        book = load_prices(layers(tmp_path / name, example, name), TODAY, today=TODAY)
+        data = read_yaml(tmp_path / name / "prices" / f"{name}.yaml")
+        assert [error.message for error in SCHEMA.iter_errors(_with_text_dates(data))] == []
+        sources = {offer.provenance.source.title for offer in (*book.hourly, *book.cpu) if offer.provider == name}
+        assert {entry["title"] for entry in data["sources"].values()} <= sources
+    assert len(book.facts["acme.egress"].tiers) == 3
 
 
 TWICE = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from llmplan.catalogs import price_shape as shape
 from llmplan.catalogs.price_context import Context, newer
 from llmplan.catalogs.price_fields import (
     Keys,
@@ -22,33 +23,11 @@ from llmplan.spec.price import GLOBAL_REGION, TERMS, HourlyOffer, ServerlessOffe
 from llmplan.spec.provenance import FigureKind
 from llmplan.units import GIB
 
-_QUALITIES: Final = ("listed", "advertised", "average", "derived")
-_UPFRONT: Final = ("none", "partial", "all")
 _TERM_HINTS: Final = dict.fromkeys(
     ("reserved", "commitment", "committed", "savings-plan"),
     "a commitment states its years: reserved-1y or reserved-3y, and how it is paid in `upfront:`",
 )
 _KIND_OF: Final[dict[str, FigureKind]] = {"average": "derived", "derived": "derived"}
-_INSTANCE: Final = (("instance", "gpu", "gpus", "offers"), ("vcpus", "memory_gib", "per_gpu", "note"))
-_OFFER: Final = (
-    ("from", "source", "term", "usd_per_hour"),
-    ("quality", "upfront", "note", "interruption", "confidence"),
-)
-_SERVERLESS: Final = (
-    ("gpu", "from", "source", "mode", "usd_per_gpu_s", "scales_to_zero", "confidence"),
-    (
-        "quality", "granularity_s", "idle_window_s", "min_billed_s", "bills_start", "usd_per_vcpu_s", "usd_per_gib_s",
-        "min_vcpus", "min_memory_gib", "plan_fee_usd_per_month", "max_gpus", "region", "note",
-    ),
-)  # fmt: skip
-_TOKENS: Final = (
-    ("model", "listed_as", "from", "source", "input_usd_per_mtok", "output_usd_per_mtok"),
-    (
-        "cached_input_usd_per_mtok", "batch_input_usd_per_mtok", "batch_output_usd_per_mtok",
-        "context_tokens", "weights", "region", "ends", "note",
-    ),
-)  # fmt: skip
-_UNPRICED: Final = (("product", "from", "source", "note"), ("gpu",))
 
 
 def hourly_offers(entries: list[Any], context: Context) -> list[HourlyOffer]:
@@ -56,7 +35,7 @@ def hourly_offers(entries: list[Any], context: Context) -> list[HourlyOffer]:
     best: dict[tuple[Any, ...], HourlyOffer] = {}
     for index, entry in enumerate(entries):
         keys: Keys = ("hourly", index)
-        check_keys(entry, *_INSTANCE, keys)
+        check_keys(entry, *shape.INSTANCE, keys)
         memory_gib = maybe(entry, "memory_gib", keys)
         machine = {
             "provider": context.provider,
@@ -85,11 +64,11 @@ def hourly_offers(entries: list[Any], context: Context) -> list[HourlyOffer]:
 
 def _regions(offer: Any, machine: dict[str, Any], note: str | None, context: Context, keys: Keys) -> list[HourlyOffer]:
     """One dated offer in each of its regions; none if it was made after the price date."""
-    check_keys(offer, *_OFFER, keys)
+    check_keys(offer, *shape.OFFER, keys)
     day = context.day(offer, "from", keys)
-    quality: Any = one_of(offer, "quality", _QUALITIES, keys, "listed")
+    quality: Any = one_of(offer, "quality", shape.QUALITIES, keys, "listed")
     term: Any = one_of(offer, "term", TERMS, keys, hints=_TERM_HINTS)
-    upfront: Any = one_of(offer, "upfront", _UPFRONT, keys) if "upfront" in offer else None
+    upfront: Any = one_of(offer, "upfront", shape.UPFRONT, keys) if "upfront" in offer else None
     if upfront is not None and not term.startswith("reserved"):
         raise MisfitError((*keys, "upfront"), "only a reserved term is paid upfront")
     confidence = maybe_text(offer, "confidence", keys)
@@ -117,9 +96,9 @@ def serverless_offers(entries: list[Any], context: Context) -> list[ServerlessOf
     best: dict[tuple[Any, ...], ServerlessOffer] = {}
     for index, entry in enumerate(entries):
         keys: Keys = ("serverless", index)
-        check_keys(entry, *_SERVERLESS, keys)
+        check_keys(entry, *shape.SERVERLESS, keys)
         day = context.day(entry, "from", keys)
-        quality: Any = one_of(entry, "quality", _QUALITIES, keys, "listed")
+        quality: Any = one_of(entry, "quality", shape.QUALITIES, keys, "listed")
         offer = ServerlessOffer(
             provider=context.provider,
             gpu_id=context.gpu(entry, keys),
@@ -154,7 +133,7 @@ def token_offers(entries: list[Any], context: Context) -> list[TokenOffer]:
     best: dict[tuple[Any, ...], TokenOffer] = {}
     for index, entry in enumerate(entries):
         keys: Keys = ("tokens", index)
-        check_keys(entry, *_TOKENS, keys)
+        check_keys(entry, *shape.TOKENS, keys)
         day = context.day(entry, "from", keys)
         ends = maybe_date(entry, "ends", keys)
         offer = TokenOffer(
@@ -185,7 +164,7 @@ def unpriced_offers(entries: list[Any], context: Context) -> list[UnpricedOffer]
     result = []
     for index, entry in enumerate(entries):
         keys: Keys = ("unpriced", index)
-        check_keys(entry, *_UNPRICED, keys)
+        check_keys(entry, *shape.UNPRICED, keys)
         context.day(entry, "from", keys)
         result.append(
             UnpricedOffer(

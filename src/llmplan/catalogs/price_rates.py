@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from llmplan.catalogs import price_shape as shape
 from llmplan.catalogs.price_context import Context, newer
 from llmplan.catalogs.price_fields import (
     Keys,
@@ -20,14 +21,7 @@ from llmplan.spec.price import CPU_ARCHITECTURES, CostFact, CpuOffer, PriceTier,
 from llmplan.spec.provenance import Provenance
 from llmplan.units import GIB
 
-_KINDS: Final = ("published", "measured", "derived", "assumed")
-_FACT: Final = (
-    ("value", "unit", "source", "as_of", "kind"),
-    ("low", "high", "gpu", "gpus", "confidence", "tiers", "note"),
-)
-_CPU: Final = (("region", "architecture", "from", "source", "machines"), ("note",))
 _TIER_HINTS: Final = ("`up_to` counts the month's quantity from its first unit, so it grows from tier to tier",)
-_MACHINE: Final = ("vCPUs", "GiB", "USD an hour", "USD an hour on spot")
 
 
 def cpu_offers(entries: list[Any], context: Context) -> list[CpuOffer]:
@@ -35,7 +29,7 @@ def cpu_offers(entries: list[Any], context: Context) -> list[CpuOffer]:
     best: dict[tuple[Any, ...], CpuOffer] = {}
     for index, entry in enumerate(entries):
         keys: Keys = ("cpu", index)
-        check_keys(entry, *_CPU, keys)
+        check_keys(entry, *shape.CPU, keys)
         day = context.day(entry, "from", keys)
         shared: dict[str, Any] = {
             "provider": context.provider,
@@ -64,8 +58,8 @@ def cpu_offers(entries: list[Any], context: Context) -> list[CpuOffer]:
 def _machine(row: Any, keys: Keys) -> list[float]:
     """vCPUs, GiB and one or two prices."""
     if not isinstance(row, list) or len(row) not in (3, 4):
-        raise MisfitError(keys, f"a list of {', '.join(_MACHINE)} is expected (the last may be left out)")
-    return [positive({name: value}, name, keys) for name, value in zip(_MACHINE, row, strict=False)]
+        raise MisfitError(keys, f"a list of {', '.join(shape.MACHINE)} is expected (the last may be left out)")
+    return [positive({name: value}, name, keys) for name, value in zip(shape.MACHINE, row, strict=False)]
 
 
 def cost_facts(stated: Any, context: Context, *, prefix: bool) -> dict[str, CostFact]:
@@ -75,8 +69,8 @@ def cost_facts(stated: Any, context: Context, *, prefix: bool) -> dict[str, Cost
     facts = {}
     for name, entry in stated.items():
         keys: Keys = ("facts", name)
-        check_keys(entry, *_FACT, keys)
-        kind: Any = one_of(entry, "kind", _KINDS, keys)
+        check_keys(entry, *shape.FACT, keys)
+        kind: Any = one_of(entry, "kind", shape.KINDS, keys)
         day = context.day(entry, "as_of", keys)
         value, low, high = (maybe(entry, key, keys) for key in ("value", "low", "high"))
         if value is None or not (value if low is None else low) <= value <= (value if high is None else high):

@@ -6,7 +6,9 @@ whose source carries no date; it is used only where nothing dated competes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -30,20 +32,13 @@ from llmplan.catalogs.price_fields import (
     one_of,
     text,
 )  # fmt: skip
+from llmplan.catalogs.price_shape import DOCUMENT, MAPPINGS, SECTIONS, SOURCE, TIERS
 from llmplan.catalogs.yaml_file import locate, read_yaml
 from llmplan.errors import DataError, nearest
 from llmplan.spec.price import PriceBook, Provider
 from llmplan.spec.provenance import Source
 
 FOLDER: Final = "prices"
-_REQUIRED: Final = ("id", "name", "sources")
-_OPTIONAL: Final = (
-    "tier", "company", "aliases", "currency", "interruption_source", "extends",
-    "hourly", "serverless", "unpriced", "tokens", "cpu", "facts",
-)  # fmt: skip
-_TIERS: Final = ("hyperscaler", "cloud", "marketplace", "api")
-_LISTS: Final[tuple[str, ...]] = ("hourly", "serverless", "unpriced", "tokens", "cpu")
-_MAPPINGS: Final[tuple[str, ...]] = ("sources", "facts")
 _GPUS: Final = "gpus"
 GRACE: Final = timedelta(days=1)
 """a day, for time zones, by which a user's file may be ahead of the clock"""
@@ -55,10 +50,11 @@ def load_prices(layers: Sequence[Path], price_date: date, *, today: date | None 
     A file with `extends: <its own id>` adds its offers and facts to the file below instead. `today` (the clock's,
     unless said) is the last day from which an entry of a user's own file may hold.
     """
-    parts: dict[str, list[Any]] = {name: [] for name in _LISTS}
+    parts: dict[str, list[Any]] = {name: [] for name in SECTIONS}
     providers: dict[str, Provider] = {}
     facts: dict[str, Any] = {}
-    documents = _read_documents(layers)
+    with _no_collection():
+        documents = _read_documents(layers)
     gpus = _Gpus(layers)
     last_day = today or datetime.now(UTC).date() + GRACE
     for stem, document in documents.items():
@@ -67,7 +63,7 @@ def load_prices(layers: Sequence[Path], price_date: date, *, today: date | None 
             seller = _seller(data, stem)
             if seller is not None:
                 providers[seller.id] = seller
-            elif any(key in data for key in _LISTS):
+            elif any(key in data for key in SECTIONS):
                 raise MisfitError(("tier",), "is missing: who sells something has a tier")
             context = Context(
                 seller.id if seller else stem, _sources(data), price_date, last_day=last_day, check_gpu=gpus.check,
@@ -84,6 +80,18 @@ def load_prices(layers: Sequence[Path], price_date: date, *, today: date | None 
             raise _located(document, misfit) from None
     offered: dict[str, Any] = {name: tuple(found) for name, found in parts.items()}
     return PriceBook(providers=providers, facts=facts, as_of=price_date, **offered)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Without the cycle collector, which would walk again and again over trees that hold no cycle and all stay."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def read_price_documents(layers: Sequence[Path]) -> dict[str, dict[str, Any]]:
@@ -106,8 +114,8 @@ def _extended(below: Document, data: dict[str, Any], path: Path) -> Document:
     """`below` with the offers, facts and sources of `data` added."""
     if not below.data or data["extends"] != below.data.get("id"):
         raise DataError(f"{path}: extends {data['extends']!r}: a price file extends the file of its own name below")
-    for key in (*_LISTS, *_MAPPINGS):
-        if key in data and not isinstance(data[key], dict if key in _MAPPINGS else list):
+    for key in (*SECTIONS, *MAPPINGS):
+        if key in data and not isinstance(data[key], dict if key in MAPPINGS else list):
             raise _located(Document(data, path), MisfitError((key,), "a mapping or list of another kind is expected"))
     added = {key: value for key, value in data.items() if key != "extends"}
     known = below.data["sources"]
@@ -115,15 +123,15 @@ def _extended(below: Document, data: dict[str, Any], path: Path) -> Document:
     if clash:
         raise DataError(f"{path}: sources.{clash[0]}: means something else in the file below; choose another id")
     result = below.data | added
-    parts = {key: [*below.parts.get(key, [(0, below.path)])] for key in _LISTS if key in below.data}
+    parts = {key: [*below.parts.get(key, [(0, below.path)])] for key in SECTIONS if key in below.data}
     named = {
-        (key, name): below.named.get((key, name), below.path) for key in _MAPPINGS for name in below.data.get(key, ())
+        (key, name): below.named.get((key, name), below.path) for key in MAPPINGS for name in below.data.get(key, ())
     }
-    for key in _LISTS:
+    for key in SECTIONS:
         if key in added:
             parts.setdefault(key, []).append((len(below.data.get(key, ())), path))
             result[key] = [*below.data.get(key, ()), *added[key]]
-    for key in _MAPPINGS:
+    for key in MAPPINGS:
         if key in added:
             named |= {(key, name): path for name in added[key]}
             result[key] = below.data.get(key, {}) | added[key]
@@ -168,7 +176,7 @@ class _Gpus:
 
 def _seller(document: dict[str, Any], stem: str) -> Provider | None:
     """The provider of a document; None for one that only states figures of no single seller."""
-    check_keys(document, _REQUIRED, _OPTIONAL, ())
+    check_keys(document, *DOCUMENT, ())
     identity = text(document, "id", ())
     if identity.casefold() != stem:
         raise MisfitError(("id",), f"the file is named {stem!r} and its id is {identity!r}")
@@ -177,7 +185,7 @@ def _seller(document: dict[str, Any], stem: str) -> Provider | None:
         raise MisfitError(("currency",), f"{document['currency']!r}: only USD is understood", hints=(DOLLARS_HINT,))
     if "tier" not in document:
         return None
-    tier: Any = one_of(document, "tier", _TIERS, ())
+    tier: Any = one_of(document, "tier", TIERS, ())
     aliases = tuple(str(alias) for alias in items_of(document, "aliases"))
     return Provider(id=identity, name=name, tier=tier, aliases=aliases, company=maybe_text(document, "company", ()))
 
@@ -189,7 +197,7 @@ def _sources(document: dict[str, Any]) -> dict[str, Source]:
     result = {}
     for name, entry in stated.items():
         keys = ("sources", name)
-        check_keys(entry, ("title",), ("url", "retrieved", "locator"), keys)
+        check_keys(entry, *SOURCE, keys)
         result[name] = Source(
             id=name, title=text(entry, "title", keys), url=maybe_text(entry, "url", keys),
             retrieved=maybe_date(entry, "retrieved", keys), locator=maybe_text(entry, "locator", keys),

@@ -11,6 +11,7 @@ from llmplan.catalogs.formats import FormatFile
 from llmplan.catalogs.gpus import GpuFile
 from llmplan.catalogs.hosts import HostFile
 from llmplan.catalogs.models import ModelFile
+from llmplan.catalogs.price_schema import price_schema
 from llmplan.catalogs.workloads import WorkloadFile
 
 FILES: Final[tuple[tuple[str, type[SourcedFile]], ...]] = (
@@ -27,7 +28,7 @@ FILES: Final[tuple[tuple[str, type[SourcedFile]], ...]] = (
 
 def schemas() -> dict[str, dict[str, Any]]:
     """The schema of each folder's files by folder name."""
-    return {folder: schema_of(model, folder) for folder, model in FILES}
+    return {folder: schema_of(model, folder) for folder, model in FILES} | {"prices": price_schema()}
 
 
 def schema_of(model: type[SourcedFile], folder: str) -> dict[str, Any]:

@@ -41,23 +41,25 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _WORDS = {"true": True, "True": True, "false": False, "False": False}
 
 
+_TAGS_OF_TEXTS: dict[tuple[str, Any], Any] = {}
+_MAX_TEXTS: Final = 50_000
+
+
 class _Loader(_Base):  # type: ignore[misc]
-    """The safe loader, which here decides once what a plain text is: the files repeat ids, dates and round numbers.
+    """The safe loader, which decides once what a plain text is: files repeat their keys, ids, dates and round numbers.
 
     Paths have no say in the matter, so the calls that keep track of them do nothing.
     """
 
-    def __init__(self, stream: str) -> None:
-        super().__init__(stream)
-        self._tags: dict[tuple[str, Any], Any] = {}
-
     def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> Any:
         if kind is not yaml.ScalarNode:
-            return super().resolve(kind, value, implicit)
+            return _MAPPING if kind is yaml.MappingNode else _SEQUENCE
         key = (value, implicit)
-        found = self._tags.get(key)
+        found = _TAGS_OF_TEXTS.get(key)
         if found is None:
-            found = self._tags[key] = super().resolve(kind, value, implicit)
+            if len(_TAGS_OF_TEXTS) > _MAX_TEXTS:
+                _TAGS_OF_TEXTS.clear()
+            found = _TAGS_OF_TEXTS[key] = super().resolve(kind, value, implicit)
         return found
 
     def descend_resolver(self, current_node: Any, current_index: Any) -> None:

@@ -16,6 +16,7 @@ from llmplan.planner.serverless import COLD_SHARE_AT_P95
 from llmplan.spec.workload import Slo, Workload
 from llmplan.units import SECONDS_PER_DAY, SECONDS_PER_MONTH, TOKENS_PER_MTOK, format_seconds, format_usd
 
+AT_AN_EDGE = 1e-6
 SELLERS_TRIED = 3
 """how often the seller by the second may change until it is the cheapest one at the load that was solved for"""
 
@@ -128,18 +129,21 @@ def solved(below: Seconds | Tokens, machines: Machines, rivals: Rivals) -> Break
         utilization=machines.utilization(at),
         usd_per_month=machines.usd_per_month(at),
         flips_requests_per_s=loads,
-        note=_joined(_flips_note(loads), _open(machines, at)),
+        note=_joined(_flips_note(loads, machines), _open(machines, at)),
     )
 
 
-def _flips_note(loads: tuple[float, ...]) -> str:
-    """Where else the order changes, since replicas and instances are bought whole."""
+def _flips_note(loads: tuple[float, ...], machines: Machines) -> str:
+    """Where else the order changes: replicas and instances are bought whole, and a busier worker starts less often."""
     if len(loads) == 1:
         return ""
     more = (len(loads) + 1) // 2 - 2
     rest = f", and in {more} more such range{'s' if more > 1 else ''}" if more > 0 else ""
     kind = "first" if len(loads) % 2 else "only"
-    return f"{kind} from {loads[0]:.3g} to {loads[1]:.3g}, where another whole replica is due{rest}"
+    replicas = loads[1] / machines.mean_per_replica_per_s
+    step = abs(replicas - round(replicas)) < AT_AN_EDGE and replicas > AT_AN_EDGE
+    why = "where another whole replica is due" if step else "beyond which fewer starts are billed"
+    return f"{kind} from {loads[0]:.3g} to {loads[1]:.3g}, {why}{rest}"
 
 
 def _open(machines: Machines, at: float) -> str:
