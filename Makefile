@@ -35,6 +35,7 @@ generate: $(VENV)/.test-installed
 	$(BIN)/python scripts/make_cli_reference.py
 	$(BIN)/python scripts/make_architectures.py
 	$(BIN)/python scripts/make_readme_example.py
+	$(BIN)/python scripts/make_charts.py
 
 # Need the measurement tables: LLMPLAN_DATA, ../shared/data if unset.
 calibrate: $(VENV)/.test-installed

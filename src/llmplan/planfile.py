@@ -97,22 +97,31 @@ def read_document(path: Path | str) -> Any:
 
 
 def write_text(path: Path, text: str, *, force: bool = False) -> None:
-    """Write a text file atomically: into a neighbour first, then renamed. A link keeps pointing, a device stays one."""
+    """Write a text file atomically."""
+    try:
+        content = text.encode()
+    except UnicodeEncodeError as error:
+        raise cannot_write(path, error) from error
+    write_bytes(path, content, force=force)
+
+
+def write_bytes(path: Path, content: bytes, *, force: bool = False) -> None:
+    """Write a file atomically: into a neighbour first, then renamed. A link keeps pointing, a device stays one."""
     temporary = ""
     try:
         check_target(path, force=force)
         if is_device(path):
-            path.write_text(text, encoding="utf-8")
+            path.write_bytes(content)
             return
         path = path.resolve()
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
         with os.fdopen(handle, "wb") as stream:
-            stream.write(text.encode())
+            stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
         os.chmod(temporary, FILE_MODE & ~_umask())
         os.replace(temporary, path)
-    except (OSError, UnicodeEncodeError) as error:
+    except OSError as error:
         raise cannot_write(path, error) from error
     finally:
         with contextlib.suppress(OSError):

@@ -11,6 +11,7 @@ import typer
 
 from llmplan.cli import _console
 from llmplan.cli._catalog import open_catalog, price_date
+from llmplan.cli._chart import Chart, ChartFlags, chart_of
 from llmplan.cli._cost_flags import AgainstFlags, CostOutputFlags, CurrencyFlags, GateFlags
 from llmplan.cli._expense_flags import ExpenseFlags
 from llmplan.cli._flags import takes_flags
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
     from llmplan.plan.plan import Plan
     from llmplan.report.cost_answer import CostAnswer
 
-FORCE_HELP = "Accept a plan that was changed by hand, or whose hardware or model figures have moved since."
+FORCE_HELP = (
+    "Accept a plan that was changed by hand, or whose hardware or model figures have moved since; replace an existing "
+    "--chart-file."
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -49,6 +53,7 @@ def cost(
     gates: GateFlags,
     older: AgainstFlags,
     money: CurrencyFlags,
+    chart: ChartFlags,
     force: Annotated[bool, typer.Option("--force", help=FORCE_HELP)] = False,
     catalog: ModelCatalogFlags,
     output: CostOutputFlags,
@@ -61,6 +66,7 @@ def cost(
     recommended strategy does not keep to it, and names the line that breaks it.
     """
     currency = money.chosen()
+    chart.check(output.chosen, force=force)
     old = None
     if older.against is not None:
         from llmplan.cli._against import read_older
@@ -88,7 +94,9 @@ def cost(
         remarks=found.remarks,
         max_usd_per_month=limits.max_usd_per_month,
     )
-    show(answer, found.moved, output)
+    drawn = chart_of(chart, answer, lambda day: open_catalog(replace(catalog, as_of=day)))
+    show(answer, found.moved, output, drawn)
+    drawn.save(force=force)
     return judged(answer)
 
 
@@ -133,14 +141,14 @@ def held(plan: Plan, budget: float | None, gates: GateFlags) -> tuple[Verdict, .
     )
 
 
-def show(answer: CostAnswer, moved: Comparison | None, output: CostOutputFlags) -> None:
+def show(answer: CostAnswer, moved: Comparison | None, output: CostOutputFlags, drawn: Chart) -> None:
     """Print the answer."""
     from llmplan.report import cost as view
 
     def markdown() -> str:
         from llmplan.report import comment
 
-        return comment.render(answer, explained=output.explain)
+        return comment.render(answer, explained=output.explain, chart=drawn.blocks(markdown=True))
 
     def csv() -> str:
         from llmplan.report import cost_csv
@@ -149,8 +157,8 @@ def show(answer: CostAnswer, moved: Comparison | None, output: CostOutputFlags) 
 
     _console.answer(
         output.chosen,
-        record=lambda: record(answer, moved),
-        document=lambda: view.document(answer, explained=output.explain),
+        record=lambda: record(answer, moved) | drawn.record(),
+        document=lambda: (*view.document(answer, explained=output.explain), *drawn.blocks()),
         texts={"markdown": markdown, "csv": csv},
     )
 

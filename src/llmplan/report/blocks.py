@@ -69,5 +69,12 @@ class Paragraph:
     tone: Tone = "plain"
 
 
-Block: TypeAlias = Table | Facts | Items | Paragraph
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """Lines that keep their spaces, in characters of one width."""
+
+    lines: tuple[str, ...]
+
+
+Block: TypeAlias = Table | Facts | Items | Paragraph | Drawing
 Document: TypeAlias = tuple[Block, ...]

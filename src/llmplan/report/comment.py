@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 
 from llmplan.report import comparisons, cost, cost_diff, gates, markdown
 from llmplan.report import plan as plan_view
-from llmplan.report.blocks import Block, Document, Facts, Items, Paragraph, Row, Table
+from llmplan.report.blocks import Block, Document, Drawing, Facts, Items, Paragraph, Row, Table
 from llmplan.report.cost_answer import CostAnswer
 from llmplan.report.cost_units import per_unit
 from llmplan.report.currency import converted
@@ -27,10 +27,12 @@ CUT: Final = "\n\n*…cut to fit a comment; `llmplan cost` without `--format` pr
 Section: TypeAlias = tuple[str, Document]
 
 
-def render(answer: CostAnswer, *, explained: bool = False) -> str:
-    """The comment, at most `MOST_BYTES` of UTF-8."""
+def render(answer: CostAnswer, *, explained: bool = False, chart: Document = ()) -> str:
+    """The comment, at most `MOST_BYTES` of UTF-8; a chart that was asked for comes first of what is folded away."""
     head = markdown.render(converted(shortened(tuple(_head(answer))), answer.currency))
     folded = [(title, converted(part, answer.currency)) for title, part in _sections(answer, explained)]
+    if chart:
+        folded.insert(0, ("Chart", chart))
     return fitted(f"{MARKER}\n{cut(head, MOST_OF_HEAD)}", folded)
 
 
@@ -130,6 +132,8 @@ def _short_block(block: Block) -> Block:
             return replace(block, items=tuple(map(_short, block.items)))
         case Facts():
             return replace(block, pairs=tuple((name, _short(value)) for name, value in block.pairs))
+        case Drawing():
+            return block
         case Table():
             cells = tuple(Row(cells=tuple(map(_short, row.cells)), tone=row.tone) for row in block.rows)
             return replace(block, rows=cells)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from llmplan.report.blocks import Block, Document, Facts, Items, Paragraph, Row, Table
+from llmplan.report.blocks import Block, Document, Drawing, Facts, Items, Paragraph, Row, Table
 from llmplan.report.numbers import LOWER_BOUND, MISSING
 from llmplan.units import format_usd
 
@@ -151,6 +151,8 @@ def _block(block: Block, currency: Currency) -> Block:
             return replace(block, title=said(block.title), items=tuple(map(said, block.items)))
         case Facts():
             return replace(block, pairs=tuple((name, said(value)) for name, value in block.pairs))
+        case Drawing():
+            return block
         case Table():
             return replace(
                 block,

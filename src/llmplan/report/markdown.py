@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import assert_never
 
-from llmplan.report.blocks import Block, Document, Facts, Items, Paragraph, Table
+from llmplan.report.blocks import Block, Document, Drawing, Facts, Items, Paragraph, Table
 
 ALIGNMENT = {"left": ":--", "right": "--:"}
 _LINK = re.compile(r"\](?=[(\[])")
@@ -49,6 +49,9 @@ def lines(block: Block) -> Iterator[str]:
                 yield _row(row.cells)
             if block.footer:
                 yield _row(tuple(f"**{cell}**" if cell else "" for cell in block.footer))
+        case Drawing(lines=drawn):
+            fence = "`" * max(3, *(len(run) + 1 for line in drawn for run in re.findall("`+", line)), 0)
+            yield from (f"{fence}text", *drawn, fence)
         case _:
             assert_never(block)
 

@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from llmplan.report.blocks import Block, Column, Document, Facts, Items, Paragraph, Row, Table, Tone
+from llmplan.report.blocks import Block, Column, Document, Drawing, Facts, Items, Paragraph, Row, Table, Tone
 
 LEAST_TEXT_WIDTH = 9
 """columns of text are not squeezed below this"""
@@ -48,6 +48,8 @@ def draw(block: Block) -> Iterator[RenderableType]:
         case Table():
             yield from _heading(block.title)
             yield _table(block)
+        case Drawing():
+            yield Text("\n".join(block.lines), no_wrap=True, overflow="ignore")
         case _:
             assert_never(block)
 

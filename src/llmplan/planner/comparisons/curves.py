@@ -11,7 +11,7 @@ from llmplan.planner.comparisons.rivals import Rivals
 from llmplan.planner.comparisons.ways import BEYOND_AN_EDGE, IMPOSSIBLE, Way
 
 SAMPLES = 25
-"""points of a bill that bends"""
+"""even points of a bill that bends, besides its halvings near no load"""
 SHOWN_BEYOND = 1.5
 """of the largest load that matters: what the curves show of it"""
 
@@ -24,7 +24,8 @@ def curves(rivals: Rivals, found: tuple[BreakEven, ...]) -> Iterator[Curve]:
     upto = min(SHOWN_BEYOND * matters, rivals.tried_per_s)
     yield _stepped(rivals.machines, upto)
     for seconds in rivals.seconds:
-        yield _line(seconds, tuple(upto * place / (SAMPLES - 1) for place in range(SAMPLES)))
+        even = (upto * place / (SAMPLES - 1) for place in range(SAMPLES))
+        yield _line(seconds, tuple(sorted({*even, *seconds.edges(upto)})))
     for seller in rivals.tokens:
         yield _line(seller, (0.0, upto))
 
