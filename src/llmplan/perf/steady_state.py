@@ -63,7 +63,7 @@ class Steady:
 class Engine:
     """One replica's step model with the slots that its scheduler and its KV pool leave for one request shape."""
 
-    __slots__ = ("context", "kv_slots", "model", "sequence_slots", "shape")
+    __slots__ = ("_paces", "context", "kv_slots", "model", "sequence_slots", "shape")
 
     def __init__(self, model: StepModel, shape: Shape, *, max_num_seqs: int, kv_slots: float) -> None:
         self.model = model
@@ -71,6 +71,7 @@ class Engine:
         self.context = shape.resident_tokens
         self.sequence_slots = float(max_num_seqs * model.groups)
         self.kv_slots = max(1.0, kv_slots)
+        self._paces: dict[float, Pace] = {}  # every search starts from the same ends and asks for its root again
 
     @property
     def slots(self) -> float:
@@ -191,7 +192,9 @@ class Engine:
         return 1.0 + share * (max(1.0, min(running, pace.most)) - 1.0)
 
     def _pace(self, batch: float) -> Pace:
-        return self.model.pace(batch, self.context, self.shape.prompt, self.shape.cached)
+        if batch not in self._paces:
+            self._paces[batch] = self.model.pace(batch, self.context, self.shape.prompt, self.shape.cached)
+        return self._paces[batch]
 
     def _alone_s(self, batch: float, pace: Pace, prompts_per_step: float, bunch: float = 1.0) -> float:
         """Prefill of one prompt among `batch` decodes and with the rest of its bunch, after what is left of the step
