@@ -30,13 +30,14 @@ ASK_ANEW = ("give the model instead of the plan to ask a new question",)
 
 class Found(NamedTuple):
     """A plan, its question on the compared GPUs, what moved since it was made, and what was done to it. `catalog`: the
-    figures and prices that it was made with, where they are to be had."""
+    figures and prices that it was made with, where they are to be had; `shared`: what planning found on the way."""
 
     plan: Plan
     by_gpu: dict[str, Option | Rejection]
     moved: Comparison | None = None
     remarks: tuple[str, ...] = ()
     catalog: Callable[[], Catalog] | None = None
+    shared: Shared | None = None
 
 
 def is_plan(subject: str) -> bool:
@@ -152,7 +153,7 @@ def planned(asked: Question, model: ModelSpec, catalog: Catalog) -> Found:
     shared = planner.Shared()
     plan = planner.recommend(asked, catalog, model=model, shared=shared)
     by_gpu = {gpu_id: on_one_gpu(asked, model, catalog, gpu_id, shared) for gpu_id in compared(asked)}
-    return Found(plan, by_gpu, catalog=lambda: catalog)
+    return Found(plan, by_gpu, catalog=lambda: catalog, shared=shared)
 
 
 def on_one_gpu(

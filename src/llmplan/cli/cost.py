@@ -123,7 +123,9 @@ def beside(found: Found, output: CostOutputFlags) -> Comparisons | None:
         return None
     from llmplan import planner
 
-    return planner.compare(found.plan, found.catalog(), gpu_ids=compared(found.plan.question))
+    return planner.compare(
+        found.plan, found.catalog(), gpu_ids=compared(found.plan.question), shared=found.shared
+    )  # fmt: skip
 
 
 def held(plan: Plan, budget: float | None, gates: GateFlags) -> tuple[Verdict, ...]:

@@ -10,6 +10,7 @@ from llmplan.plan.plan import Plan
 from llmplan.planner.context import Context
 from llmplan.planner.evaluate import evaluate
 from llmplan.planner.rank import best_row
+from llmplan.planner.shared import Shared
 from llmplan.spec.catalog import Catalog
 from llmplan.spec.price import GLOBAL_REGION
 from llmplan.spec.workload import Lengths, Slo, Workload
@@ -18,10 +19,10 @@ from llmplan.strategies._replica import longest_request_tokens, planned_context_
 BY_THE_MACHINE = ("hourly", "owned")
 
 
-def context_of(plan: Plan, catalog: Catalog) -> Context:
+def context_of(plan: Plan, catalog: Catalog, shared: Shared | None = None) -> Context:
     """The plan's question without its ceiling on money: what is over it is compared all the same."""
     limits = replace(plan.question.limits, max_usd_per_month=None)
-    return Context.of(replace(plan.question, limits=limits), catalog)
+    return Context.of(replace(plan.question, limits=limits), catalog, shared)
 
 
 def options_of(plan: Plan) -> dict[StrategyId, Option]:

@@ -18,16 +18,18 @@ from llmplan.planner.comparisons.machines import Machines
 from llmplan.planner.comparisons.rivals import rivals_of
 from llmplan.planner.comparisons.terms import term_values
 from llmplan.planner.context import Context
+from llmplan.planner.shared import Shared
 from llmplan.spec.catalog import Catalog
 
 
-def compare(plan: Plan, catalog: Catalog, *, gpu_ids: Sequence[str] = ()) -> Comparisons:
+def compare(plan: Plan, catalog: Catalog, *, gpu_ids: Sequence[str] = (), shared: Shared | None = None) -> Comparisons:
     """Other loads, GPUs, terms and inputs beside the plan's five bills, with the planner's own sizing and prices.
 
     plan: just made, or stored; catalog: with the prices of the plan's date; gpu_ids: GPUs to set beside those of the
-    plan, the first of them the one that the others are held against.
+    plan, the first of them the one that the others are held against; shared: what planning to the same catalogue has
+    found, which changes the time and never the answer.
     """
-    context = context_of(plan, catalog)
+    context = context_of(plan, catalog, shared)
     options = options_of(plan)
     if not options:
         return Comparisons(notes=("no strategy is feasible: there is nothing to compare",))
