@@ -98,7 +98,7 @@ def print_document(document: Document) -> None:
 
 
 def _draw(drawables: Iterable[Any], stream: TextIO) -> None:
-    from rich.console import Console
+    from rich.console import Console, Group
 
     colour = wants_colour(stream, os.environ)
     console = Console(
@@ -114,7 +114,7 @@ def _draw(drawables: Iterable[Any], stream: TextIO) -> None:
     )
     with console.capture() as capture:
         for drawable in drawables:
-            console.print(drawable)
+            console.print(Group(drawable), crop=False)  # a bare text would be wrapped whatever it says itself
     text = capture.get()
     stream.write(text if colour else _without_padding(text))
 
