@@ -361,3 +361,20 @@ def test_check_says_what_a_file_of_ones_own_hides(tmp_path: Path, capsys: pytest
     (own / "lambda.yaml").write_text("id: lambda\nname: Lambda\ntier: cloud\nsources: {}\n", encoding="utf-8")
     found = answer(capsys, "check")
     assert any("replaces the cached prices" in each["message"] for each in found["problems"])
+
+
+def test_names_cannot_command_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """They come from files and from the network; a title is text, a machine with such a name is no offer."""
+    folder = snapshot(tmp_path / "in", instance_type="rack\x1b]0;owned\x07", source="list \x1b[31m of prices")
+    with (folder / "gpu_prices.csv").open("a", encoding="utf-8", newline="") as file:
+        row = ROW | {"instance_type": "rack40", "source": "list \x1b[31m of prices"}
+        csv.DictWriter(file, COLUMNS["gpu_prices"], restval="").writerow(row)
+    assert main(["prices", "update", "--from", str(folder)]) == 1
+    said = capsys.readouterr().out
+    assert "a name with characters that cannot be printed: left out" in " ".join(said.split())
+    assert main(["prices", "show", "--provider", "lambda", "--limit", "0"]) == 0
+    shown = capsys.readouterr().out
+    assert "rack40" in shown
+    assert "list \N{REPLACEMENT CHARACTER}[31m of prices" in shown
+    assert "\x1b" not in said + shown
+    assert "\x07" not in said + shown

@@ -60,7 +60,7 @@ def read_table(folder: Path, name: str) -> list[Row]:
             read.place = f"{path}:{reader.line_num}"
             rows.append(read)
     except csv.Error as error:
-        raise DataError(f"{path}:{reader.line_num}: not a CSV table: {error}") from None
+        raise DataError(f"{path}:{reader.reader.line_num}: not a CSV table: {error}") from None
     return rows
 
 
