@@ -76,7 +76,11 @@ def read_plan(path: Path | str, *, allow_edited: bool = False) -> Plan:
     `allow_edited` accepts content that no longer matches its digest.
     """
     file = Path(path)
-    document = _load(file, _read(file))
+    return plan_in(_load(file, _read(file)), file, allow_edited=allow_edited)
+
+
+def plan_in(document: Any, file: Path, *, allow_edited: bool = False) -> Plan:
+    """The plan in what was read from a file: a pipe can be read only once."""
     try:
         check_bounds(document)
         check_schema(document)

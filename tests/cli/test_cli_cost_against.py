@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +69,18 @@ def test_the_table_names_what_moved_and_fits(
     assert "Why" in out
     assert max(map(len, out.splitlines())) <= 80
     assert "\x1b" not in out
+
+
+def test_an_older_plan_may_come_through_a_pipe(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    """As from `<(git show main:plan.yaml)`, which can be read only once."""
+    pipe = folder / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_bytes((folder / "old.yaml").read_bytes()), daemon=True)
+    writer.start()
+    found = ask(capsys, str(folder / "old.yaml"), "--against", str(pipe))
+    writer.join(timeout=10)
+    assert found["against"]["file"] == "pipe"
+    assert not found["against"]["changed"]
 
 
 def test_a_model_against_a_plan_and_against_printed_json(

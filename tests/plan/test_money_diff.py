@@ -218,6 +218,23 @@ def test_a_seller_of_tokens_who_is_another_on_another_day() -> None:
     )
 
 
+def test_what_a_seller_gives_free_is_the_sellers_and_said_once() -> None:
+    """315 GB at 0.12 = 37.80, of another seller 215 at 0.09 = 19.35 and 9 GB-month at 0.07 after 0.10: one cause."""
+
+    def beside(seller: str, gigabytes: float, price: float, storage: float) -> tuple[QuoteLine, QuoteLine]:
+        return (
+            line(gigabytes, price, name="egress", unit="GB", figure=figure(seller, "egress")),
+            line(9, storage, name="storage", unit="GB-month", figure=figure(seller, "storage")),
+        )
+
+    found = compared(plan(*beside("gcp", 315, 0.12, 0.10)), plan(*beside("aws", 215, 0.09, 0.07), price_date=LATER))
+    assert causes(found) == {"deployment": 19.35 - 37.80 + 9 * (0.07 - 0.10)}
+    assert dedicated(found).effects[0].why == (
+        "bought elsewhere: gcp us-east-1 on-demand → aws us-east-1 on-demand; only the prices are of another day: "
+        "2026-11-22 → 2026-11-01"
+    )
+
+
 def test_a_charge_that_only_one_bill_has() -> None:
     storage = line(100, 0.08, name="weights", unit="GiB-month", figure=None)
     found = compared(plan(line(730, 2.0)), plan(line(730, 2.0), storage))

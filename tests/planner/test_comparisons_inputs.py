@@ -109,6 +109,20 @@ def test_the_cheap_gpu_wins_by_its_floor_and_loses_by_work(catalog: Catalog, ask
         assert a10.wins_by == ("floor" if cheaper else None)
 
 
+def test_every_gpu_is_compared_in_a_format_that_may_be_recommended(catalog: Catalog, ask: Ask) -> None:
+    """A lossy format that the plan happens to have on one GPU does not meet full quality on another, nor the memory of
+    a host: each row is what `--gpu` alone would recommend, to the tie."""
+    question = ask("Qwen/Qwen3-8B", requests_per_s=2.0, isl=1000, osl=200)
+    found = {each.gpu_id: each for each in compare(recommend(question, catalog), catalog, gpu_ids=PAIR).gpus}
+    assert "quadro-rtx-6000-24gb" in found  # the plan has it in 4 bits only
+    for gpu_id in ("quadro-rtx-6000-24gb", "a10-24gb"):
+        alone = recommend(replace(question, limits=replace(question.limits, gpu_ids=(gpu_id,))), catalog)
+        dedicated = alone.outcomes["dedicated"]
+        assert isinstance(dedicated, Option)
+        assert found[gpu_id].usd_per_month == pytest.approx(dedicated.quote.usd_per_month)
+        assert found[gpu_id].what.endswith(("bf16", "fp16"))
+
+
 def value(usd: float, floor: float, full: float) -> GpuValue:
     return GpuValue(
         gpu_id="g", what="g", replicas=1, usd_per_month=usd, floor_usd_per_month=floor, usd_per_mtok_full=full,

@@ -12,7 +12,7 @@ from llmplan.plan.outcome import Option
 from llmplan.plan.plan import Plan
 from llmplan.planner import recommend
 from llmplan.planner.context import Context
-from llmplan.planner.order import FIRM, LOWER_BOUND, UNDATED, VAGUE, best_of, firmness
+from llmplan.planner.order import FIRM, LOWER_BOUND, UNDATED, VAGUE, best_of, firmness, never_idle
 from llmplan.planner.rank import choose
 from llmplan.spec.catalog import Catalog
 from tests_support import LLAMA_8B, LLAMA_70B, Ask, with_gpus
@@ -61,6 +61,20 @@ def test_costs_within_five_per_cent_are_decided_on_merit(steady: Plan, context: 
     dear = replace(quick, quote=with_cost(option, 106.0).quote)
     assert best_of([slow, quick], context) is quick
     assert best_of([slow, dear], context) is slow
+
+
+def test_a_fleet_that_never_idles_does_not_hide_an_api_as_cheap(catalog: Catalog, ask: Ask) -> None:
+    """Within 5 % of the API the fleet has failover, but the choice among the rows would pass it over."""
+    question = ask("Qwen/Qwen3-8B", requests_per_s=4.0, isl=1000, osl=200)
+    row = option_of(recommend(question, catalog), "serverless")
+    context = Context.of(question, catalog)
+    fleet = option_of(
+        recommend(replace(question, limits=replace(question.limits, privacy="private")), catalog), "serverless"
+    )
+    assert never_idle(fleet)
+    assert not never_idle(row)
+    tie = with_cost(fleet, 1.04 * row.quote.usd_per_month)
+    assert best_of([tie, row], context) is row
 
 
 def test_measured_speed_comes_before_a_lower_price(steady: Plan, context: Context) -> None:

@@ -34,7 +34,7 @@ def read_older(path: Path, *, force: bool) -> Older:
         document = planfile.read_document(path)
         if record.is_cost(document):
             return Older(record.side_from(document, path.name))
-        plan = planfile.read_plan(path, allow_edited=force)
+        plan = planfile.plan_in(document, path, allow_edited=force)
         return Older(side.side_of(plan, path.name), plan)
     except DataError as error:
         where = "" if str(path) in error.message else f"{path}: "

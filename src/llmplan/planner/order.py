@@ -95,17 +95,18 @@ def has_failover(option: Option) -> bool:
 
 
 def merit(option: Option, context: Context) -> tuple[float, ...]:
-    """What decides among equal costs, lower is better: the smaller loss; then on rented machines failover, speed and
-    fewer GPUs, on owned ones fewer GPUs and speed, since an idle GPU of one's own can do something else; then money
-    after all.
+    """What decides among equal costs, lower is better: what the choice among the rows would not pass over; the smaller
+    loss; then on rented machines failover, speed and fewer GPUs, on owned ones fewer GPUs and speed, since an idle GPU
+    of one's own can do something else; then money after all.
     """
+    passed_over = float(context.slo.is_empty and never_idle(option))
     quality = float(quality_class(option.deployment, context.catalog, context.limits))
     speed = option.estimate.tpot_s.mid if option.estimate else 0.0
     loss = loss_beyond_limit(option, context)
     gpus, alone = float(option.deployment.gpus), float(not has_failover(option))
     owned = option.deployment.purchase.kind == "owned"
     use = (gpus, speed) if owned else (alone, speed, gpus)
-    return (quality, loss, *use, comparable_usd(option, context))
+    return (passed_over, quality, loss, *use, comparable_usd(option, context))
 
 
 def best_of(options: Sequence[Option], context: Context, *, any_quality: bool = False) -> Option | None:

@@ -113,7 +113,7 @@ def influences(found: Sequence[Influence], explained: bool) -> Iterator[Block]:
         return
     widest = max((each.swing_usd_per_month or 0.0 for each in found), default=0.0)
     yield Table(
-        title="What moves the answer: one input at a time, all else as asked",
+        title="What moves the answer: one input at a time, the five rows sized again and not chosen anew",
         columns=(
             Column(title="input"),
             Column(title="from", align="right"),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import assert_never
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -14,6 +16,7 @@ from llmplan.report.blocks import Block, Column, Document, Drawing, Facts, Items
 
 LEAST_TEXT_WIDTH = 9
 """columns of text are not squeezed below this"""
+GAP = "  "
 
 STYLES: dict[Tone, str] = {
     "plain": "",
@@ -47,7 +50,7 @@ def draw(block: Block) -> Iterator[RenderableType]:
             yield _facts(block)
         case Table():
             yield from _heading(block.title)
-            yield _table(block)
+            yield SideBySide(block) if _all_share(block) else _table(block)
         case Drawing():
             yield Text("\n".join(block.lines), no_wrap=True, overflow="ignore")
         case _:
@@ -76,6 +79,41 @@ def _facts(block: Facts) -> RenderableType:
     for name, value in block.pairs:
         grid.add_row(Text(name, style="dim"), Text(value))
     return Padding(grid, (0, 0, 0, 2))
+
+
+def _all_share(block: Table) -> bool:
+    """Whether things of one kind stand side by side: a column each, after that of the names."""
+    return len(block.columns) > 2 and all(column.share for column in block.columns[1:])
+
+
+class SideBySide:
+    """A table of equal columns, in as many parts as it takes for no word or number to be broken."""
+
+    def __init__(self, block: Table) -> None:
+        self._block = block
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        """The parts, equally wide, with a blank line between."""
+        names = max(len(row.cells[0]) for row in self._block.rows)
+        texts = [column.title for column in self._block.columns[1:]]
+        texts += [cell for row in self._block.rows for cell in row.cells[1:]]
+        longest = max((len(word) for text in texts for word in text.split()), default=0)
+        columns = len(self._block.columns) - 1
+        fitting = max(1, (options.max_width - names - len(GAP)) // (longest + len(GAP)))
+        wide = math.ceil(columns / math.ceil(columns / fitting))
+        for first in range(1, columns + 1, wide):
+            if first > 1:
+                yield ""
+            yield _table(_columns_of(self._block, (0, *range(first, min(first + wide, columns + 1)))))
+
+
+def _columns_of(block: Table, positions: Sequence[int]) -> Table:
+    return replace(
+        block,
+        columns=tuple(block.columns[position] for position in positions),
+        rows=tuple(replace(row, cells=tuple(row.cells[position] for position in positions)) for row in block.rows),
+        footer=tuple(block.footer[position] for position in positions) if block.footer else (),
+    )
 
 
 def _table(block: Table) -> RenderableType:

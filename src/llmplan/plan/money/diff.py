@@ -150,7 +150,7 @@ def summed(effects: Iterable[Effect]) -> tuple[Effect, ...]:
         Effect(
             cause=cause,
             usd_per_month=math.fsum(each.usd_per_month for each in group),
-            why="; ".join(dict.fromkeys(each.why for each in group if each.why)),
+            why="; ".join(dict.fromkeys(part for each in group for part in each.why.split("; ") if part)),
         )
         for cause, group in by_cause.items()
     ]

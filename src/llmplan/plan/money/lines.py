@@ -115,7 +115,7 @@ def _parts(old: QuoteLine, new: QuoteLine, reasons: Reasons) -> Iterator[Effect]
         if new.usd_per_month is not None and not same(old.unit_price_usd, new.unit_price_usd):
             by_quantity = (new.quantity - old.quantity) * old.unit_price_usd
         if new.usd_per_month is not None:
-            cause, why = reasons.of_quantity(new)
+            cause, why = reasons.of_quantity(old, new)
             yield Effect(cause=cause, usd_per_month=by_quantity, why=why)
         else:
             by_quantity = 0.0

@@ -43,13 +43,17 @@ class Reasons:
         self._by_traffic = {cause: self._parts[cause] for cause in TRAFFIC}
         self._parts["figure"] = tuple(dict.fromkeys((*moved.behind(before), *moved.behind(after))))
 
-    def of_quantity(self, line: QuoteLine) -> tuple[Cause, str]:
-        """Why there is more or less of the same line."""
-        if line.unit in BY_TRAFFIC:
+    def of_quantity(self, before: QuoteLine, after: QuoteLine) -> tuple[Cause, str]:
+        """Why there is more or less of the same line. Where nothing else differs it is the seller: one gives some of it
+        free, or sells it in other units."""
+        if after.unit in BY_TRAFFIC:
             return self._of(self._by_traffic)
         if self._built:
             return "deployment", self._with_cause(listed(self._built))
-        return self._of(self._parts)
+        cause, why = self._of(self._parts)
+        if cause == "unknown" and _row(before.figure) != _row(after.figure):
+            return "deployment", self._bought_elsewhere(before, after)
+        return cause, why
 
     def of_price(self, before: QuoteLine, after: QuoteLine) -> tuple[Cause, str]:
         """Why a unit of the same line costs something else. Where its row is the same to the day, the price has tiers,
@@ -57,19 +61,18 @@ class Reasons:
         figure = before.figure
         same_day = figure is not None and (figure.as_of is not None or self._moved.price_date is None)
         if same_day and figure == after.figure and before.quantity != after.quantity:
-            cause, why = self.of_quantity(after)
+            cause, why = self.of_quantity(before, after)
             return cause, f"{why}; the price has tiers"
         if _row(before.figure) == _row(after.figure):
             return "price", self._rate_moved(before, after)
-        return "deployment", self._with_cause(f"bought elsewhere: {_place(before.figure)} → {_place(after.figure)}")
+        return "deployment", self._bought_elsewhere(before, after)
 
     def of_presence(self, line: QuoteLine, *, replaced: QuoteLine | None = None) -> tuple[Cause, str]:
         """Why only one of the two bills has this line; `replaced` is the machine on the other one."""
         if self._built:
             return "deployment", self._with_cause(listed(self._built))
         if replaced is not None:
-            bought = f"bought elsewhere: {_place(replaced.figure)} → {_place(line.figure)}"
-            return "deployment", self._with_cause(bought)
+            return "deployment", self._bought_elsewhere(replaced, line)
         cause, why = self._of(self._by_traffic if line.unit in BY_TRAFFIC else self._parts)
         if cause != "unknown":
             return cause, why
@@ -85,6 +88,9 @@ class Reasons:
             return cause, listed(changes)
         texts = "; ".join(f"{cause}: {listed(changes)}" for cause, changes in found.items())
         return "several", f"{AT_ONCE}, and two bills cannot tell them apart: {texts}"
+
+    def _bought_elsewhere(self, before: QuoteLine, after: QuoteLine) -> str:
+        return self._with_cause(f"bought elsewhere: {_place(before.figure)} → {_place(after.figure)}")
 
     def _with_cause(self, what: str) -> str:
         """What changed, and because of what, where exactly one thing can have made it so."""

@@ -15,7 +15,8 @@ from llmplan.planner.comparisons.break_even import full_usd_per_mtok
 from llmplan.planner.comparisons.machines import Machines
 from llmplan.planner.context import Context
 from llmplan.planner.market import build_market
-from llmplan.planner.order import best_of
+from llmplan.planner.order import best_of, offloads
+from llmplan.planner.quality import WITHIN_LIMIT, quality_class
 from llmplan.planner.recommend import restricted_to_gpu
 from llmplan.planner.search import search
 from llmplan.spec.model import ModelSpec
@@ -35,9 +36,9 @@ def gpu_values(plan: Plan, model: ModelSpec, gpu_ids: Sequence[str], context: Co
     if context.limits.inventory is not None:
         return ()
     known = _known(plan)
-    for gpu_id in gpu_ids:
-        if gpu_id not in known:
-            known[gpu_id] = list(_searched(gpu_id, model, context))
+    for gpu_id in dict.fromkeys((*gpu_ids, *known)):
+        held = known.get(gpu_id, [])
+        known[gpu_id] = _fair(held, context) or list(_searched(gpu_id, model, context)) or held
     found = {gpu_id: value for gpu_id, options in known.items() if (value := _value(gpu_id, options, context))}
     if not found:
         return ()
@@ -54,6 +55,15 @@ def _known(plan: Plan) -> dict[str, list[Option]]:
         if by_the_machine(option) and option.deployment.replica is not None:
             known[option.deployment.replica.gpu.id].append(option)
     return dict(known)
+
+
+def _fair(options: Sequence[Option], context: Context) -> list[Option]:
+    """Those within the quality limit that hold the model in the GPUs: what may be compared by money."""
+    return [
+        option
+        for option in options
+        if not offloads(option) and quality_class(option.deployment, context.catalog, context.limits) == WITHIN_LIMIT
+    ]
 
 
 def _searched(gpu_id: str, model: ModelSpec, context: Context) -> Iterator[Option]:
