@@ -20,7 +20,9 @@ UNCHANGED = FormatQuality(relative_change=0.0, worst_change=0.0)
 def quality_of(deployment: Deployment, catalog: Catalog) -> FormatQuality | None:
     """The measured change of the replica's weight format; none for the checkpoint's own; None: no figure known."""
     found = weights_quality(deployment.replica, catalog) if deployment.replica is not None else None
-    return found and replace(found, speeds=())  # a plan keeps what it costs, not what others timed
+    return (
+        replace(found, speeds=()) if found and found.speeds else found
+    )  # a plan keeps what it costs, not what others timed
 
 
 def weights_quality(replica: Replica, catalog: Catalog) -> FormatQuality | None:
@@ -45,7 +47,7 @@ def quality_class(deployment: Deployment, catalog: Catalog, limits: Limits) -> i
         return WITHIN_LIMIT
     if replica.kv.bytes_per_element < FULL_CACHE_BYTES:
         return UNKNOWN
-    quality = quality_of(deployment, catalog)
+    quality = weights_quality(replica, catalog)
     if quality is None or quality.relative_change is None:
         return UNKNOWN
     return WITHIN_LIMIT if -quality.relative_change <= limits.max_quality_loss else BEYOND_LIMIT
