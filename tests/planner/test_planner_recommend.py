@@ -263,7 +263,7 @@ def test_a_cheaper_fleet_that_never_idles_is_passed_over_aloud(catalog: Catalog,
     assert plan.chosen is not None
     assert row.cold["mean_running_replicas"] >= 0.9
     assert row.quote.usd_per_month < plan.chosen.quote.usd_per_month
-    assert any("scale to zero" in reason for reason in plan.reasons)
+    assert any("scales to zero" in reason for reason in plan.reasons)
 
 
 def test_the_peaks_that_a_speed_rests_on_carry_their_sources(catalog: Catalog, ask: Ask) -> None:

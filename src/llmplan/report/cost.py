@@ -34,9 +34,10 @@ def _blocks(answer: CostAnswer, explained: bool) -> Iterator[Block]:
     else:
         if answer.by_gpu:
             yield side_by_side(answer.by_gpu, currency)
+        yield from bills(plan, currency, explained)
         if answer.comparisons is not None:
             yield from comparisons.blocks(answer.comparisons, explained=explained)
-        yield from bills(plan, currency, explained)
+    if explained:
         yield from plan_view.notes(plan)
     yield from plan_view.why_not(plan)
     if plan.warnings:
