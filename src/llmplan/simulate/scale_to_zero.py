@@ -65,7 +65,7 @@ def scale_to_zero_usage(
     >>> usage = scale_to_zero_usage(requests_per_s=2 / 60, service_s=5, slots_per_replica=8,
     ...     capacity_requests_per_s=2, idle_window_s=5, cold_start_s=60)
     >>> round(usage.cold_request_share, 2)
-    1.0
+    0.88
     """
     if requests_per_s <= 0:
         return _always_warm(keep_warm, cold_start_s)
@@ -128,7 +128,9 @@ class _FirstWorker:
         starts = max(at_first, later)
         not_starting = 1.0 - min(1.0, starts * starting_s / period_s)
         tail_s = silence_s * -math.expm1(-window_s / silence_s)
-        return cls(starts_per_active_s=starts / period_s, on_per_active_s=(1.0 - off) * (not_starting + tail_s / period_s))
+        return cls(
+            starts_per_active_s=starts / period_s, on_per_active_s=(1.0 - off) * (not_starting + tail_s / period_s)
+        )
 
 
 def _always_warm(keep_warm: int, cold_start_s: float) -> ServerlessUsage:

@@ -49,7 +49,9 @@ def break_evens(rivals: Rivals) -> Iterator[BreakEven]:
 
 def _against_tokens(seller: Tokens, rivals: Rivals, full_usd: float) -> BreakEven:
     found = replace(
-        solved(seller, rivals.machines, rivals, rivals.tried_per_s), usd_per_mtok_tokens=seller.usd_per_mtok, usd_per_mtok_full=full_usd
+        solved(seller, rivals.machines, rivals, rivals.tried_per_s),
+        usd_per_mtok_tokens=seller.usd_per_mtok,
+        usd_per_mtok_full=full_usd,
     )
     if found.requests_per_s is not None:
         return found

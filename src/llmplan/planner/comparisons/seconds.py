@@ -91,7 +91,7 @@ class Seconds:
 
     def compared_upto(self, upto: float) -> float:
         """The largest load at which it is set against another way [1/s]: while further workers, which come and go with
-        every crowd, add no more than 1 % to what is billed."""
+        every crowd, hardly add to what is billed."""
         full = self.worker.sized.slo_requests_per_s
         slots = max(1, int(full * self._warm(full).e2e_s.mid))
         busiest = busiest_over_mean(self.context.workload)
