@@ -14,7 +14,14 @@ from llmplan.planner.comparisons.seconds import Seconds
 from llmplan.planner.comparisons.tokens import Tokens
 from llmplan.planner.serverless import COLD_SHARE_AT_P95
 from llmplan.spec.workload import Slo, Workload
-from llmplan.units import SECONDS_PER_DAY, SECONDS_PER_MONTH, TOKENS_PER_MTOK, format_seconds, format_usd
+from llmplan.units import (
+    SECONDS_PER_DAY,
+    SECONDS_PER_MINUTE,
+    SECONDS_PER_MONTH,
+    TOKENS_PER_MTOK,
+    format_seconds,
+    format_usd,
+)
 
 AT_AN_EDGE = 1e-6
 SELLERS_TRIED = 3
@@ -64,10 +71,17 @@ def _against_tokens(seller: Tokens, rivals: Rivals, full_usd: float) -> BreakEve
 def _against_seconds(seconds: Seconds, rivals: Rivals) -> BreakEven:
     upto = seconds.compared_upto(rivals.tried_per_s)
     found = solved(seconds, rivals.machines, rivals, upto)
-    at, beyond = found.requests_per_s, _beyond(upto, rivals)
+    at, beyond = found.requests_per_s, _joined(_rounding(seconds), _beyond(upto, rivals))
     if at is None:
         return replace(found, note=_joined(_dearer(seconds, rivals, found), found.note, beyond))
     return replace(found, note=_joined(cold_note(seconds, at, rivals), found.note, beyond))
+
+
+def _rounding(seconds: Seconds) -> str:
+    """How far the bill may be off where lives are rounded up coarsely."""
+    if (seconds.offer.granularity_s or 0.0) < SECONDS_PER_MINUTE or seconds.deployment.purchase.keep_warm:
+        return ""
+    return "begun minutes are billed, half of one assumed for each start: the bill is known to ± 3 %"
 
 
 def _beyond(upto: float, rivals: Rivals) -> str:
