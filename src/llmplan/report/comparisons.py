@@ -48,6 +48,8 @@ def break_evens(found: Sequence[BreakEven], explained: bool) -> Iterator[Block]:
             rows=tuple(_crossing(each, machines) for each in shown),
         )
     said = [*_more(crossing, shown), *_never(found, explained)]
+    if shown:
+        said.append("these machines at every load: a plan made for another load may find cheaper ones")
     said += [f"{each.below}: {each.note}" for each in (crossing if explained else _by_the_second(shown)) if each.note]
     if said:
         yield Items(title="" if shown else "Break-even", items=tuple(said), tone="dim")
