@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import replace
 
 from llmplan.plan.load import Load
-from llmplan.plan.money.gate import GateId, Predicted, Verdict
+from llmplan.plan.money.gate import GateId, Verdict
 from llmplan.plan.outcome import Estimate, Option, Quote
 from llmplan.plan.plan import Plan
+from llmplan.plan.promise import Promise
 from llmplan.plan.replay import Latency, Played
-from llmplan.planner.promises import Promise, promises_of
+from llmplan.planner.promises import promises_of
 from llmplan.spec.workload import Slo, Workload
 
 
@@ -58,8 +58,8 @@ def _promised(plan: Plan, option: Option) -> Verdict:
         middle, slow = _of_replay(played, question.slo, slow=False), _of_replay(played, question.slo, slow=True)
     elif estimate is not None:
         load = _load(question.workload)
-        middle = _predicted(promises_of(estimate, question.slo, load))
-        slow = _predicted(promises_of(_slow(estimate), question.slo, load))
+        middle = promises_of(estimate, question.slo, load)
+        slow = promises_of(_slow(estimate), question.slo, load)
     else:
         middle, slow = (), ()
     holds = option.meets_slo
@@ -73,12 +73,6 @@ def _promised(plan: Plan, option: Option) -> Verdict:
         promises=middle,
         slow_end=tuple(promise for promise in slow if promise.broken and promise.name in held),
         ledger_line=max(steps, key=lambda line: line.amount or 0.0, default=None),
-    )
-
-
-def _predicted(promises: Iterable[Promise]) -> tuple[Predicted, ...]:
-    return tuple(
-        Predicted(name=each.name, predicted_s=each.predicted_s, promised_s=each.promised_s) for each in promises
     )
 
 
@@ -109,15 +103,15 @@ def _played(plan: Plan) -> Played | None:
     return replay.taken if replay is not None else None
 
 
-def _of_replay(played: Played, slo: Slo, *, slow: bool) -> tuple[Predicted, ...]:
+def _of_replay(played: Played, slo: Slo, *, slow: bool) -> tuple[Promise, ...]:
     rows = (
-        ("TTFT p95", played.ttft_s, slo.ttft_p95_s),
-        ("TPOT p95", played.tpot_s, slo.tpot_p95_s),
-        ("E2E p95", played.e2e_s, slo.e2e_p95_s),
+        ("TTFT p95", "--ttft-p95-ms", played.ttft_s, slo.ttft_p95_s),
+        ("TPOT p95", "--tpot-p95-ms", played.tpot_s, slo.tpot_p95_s),
+        ("E2E p95", "--e2e-p95-ms", played.e2e_s, slo.e2e_p95_s),
     )
     return tuple(
-        Predicted(name=name, predicted_s=_p95(latency, slow=slow), promised_s=promised_s)
-        for name, latency, promised_s in rows
+        Promise(name=name, flag=flag, predicted_s=_p95(latency, slow=slow), promised_s=promised_s)
+        for name, flag, latency, promised_s in rows
         if promised_s is not None and latency is not None
     )
 

@@ -3,32 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from llmplan.plan.load import Load
 from llmplan.plan.outcome import Estimate
+from llmplan.plan.promise import Promise
 from llmplan.spec.workload import Slo
-from llmplan.units import format_seconds
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Promise:
-    """One latency limit that the user stated, and the flag that states it."""
-
-    name: str
-    flag: str
-    predicted_s: float
-    promised_s: float
-
-    @property
-    def broken(self) -> bool:
-        """Whether the prediction is above the limit."""
-        return self.predicted_s > self.promised_s
-
-    @property
-    def miss(self) -> str:
-        """The limit and what is predicted instead."""
-        return f"{self.name} is {format_seconds(self.predicted_s)}, asked for {format_seconds(self.promised_s)}"
 
 
 def promises_of(estimate: Estimate, slo: Slo, load: Load) -> tuple[Promise, ...]:

@@ -9,12 +9,13 @@ from llmplan import pricing
 from llmplan.plan.deployment import Deployment, Replica
 from llmplan.plan.load import Load
 from llmplan.plan.outcome import CheckResult, Estimate, MemoryBudget, Option, Outcome, Quote, Rejection
+from llmplan.plan.promise import Promise
 from llmplan.plan.usage import ServerlessUsage
 from llmplan.planner.ceiling import within_budget
 from llmplan.planner.context import Context
 from llmplan.planner.demand import with_rate
 from llmplan.planner.order import ALWAYS_ON, firmness
-from llmplan.planner.promises import Promise, promises_of, relax
+from llmplan.planner.promises import promises_of, relax
 from llmplan.planner.quality import quality_of
 from llmplan.planner.running import Running
 from llmplan.planner.size import Sized, misses_slo, slo_misses

@@ -9,8 +9,9 @@ from llmplan import perf
 from llmplan.plan.deployment import Deployment, Replica
 from llmplan.plan.load import Load
 from llmplan.plan.outcome import Estimate, MemoryBudget, Rejection
+from llmplan.plan.promise import Promise
 from llmplan.planner.context import Context
-from llmplan.planner.promises import Promise, closeness, promises_of, relax
+from llmplan.planner.promises import closeness, promises_of, relax
 from llmplan.planner.running import Running
 from llmplan.spec.workload import Slo
 from llmplan.strategies._replica import longest_request_tokens

@@ -7,28 +7,9 @@ from typing import Literal, TypeAlias
 
 from llmplan.plan.ledger import Line
 from llmplan.plan.outcome import QuoteLine
-from llmplan.units import format_seconds
+from llmplan.plan.promise import Promise
 
 GateId: TypeAlias = Literal["max_usd_per_month", "max_usd_per_million_tokens", "require_slo"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Predicted:
-    """A promised latency beside what is predicted for it [s]."""
-
-    name: str
-    predicted_s: float
-    promised_s: float
-
-    @property
-    def broken(self) -> bool:
-        """Whether the prediction is above the promise."""
-        return self.predicted_s > self.promised_s
-
-    @property
-    def miss(self) -> str:
-        """Prediction and promise in words."""
-        return f"{self.name} is {format_seconds(self.predicted_s)}, asked for {format_seconds(self.promised_s)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +26,8 @@ class Verdict:
     complete: bool = True
     lines: tuple[QuoteLine, ...] = ()
     ledger_line: Line | None = None
-    promises: tuple[Predicted, ...] = ()
-    slow_end: tuple[Predicted, ...] = ()
+    promises: tuple[Promise, ...] = ()
+    slow_end: tuple[Promise, ...] = ()
 
     @property
     def broken(self) -> bool:
