@@ -14,7 +14,14 @@ from llmplan.planner.comparisons.seconds import Seconds
 from llmplan.planner.comparisons.tokens import Tokens
 from llmplan.planner.serverless import COLD_SHARE_AT_P95
 from llmplan.spec.workload import Slo, Workload
-from llmplan.units import SECONDS_PER_DAY, SECONDS_PER_MONTH, TOKENS_PER_MTOK, format_seconds, format_usd
+from llmplan.units import (
+    SECONDS_PER_DAY,
+    SECONDS_PER_MONTH,
+    TOKENS_PER_MTOK,
+    format_rate,
+    format_seconds,
+    format_usd,
+)
 
 AT_AN_EDGE = 1e-6
 SELLERS_TRIED = 3
@@ -86,7 +93,7 @@ def _cheapest_there(seconds: Seconds, rivals: Rivals) -> Seconds:
 def _dearer(seconds: Seconds, rivals: Rivals, found: BreakEven) -> str:
     """Two bills beside each other where they never cross."""
     at = 0.0 if found.below == rivals.machines.label else rivals.tried_per_s
-    where = "without any request" if at == 0 else f"at {at:.3g} requests/s"
+    where = "without any request" if at == 0 else f"at {format_rate(at)} requests/s"
     by_second, rent = seconds.usd_per_month(at), rivals.machines.usd_per_month(at)
     return (
         f"{where} {format_usd(by_second)} by the second at {seconds.offer.provider}, {format_usd(rent)} by the machine"
@@ -143,7 +150,7 @@ def _flips_note(loads: tuple[float, ...], machines: Machines) -> str:
     replicas = loads[1] / machines.mean_per_replica_per_s
     step = abs(replicas - round(replicas)) < AT_AN_EDGE and replicas > AT_AN_EDGE
     why = "where another whole replica is due" if step else "beyond which fewer starts are billed"
-    return f"{kind} from {loads[0]:.3g} to {loads[1]:.3g}, {why}{rest}"
+    return f"{kind} from {format_rate(loads[0])} to {format_rate(loads[1])}, {why}{rest}"
 
 
 def _open(machines: Machines, at: float) -> str:
