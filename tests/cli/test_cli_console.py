@@ -108,3 +108,10 @@ def test_messages_go_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err == "beside\nwarning: mind this\nerror: no\nhint: yes\n"
+
+
+def test_only_colours_command_the_terminal() -> None:
+    text = "a\x1b]0;title\x07b\x1b[2J \x1b[31mred\x1b[0m\n\tc\x9b2J"
+    mark = "\N{REPLACEMENT CHARACTER}"
+    assert _console.harmless(text, colour=True) == f"a{mark}]0;title{mark}b{mark}[2J \x1b[31mred\x1b[0m\n\tc{mark}2J"
+    assert "\x1b" not in _console.harmless(text, colour=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shlex
 from pathlib import Path
 from statistics import median
@@ -129,6 +130,25 @@ def test_the_tables_fit_the_terminal(
     assert sum(line.startswith("h100-sxm-80gb") for line in lines) == 5
 
 
+def test_names_stay_whole_and_every_price_names_its_source(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    flags = ["--term", "per-second", "--as-of", "2026-11-22"]
+    rows = answer(capsys, "show", *flags)["prices"]
+    assert main(["prices", "show", *flags, "--limit", "0"]) == 0
+    market, _, text = capsys.readouterr().out.partition("provider, region")
+    assert {row["provider"] for row in rows} >= {"hf-inference-endpoints", "runpod-serverless"}
+    for name in {row["gpu"] for row in rows}:
+        assert f" 1 x {name} " in text, name
+    table, _, sources = text.partition("\nSources\n")
+    cited = [int(number) for number in re.findall(r"(?:undated|2026-\d\d-\d\d) \[(\d+)\]", table)]
+    assert len(cited) == len(rows)
+    assert {*cited} == {int(number) for number in re.findall(r"(?m)^ +\[(\d+)\]", sources)}
+    assert table.count("sure: ") == sum(row["confidence"] is not None for row in rows) > 0
+    assert "do not count in the medians" in " ".join(market.split())
+
+
 @pytest.mark.parametrize(
     ("arguments", "hint"),
     [
@@ -204,12 +224,45 @@ def test_jumps_are_accepted_by_pattern_or_all_together(
     assert answer(capsys, "update", "--from", str(folder), *flags)["held"] == []
 
 
-def test_the_flag_that_accepts_a_jump_can_be_pasted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_that_accepts_a_jump_can_be_pasted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    folder = snapshot(tmp_path / "a folder with blanks in its name", on_demand_usd_per_hour="3.00")
+    assert main(["prices", "update", "--from", str(folder), "--region", "global"]) == 1
+    (command,) = (line for line in capsys.readouterr().out.splitlines() if "--accept-jump" in line)
+    words = shlex.split(command)
+    assert words[:5] == ["llmplan", "prices", "update", "--from", str(folder)]
+    assert words[5:7] == ["--region", "global"]
+    assert main(words[1:]) == 0
+
+
+def test_a_name_broken_by_the_terminal_and_one_that_names_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = snapshot(tmp_path / "in", on_demand_usd_per_hour="3.00")
-    assert main(["prices", "update", "--from", str(folder)]) == 1
-    text = " ".join(capsys.readouterr().out.split())
-    flags = shlex.split(text.partition("To accept: ")[2].partition(" (repeatable")[0])
-    assert main(["prices", "update", "--from", str(folder), *flags]) == 0
+    (held,) = answer(capsys, "update", "--from", str(folder), "--accept-jump", "lambda: rack*", code=1)["held"]
+    found = answer(capsys, "update", "--from", str(folder), "--accept-jump", "lambda: gpu_9x*", code=1)
+    assert [each["message"] for each in found["problems"]] == ["'lambda: gpu_9x*' names no price that jumped"]
+    broken = held["accept"].replace(" ", "\n  ")
+    assert answer(capsys, "update", "--from", str(folder), "--accept-jump", broken)["held"] == []
+
+
+def test_rows_of_a_table_that_become_no_price_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = snapshot(tmp_path / "in", gpu="Zorkmid 9000")
+    (said,) = answer(capsys, "update", "--from", str(folder))["problems"]
+    assert said["severity"] == "warning"
+    assert said["message"].startswith("1 of 40 rows left out: no GPU is known by this name")
+    assert "Zorkmid 9000" in said["message"]
+
+
+def test_a_table_of_which_nothing_can_be_used_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    header, *_, last = (snapshot(tmp_path / "in", gpu="Zorkmid 9000") / "gpu_prices.csv").read_text().splitlines()
+    (tmp_path / "in" / "gpu_prices.csv").write_text(f"{header}\n{last}\n")
+    assert main(["prices", "update", "--from", str(tmp_path / "in")]) == 1
+    captured = capsys.readouterr()
+    assert "nothing could be used" in captured.err
+    assert "no GPU is known by this name" in " ".join(captured.out.split())
 
 
 def test_diff_of_the_packaged_prices_and_the_cache(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -270,6 +323,37 @@ def test_check_sees_a_file_that_was_changed_and_update_does_not_build_on_it(
     assert "it is a cache" in captured.err
 
 
+@pytest.mark.parametrize("how", ["price", "added", "manifest", "version"])
+def test_nothing_is_quoted_from_a_damaged_cache(tmp_path: Path, capsys: pytest.CaptureFixture[str], how: str) -> None:
+    path = Path(answer(capsys, "update", "--from", str(snapshot(tmp_path / "in")))["written"][0])
+    manifest = path.parents[1] / "manifest.json"
+    if how == "price":
+        path.write_text(path.read_text(encoding="utf-8").replace("30", "20", 1), encoding="utf-8")
+    elif how == "added":
+        path.with_name("aws.yaml").write_text("id: aws\nextends: aws\n", encoding="utf-8")
+    elif how == "manifest":
+        manifest.unlink()
+    else:
+        manifest.write_text(
+            manifest.read_text(encoding="utf-8").replace("snapshot/v1", "snapshot/v2"), encoding="utf-8"
+        )
+
+    machine = ["Qwen/Qwen3-8B", "--gpu", "h100"]
+    assert main(["prices", "show", "--gpu", "h100"]) == 1
+    assert main(["cost", *machine, "--requests-per-second", "1", "--isl", "500", "--osl", "100"]) == 1
+    assert main(["prices", "diff"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("another version of llmplan" if how == "version" else "cached prices are damaged") == 3
+    assert captured.err.count("it is a cache; the packaged prices count until the next update") == 3
+
+    assert main(["memory", *machine]) == 0
+    assert main(["prices", "check"]) == 1
+    text = " ".join(capsys.readouterr().out.split())
+    assert "is left out of what follows" in text
+    assert "lambda" in text
+
+
 def test_check_says_what_a_file_of_ones_own_hides(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     answer(capsys, "update", "--from", str(snapshot(tmp_path / "in")))
     own = tmp_path / "config" / "llmplan" / "profiles" / "prices"
@@ -277,3 +361,20 @@ def test_check_says_what_a_file_of_ones_own_hides(tmp_path: Path, capsys: pytest
     (own / "lambda.yaml").write_text("id: lambda\nname: Lambda\ntier: cloud\nsources: {}\n", encoding="utf-8")
     found = answer(capsys, "check")
     assert any("replaces the cached prices" in each["message"] for each in found["problems"])
+
+
+def test_names_cannot_command_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """They come from files and from the network; a title is text, a machine with such a name is no offer."""
+    folder = snapshot(tmp_path / "in", instance_type="rack\x1b]0;owned\x07", source="list \x1b[31m of prices")
+    with (folder / "gpu_prices.csv").open("a", encoding="utf-8", newline="") as file:
+        row = ROW | {"instance_type": "rack40", "source": "list \x1b[31m of prices"}
+        csv.DictWriter(file, COLUMNS["gpu_prices"], restval="").writerow(row)
+    assert main(["prices", "update", "--from", str(folder)]) == 1
+    said = capsys.readouterr().out
+    assert "a name with characters that cannot be printed: left out" in " ".join(said.split())
+    assert main(["prices", "show", "--provider", "lambda", "--limit", "0"]) == 0
+    shown = capsys.readouterr().out
+    assert "rack40" in shown
+    assert "list \N{REPLACEMENT CHARACTER}[31m of prices" in shown
+    assert "\x1b" not in said + shown
+    assert "\x07" not in said + shown

@@ -286,7 +286,8 @@ def test_a_plan_by_the_second_keeps_its_platform_and_window(
     window = planned["cold"]["idle_window_s"]
     ends = [life["stopped_s"] - life["ready_s"] for life in found["replicas"] if life["cause"] == "idle"]
     assert all(end >= window for end in ends)
-    assert len(ends) == len(found["replicas"]) - warm
+    assert len(ends) == sum(life["ready_s"] is not None for life in found["replicas"]) - warm
+    assert ends or warm
 
 
 @pytest.mark.parametrize("width", [80, 120])

@@ -33,6 +33,7 @@ QUESTIONS: tuple[dict[str, object], ...] = (
     {"model": LLAMA_8B, "requests_per_s": 0.05, "isl": 3000, "osl": 100},
     {"model": LLAMA_70B, "requests_per_s": 5.0, "ttft_p95_s": 2.0, "tpot_p95_s": 0.05},
     {"model": LLAMA_8B, "requests_per_s": 2.0, "gpu_ids": ("h100-sxm-80gb",)},
+    {"model": LLAMA_70B, "requests_per_s": 0.05},
 )
 
 
@@ -116,7 +117,7 @@ def test_seconds_cross_machines_where_it_was_solved(cases: list[Case]) -> None:
     tested = 0
     for case in cases:
         for seconds in case.rivals.seconds:
-            loads = flips(seconds, case.machines, case.rivals.tried_per_s)
+            loads = flips(seconds, case.machines, seconds.compared_upto(case.rivals.tried_per_s))
 
             def by_the_second(rate: float, seconds: Seconds = seconds, case: Case = case) -> float:
                 there = case.at(rate, seller=seconds.offer.provider, slo=Slo())

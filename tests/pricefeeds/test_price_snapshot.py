@@ -160,6 +160,17 @@ def test_what_was_changed_since_is_seen(cache: Path, damage: Callable[[Path], ob
     assert message in found
 
 
+def test_a_link_that_lies_in_the_way_of_the_pointer_is_not_followed(cache: Path, tmp_path: Path) -> None:
+    other = tmp_path / "somebody's file"
+    other.write_text("untouched", encoding="utf-8")
+    cache.mkdir(parents=True)
+    (cache / f".{POINTER}.part").symlink_to(other)
+    folder = put(cache, 28.0)
+    assert snapshot_in_force(cache) == folder
+    assert not (cache / POINTER).is_symlink()
+    assert other.read_text(encoding="utf-8") == "untouched"
+
+
 def test_a_manifest_that_cannot_be_read(cache: Path) -> None:
     folder = put(cache, 28.0)
     (folder / "manifest.json").write_text("{", encoding="utf-8")

@@ -159,7 +159,7 @@ def test_a_worker_with_one_of_several_gpus_is_offered_under_each(tmp_path: Path)
     [
         ({"on_demand_usd_per_hour": "cheap"}, "is not a number"),
         ({"on_demand_usd_per_hour": "nan"}, "is not a finite number"),
-        ({"on_demand_usd_per_hour": ""}, "no price in row lambda, gpu_8x_h100"),
+        ({"on_demand_usd_per_hour": ""}, r"gpu_prices\.csv:2: no price \(row lambda, gpu_8x_h100"),
     ],
 )
 def test_rows_that_cannot_be_read(tmp_path: Path, change: dict[str, str], message: str) -> None:
@@ -254,3 +254,26 @@ def test_a_collectors_own_locators_are_left_out() -> None:
         clean_source("public appendix (note id 71217463788) citing X; b note id 68869698312")
         == "public appendix citing X; b note"
     )
+
+
+def test_what_cannot_be_read_is_named_by_file_and_line(tmp_path: Path) -> None:
+    table(tmp_path, "gpu_prices", GPU_ROW)
+    path = tmp_path / "gpu_prices.csv"
+    text = path.read_text(encoding="utf-8")
+    for data, message in (
+        ((text + text.splitlines()[1].replace("lambda", "für")).encode("latin-1"), r":3: not UTF-8 text"),
+        (text.encode("utf-16"), r":1: not UTF-8 text"),
+        ((text + '"never closed').encode(), r":3: not a CSV table"),
+        ((text + "short,row\n").encode(), r":3: the row has not 1"),
+    ):
+        path.write_bytes(data)
+        with pytest.raises(DataError, match=rf"gpu_prices\.csv{message}"):
+            build_documents(tmp_path, retrieved=TODAY)
+
+
+def test_the_mark_that_spreadsheets_put_before_a_table_is_no_part_of_it(tmp_path: Path) -> None:
+    table(tmp_path, "gpu_prices", GPU_ROW)
+    plain = build_documents(tmp_path, retrieved=TODAY)
+    path = tmp_path / "gpu_prices.csv"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
+    assert build_documents(tmp_path, retrieved=TODAY) == plain

@@ -11,17 +11,23 @@ from llmplan.simulate import cold_start, scale_to_zero_usage
 from llmplan.units import SECONDS_PER_MONTH
 
 
-def walk_one_worker(rate_per_s: float, service_s: float, window_s: float, requests: int) -> dict[str, float]:
-    """One worker with room for every request: on until the window after its last request has passed."""
+def walk_one_worker(
+    rate_per_s: float, service_s: float, window_s: float, start_s: float, requests: int
+) -> dict[str, float]:
+    """One worker with room for every request: it starts, serves those that waited for it, and is on until the window
+    after its last request has passed."""
     rng = random.Random(7)
-    clock = on_until = on_s = 0.0
+    clock = on_until = ready = on_s = 0.0
     cold = starts = 0
     for _ in range(requests):
         clock += rng.expovariate(rate_per_s)
         if clock > on_until:
             cold, starts = cold + 1, starts + 1
             on_s += service_s + window_s
-            on_until = clock + service_s + window_s
+            ready = clock + start_s
+            on_until = ready + service_s + window_s
+        elif clock <= ready:
+            cold += 1
         else:
             until = max(on_until, clock + service_s + window_s)
             on_s += until - on_until
@@ -29,18 +35,20 @@ def walk_one_worker(rate_per_s: float, service_s: float, window_s: float, reques
     return {"cold": cold / requests, "starts_per_s": starts / clock, "on_share": on_s / clock}
 
 
+@pytest.mark.parametrize("start_s", [0.0, 76.0, 163.0])
 @pytest.mark.parametrize(
     ("rate_per_s", "service_s", "window_s"), [(2 / 60, 5.0, 5.0), (0.2, 3.0, 10.0), (0.01, 8.0, 60.0)]
 )
-def test_closed_form_equals_the_walk(rate_per_s: float, service_s: float, window_s: float) -> None:
-    walked = walk_one_worker(rate_per_s, service_s, window_s, 200_000)
+def test_closed_form_equals_the_walk(rate_per_s: float, service_s: float, window_s: float, start_s: float) -> None:
+    walked = walk_one_worker(rate_per_s, service_s, window_s, start_s, 200_000)
     usage = scale_to_zero_usage(
         requests_per_s=rate_per_s, service_s=service_s, slots_per_replica=1e9, capacity_requests_per_s=1e9,
-        idle_window_s=window_s, cold_start_s=0.0,
+        idle_window_s=window_s, cold_start_s=start_s,
     )  # fmt: skip
     assert usage.cold_request_share == pytest.approx(walked["cold"], rel=0.03)
     assert usage.starts_per_month / SECONDS_PER_MONTH == pytest.approx(walked["starts_per_s"], rel=0.03)
-    assert usage.billed_replica_s_per_month / SECONDS_PER_MONTH == pytest.approx(walked["on_share"], rel=0.03)
+    on_s = usage.billed_replica_s_per_month - usage.starting_replica_s_per_month
+    assert on_s / SECONDS_PER_MONTH == pytest.approx(walked["on_share"], rel=0.03)
 
 
 def test_two_a_minute_with_a_five_second_window_is_mostly_cold() -> None:
@@ -132,9 +140,10 @@ def walk_in_periods(
                 cold, starts = cold + 1, starts + 1
                 ready = arrival + start_s
                 on_s += service_s + window_s
-                on_until = arrival + service_s + window_s
+                on_until = ready + service_s + window_s
+            elif arrival <= ready:
+                cold += 1
             else:
-                cold += arrival < ready
                 on_s += max(0.0, arrival + service_s + window_s - on_until)
                 on_until = max(on_until, arrival + service_s + window_s)
             arrival += rng.expovariate(rate_per_s)

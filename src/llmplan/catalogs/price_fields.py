@@ -65,7 +65,7 @@ def positive(mapping: Mapping[str, Any], key: str, keys: Keys) -> float:
     """A finite number above zero."""
     value = mapping[key]
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        hints = (PRICE_HINT,) if value == 0 else ()
+        hints = (PRICE_HINT,) if value == 0 and any("usd_" in str(each) for each in (*keys, key)) else ()
         raise MisfitError((*keys, key), f"a number above 0 is expected, not {value!r}", hints=hints)
     return float(value)
 

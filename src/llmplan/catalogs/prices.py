@@ -19,7 +19,7 @@ from llmplan.catalogs import price_offers as offers
 from llmplan.catalogs import price_rates as rates
 from llmplan.catalogs.layers import entries
 from llmplan.catalogs.packaged import packaged_profiles
-from llmplan.catalogs.price_cache import is_fetched
+from llmplan.catalogs.price_cache import is_fetched, refuse_damaged
 from llmplan.catalogs.price_context import Context, Document
 from llmplan.catalogs.price_fields import (
     DOLLARS_HINT,
@@ -101,6 +101,8 @@ def read_price_documents(layers: Sequence[Path]) -> dict[str, dict[str, Any]]:
 
 def _read_documents(layers: Sequence[Path]) -> dict[str, Document]:
     documents = {}
+    for layer in layers:
+        refuse_damaged(layer)
     for stem, entry in entries(layers, FOLDER).items():
         document = Document({}, entry.path)
         for path in entry.files:

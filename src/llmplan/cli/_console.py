@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -87,7 +88,7 @@ def print_markdown(document: Document) -> None:
     """The document as Markdown."""
     from llmplan.report import markdown
 
-    sys.stdout.write(markdown.render(document))
+    sys.stdout.write(harmless(markdown.render(document), colour=False))
 
 
 def print_document(document: Document) -> None:
@@ -98,7 +99,7 @@ def print_document(document: Document) -> None:
 
 
 def _draw(drawables: Iterable[Any], stream: TextIO) -> None:
-    from rich.console import Console
+    from rich.console import Console, Group
 
     colour = wants_colour(stream, os.environ)
     console = Console(
@@ -114,14 +115,23 @@ def _draw(drawables: Iterable[Any], stream: TextIO) -> None:
     )
     with console.capture() as capture:
         for drawable in drawables:
-            console.print(drawable)
-    text = capture.get()
+            console.print(Group(drawable), crop=False)  # a bare text would be wrapped whatever it says itself
+    text = harmless(capture.get(), colour=colour)
     stream.write(text if colour else _without_padding(text))
 
 
 def _without_padding(text: str) -> str:
     """rich fills cells up with spaces, which only a coloured background would need."""
     return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
+
+
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_CONTROLS_BUT_COLOUR = re.compile(r"\x1b(?!\[[0-9;]*m)|[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f]")
+
+
+def harmless(text: str, *, colour: bool) -> str:
+    """Text in which nothing but colours can command a terminal: names in it come from files and from the network."""
+    return (_CONTROLS_BUT_COLOUR if colour else _CONTROLS).sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def say(message: str) -> None:
@@ -144,7 +154,7 @@ def fail(message: str, hints: Iterable[str] = ()) -> None:
 def _remark(text: str) -> None:
     """A line on stderr; where stderr takes nothing, the exit code still says how it went."""
     with contextlib.suppress(OSError):
-        print(text, file=sys.stderr)
+        print(harmless(text, colour=wants_colour(sys.stderr, os.environ)), file=sys.stderr)
 
 
 def _painted(word: str, code: str) -> str:

@@ -14,7 +14,7 @@ from llmplan.cli import _console, _parse
 from llmplan.cli._catalog import open_catalog, price_date, seller_ids
 from llmplan.cli._flags import takes_flags
 from llmplan.cli._options import CatalogFlags, OutputFlags
-from llmplan.errors import LimitExceededError, LlmplanError, UsageError
+from llmplan.errors import DataError, LimitExceededError, LlmplanError, UsageError
 
 if TYPE_CHECKING:
     from llmplan.pricefeeds import Difference
@@ -174,16 +174,13 @@ def _examined(today: date, flags: CatalogFlags) -> CheckNews:
     from llmplan.report import price_fitness as view
     from llmplan.spec.price import STALE_PRICE_DAYS
 
-    problems: list[tuple[str, str, str]] = []
     folder = snapshot_in_force(price_cache(os.environ))
-    made, origins, files = None, [], 0
     layers = catalogs.default_layers(os.environ, flags.catalog)
+    made, origins, files, problems = _cached(folder)
+    if problems:
+        problems.append(("warning", "snapshot", "is left out of what follows; other commands refuse it"))
+        layers = tuple(layer for layer in layers if layer != folder)
     try:
-        if folder is not None:
-            snapshot = pricefeeds.read_snapshot(folder)
-            made, files = snapshot.made.astimezone(UTC).isoformat(timespec="seconds"), len(snapshot.files)
-            origins = [f"{each.get('source')} ({each.get('url')})" for each in snapshot.origins]
-            problems += [("error", "snapshot", text) for text in pricefeeds.damages(snapshot)]
         load_prices(layers, today)
         documents = read_price_documents(layers)
     except LlmplanError as error:
@@ -202,6 +199,24 @@ def _examined(today: date, flags: CatalogFlags) -> CheckNews:
         today=today, stale_after_days=STALE_PRICE_DAYS, snapshot=str(folder) if folder else None, made=made,
         origins=tuple(origins), files=files, sellers=sellers, problems=tuple(problems),
     )  # fmt: skip
+
+
+def _cached(folder: Path | None) -> tuple[str | None, list[str], int, list[tuple[str, str, str]]]:
+    """When a snapshot was made, from what, how many files it has, and what is wrong with it."""
+    from llmplan import pricefeeds
+    from llmplan.catalogs.price_cache import refuse_damaged
+
+    if folder is None:
+        return None, [], 0, []
+    try:
+        snapshot = pricefeeds.read_snapshot(folder)
+        problems = [("error", "snapshot", text) for text in pricefeeds.damages(snapshot)]
+        if not problems:
+            refuse_damaged(folder)
+    except DataError as error:
+        return None, [], 0, [("error", "snapshot", error.message)]
+    origins = [f"{each.get('source')} ({each.get('url')})" for each in snapshot.origins]
+    return snapshot.made.astimezone(UTC).isoformat(timespec="seconds"), origins, len(snapshot.files), problems
 
 
 def _hidden(snapshot: Path | None, layers: tuple[Path, ...]) -> list[tuple[Path, str]]:

@@ -18,7 +18,7 @@ from llmplan.cli._options import OutputFlags
 from llmplan.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from llmplan.pricefeeds import Verdict
+    from llmplan.pricefeeds import Tally, Verdict
     from llmplan.pricefeeds.live import Client, Endpoint, Outcome
     from llmplan.pricefeeds.live.feed import Source
 
@@ -91,6 +91,24 @@ class Batch:
         self.known = pricefeeds.merge_documents(self.known, verdict.accepted)
 
 
+@dataclass(slots=True, kw_only=True)
+class Accept:
+    """Whether a price may be taken although it jumped; `used` are the patterns that named one.
+
+    Blanks count alike, since a terminal breaks a long name between its words.
+    """
+
+    every: bool
+    patterns: tuple[str, ...]
+    used: set[str] = field(default_factory=set)
+
+    def __call__(self, name: str) -> bool:
+        plain = " ".join(name.split())
+        named = {each for each in self.patterns if plain == each or fnmatchcase(plain, each)}
+        self.used |= named
+        return self.every or bool(named)
+
+
 @takes_flags
 def update(*, feed: FeedFlags, output: OutputFlags) -> int:
     """Read new prices from the network or from a folder into your cache: only from where you say.
@@ -110,12 +128,11 @@ def update(*, feed: FeedFlags, output: OutputFlags) -> int:
     now = datetime.now(tz=UTC)
     pointer = price_cache(os.environ) / POINTER
     snapshot = snapshot_in_force(pointer.parent)
-    _refuse_damaged(snapshot)
     packaged = read_price_documents((catalogs.packaged_profiles(),))
     known = read_price_documents((catalogs.packaged_profiles(), snapshot)) if snapshot else packaged
     batch = Batch(known=known, gpus=_gpus(packaged))
     outcomes = _read(feed, sources, batch, now.date())
-    batch.remarks = [("warning", *rate) for rate in pricefeeds.other_rates(packaged, batch.accepted)]
+    batch.remarks += [("warning", *rate) for rate in pricefeeds.other_rates(packaged, batch.accepted)]
     cached = snapshot_documents(snapshot) if snapshot else {}
     written = None
     if batch.accepted and not (feed.dry_run or feed.check):
@@ -186,36 +203,32 @@ def _read(feed: FeedFlags, sources: Sequence[Source], batch: Batch, today: date)
     from llmplan import pricefeeds
     from llmplan.pricefeeds.live import collect
 
-    patterns = list(feed.accept_jump or ())
-
-    def accept(name: str) -> bool:
-        return feed.accept_jumps or any(name == each or fnmatchcase(name, each) for each in patterns)
-
+    accept = Accept(every=feed.accept_jumps, patterns=tuple(" ".join(each.split()) for each in feed.accept_jump or ()))
     if feed.folder is not None:
-        tables = pricefeeds.build_documents(feed.folder, retrieved=today)
+        tally = pricefeeds.Tally()
+        tables = pricefeeds.build_documents(feed.folder, retrieved=today, tally=tally)
         batch.add(tables, today=today, accept=accept, complete=True)
-    if not sources:
-        return []
-    outcomes = collect(
+        batch.remarks += _left_out(tally)
+    outcomes = [] if not sources else collect(
         sources, batch.known, client=new_client(), mirrors=mirrors_of(feed.mirror or (), sources),
         regions=frozenset(feed.region or ()), today=today, environ=os.environ, say=_console.say,
     )  # fmt: skip
     for outcome in outcomes:
         batch.add(outcome.documents, today=today, accept=accept, complete=False)
+    batch.remarks += [
+        ("warning", "--accept-jump", f"{each!r} names no price that jumped") for each in accept.patterns
+        if each not in accept.used
+    ]  # fmt: skip
     return outcomes
 
 
-def _refuse_damaged(snapshot: Path | None) -> None:
-    """A snapshot that is not as it was written is no ground to build on."""
-    if snapshot is None:
-        return
-    from llmplan import pricefeeds
-
-    found = pricefeeds.damages(pricefeeds.read_snapshot(snapshot))
-    if found:
-        raise DataError(
-            f"the cached prices are damaged: {found[0]}", hints=[f"delete {snapshot.parent}: it is a cache"]
-        )
+def _left_out(tally: Tally) -> list[tuple[str, str, str]]:
+    """The rows of tables that became no price, by reason, with the first of them."""
+    return [
+        ("warning", name, f"{len(rows)} of {table.rows} rows left out: {reason} (the first: {rows[0]})")
+        for name, table in tally.tables.items()
+        for reason, rows in table.left_out.items()
+    ]
 
 
 def _origins(feed: FeedFlags, outcomes: Sequence[Outcome], today: date) -> list[dict[str, Any]]:
@@ -226,7 +239,7 @@ def _origins(feed: FeedFlags, outcomes: Sequence[Outcome], today: date) -> list[
 
 def _exit_code(feed: FeedFlags, outcomes: Sequence[Outcome], batch: Batch) -> int:
     refused = any(verdict.refused for verdict in batch.verdicts)
-    if (outcomes or refused) and not batch.accepted:
+    if not batch.accepted:
         raise DataError("nothing could be used; the old prices stay")
     news = feed.check and any(verdict.changes for verdict in batch.verdicts)
     return 1 if news or refused or any(outcome.failed for outcome in outcomes) else 0
@@ -257,8 +270,18 @@ def _report(
         snapshot=str(written) if written else None,
         written=tuple(str(path) for path in sorted((written / "prices").glob("*.yaml"))) if written else (),
         dry_run=feed.dry_run or feed.check,
+        command=_command(feed),
     )  # fmt: skip
     _console.answer(output.chosen, record=lambda: view.update_record(news), document=lambda: view.update_document(news))
+
+
+def _command(feed: FeedFlags) -> tuple[str, ...]:
+    """The words that ask the same again."""
+    named = (("--source", feed.source), ("--mirror", feed.mirror), ("--region", feed.region))
+    words = [word for flag, values in named for value in values or () for word in (flag, value)]
+    where = [] if feed.folder is None else ["--from", str(feed.folder)]
+    accepted = [word for value in feed.accept_jump or () for word in ("--accept-jump", value)]
+    return ("llmplan", "prices", "update", *where, *words, *accepted)
 
 
 def _complaints(verdicts: Sequence[Verdict]) -> list[tuple[str, str, str]]:

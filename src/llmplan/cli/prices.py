@@ -110,7 +110,7 @@ def _market(
                 subject=each.gpu_id, term=each.term, usd=(each.usd_per_gpu_hour,),
                 low_usd=(each.low_usd_per_gpu_hour,), high_usd=(each.high_usd_per_gpu_hour,),
                 sellers=len(each.sellers), rows=each.rows, undated=each.undated_rows, oldest=each.oldest,
-                newest=each.newest,
+                newest=each.newest, left_out=each.left_out_rows,
             )
             for each in market_medians(known.prices, limits=limits, gpu_ids=[gpu_id] if gpu_id else None)
             if each.term in wanted

@@ -161,6 +161,8 @@ def out_of_bounds(atom: Atom) -> str:
 
 
 def _bad(atom: Atom, today: date, gpus: frozenset[str] | None, known: Mapping[str, Atom]) -> str:
+    if not atom.key.isprintable():
+        return f"{atom.key!r}: a name with characters that cannot be printed"
     if gpus is not None and atom.gpu is not None and atom.gpu not in gpus and atom.key not in known:
         return f"{atom.key}: nothing describes the GPU {atom.gpu!r}"
     if atom.day and atom.day > today:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from llmplan.errors import DataError
 from llmplan.pricefeeds.dates import first_day
 from llmplan.pricefeeds.sources import SourceBook
-from llmplan.pricefeeds.tables import Row, describe, number
+from llmplan.pricefeeds.tables import Row, misfit, number
 from llmplan.pricefeeds.tally import Tally
 
 TABLE: Final = "cpu_prices"
@@ -31,7 +30,7 @@ def cpu_groups(rows: list[Row], sources: SourceBook, tally: Tally) -> list[dict[
             group = groups[key] = dict(zip(names, key, strict=True)) | {"machines": {}}
         machine = [number(row, name) for name in ("vcpus", "memory_gib", "on_demand_usd_per_hour", "spot_usd_per_hour")]
         if None in machine[:3] or row["instance_type"] in group["machines"]:
-            raise DataError(f"cpu_prices: no size, no price or a second one in row {describe(row)}")
+            raise misfit(row, "no size, no price or a second one")
         group["machines"][row["instance_type"]] = machine if machine[3] is not None else machine[:3]
         tally.use(TABLE, 1 if machine[3] is None else 2)
     return [groups[key] for key in sorted(groups, key=str)]
@@ -42,5 +41,5 @@ def _architecture(row: Row) -> str:
         return "arm64"
     found = _ARCHITECTURES.get(row["arch"].casefold())
     if found is None:
-        raise DataError(f"cpu_prices: arch: {row['arch']!r} is not one of {', '.join(_ARCHITECTURES)}")
+        raise misfit(row, f"arch: {row['arch']!r} is not one of {', '.join(_ARCHITECTURES)}")
     return found

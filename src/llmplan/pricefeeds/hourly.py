@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from llmplan.errors import DataError
 from llmplan.pricefeeds.dates import on_demand_and_spot
 from llmplan.pricefeeds.gpu_names import GpuMatch, catalog_gpu
 from llmplan.pricefeeds.sources import SourceBook
-from llmplan.pricefeeds.tables import Row, describe, number
+from llmplan.pricefeeds.tables import Row, misfit, number
 from llmplan.pricefeeds.tally import Tally
 from llmplan.spec.price import OfferQuality
 
@@ -67,7 +66,7 @@ def hourly_instances(
                 grouped[group] = _offer(price, sources)
                 entry["offers"].append(grouped[group])
             if row["region"] in grouped[group]["usd_per_hour"]:
-                raise DataError(f"gpu_prices: two {price.term} prices of one day in row {describe(row)}")
+                raise misfit(row, f"a second {price.term} price of one day")
             grouped[group]["usd_per_hour"][row["region"]] = price.usd_per_hour
             bucket = interruptions.get((row["instance_type"], row["region"])) if price.term == "spot" else None
             if bucket:
@@ -118,7 +117,7 @@ def _prices(row: Row) -> list[_Price]:
         kind = row["spot_kind"] if row["spot_kind"] not in ("", "listed") else ""
         result.append(_Price("spot", spot, spot_source, spot_date, "derived" if derived else "listed", kind))
     if not result:
-        raise DataError(f"gpu_prices: no price in row {describe(row)}")
+        raise misfit(row, "no price")
     return result
 
 

@@ -76,8 +76,10 @@ def write_snapshot(
             shutil.rmtree(cache / name)
         part.replace(cache / name)
         _sync(cache)
-        _write(pointer.with_name(f".{pointer.name}{_PART}"), f"{name}\n")
-        pointer.with_name(f".{pointer.name}{_PART}").replace(pointer)
+        fresh = pointer.with_name(f".{pointer.name}{_PART}")
+        fresh.unlink(missing_ok=True)
+        _write(fresh, f"{name}\n")
+        fresh.replace(pointer)
         _sync(cache)
     except OSError as error:
         raise DataError(f"{cache}: cannot be written: {error.strerror or error}; the old prices stay") from None
@@ -147,7 +149,7 @@ def _sum(path: Path) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    with path.open("w", encoding="utf-8") as file:
+    with path.open("x", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

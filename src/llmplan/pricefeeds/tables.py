@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -10,6 +11,13 @@ from typing import Final, TypeAlias
 from llmplan.errors import DataError
 
 Row: TypeAlias = dict[str, str]
+
+
+class ReadRow(Row):
+    """A row that knows its place, `file:line`."""
+
+    place: str = ""
+
 
 COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "gpu_prices": (
@@ -39,20 +47,34 @@ def read_table(folder: Path, name: str) -> list[Row]:
     path = folder / f"{name}.csv"
     if not path.exists():
         return []
+    reader = csv.DictReader(io.StringIO(_text(path), newline=""), strict=True)
+    rows: list[Row] = []
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            missing = [column for column in COLUMNS[name] if column not in (reader.fieldnames or ())]
-            if missing:
-                raise DataError(f"{path}:1: the column {missing[0]!r} is missing")
-            rows = []
-            for row in reader:
-                if None in row or None in row.values():
-                    raise DataError(f"{path}:{reader.line_num}: the row has not {len(reader.fieldnames or ())} fields")
-                rows.append({key: value.strip() for key, value in row.items()})
-            return rows
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: cannot be read: {error}") from None
+        missing = [column for column in COLUMNS[name] if column not in (reader.fieldnames or ())]
+        if missing:
+            raise DataError(f"{path}:1: the column {missing[0]!r} is missing")
+        for row in reader:
+            if None in row or None in row.values():
+                raise DataError(f"{path}:{reader.line_num}: the row has not {len(reader.fieldnames or ())} fields")
+            read = ReadRow((key, value.strip()) for key, value in row.items())
+            read.place = f"{path}:{reader.line_num}"
+            rows.append(read)
+    except csv.Error as error:
+        raise DataError(f"{path}:{reader.reader.line_num}: not a CSV table: {error}") from None
+    return rows
+
+
+def _text(path: Path) -> str:
+    """A file as text, with or without the mark that spreadsheets put before it."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise DataError(f"{path}:{line}: not UTF-8 text", hints=["save it as CSV in UTF-8"]) from None
 
 
 def number(row: Row, column: str) -> float | None:
@@ -67,10 +89,16 @@ def number(row: Row, column: str) -> float | None:
     try:
         value = float(text)
     except ValueError:
-        raise DataError(f"{column}: {text!r} is not a number (row {describe(row)})") from None
+        raise misfit(row, f"{column}: {text!r} is not a number") from None
     if not math.isfinite(value):
-        raise DataError(f"{column}: {text!r} is not a finite number (row {describe(row)})")
+        raise misfit(row, f"{column}: {text!r} is not a finite number")
     return int(value) if value.is_integer() and abs(value) < 2**53 and "e" not in text.lower() else value
+
+
+def misfit(row: Row, what: str) -> DataError:
+    """What is wrong with a row, at its place in the file."""
+    place = f"{row.place}: " if isinstance(row, ReadRow) else ""
+    return DataError(f"{place}{what} (row {describe(row)})")
 
 
 def describe(row: Row) -> str:

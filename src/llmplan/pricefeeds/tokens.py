@@ -6,11 +6,10 @@ import re
 from datetime import date
 from typing import Any
 
-from llmplan.errors import DataError
 from llmplan.pricefeeds.dates import first_day
 from llmplan.pricefeeds.model_names import hub_model, is_us_only, why_no_model
 from llmplan.pricefeeds.sources import SourceBook
-from llmplan.pricefeeds.tables import Row, number
+from llmplan.pricefeeds.tables import Row, misfit, number
 from llmplan.pricefeeds.tally import Tally
 
 _REGION = re.compile(r"^bedrock/([a-z]{2}(?:-gov)?-[a-z]+-\d)/")
@@ -54,7 +53,7 @@ def token_offers(rows: list[Row], sources: SourceBook, tally: Tally | None = Non
         if region or is_us_only(row["model"]):
             offer["region"] = region[1] if region else "us"
         if row["deprecation_date"]:
-            offer["ends"] = _day(row["deprecation_date"])
+            offer["ends"] = _day(row, row["deprecation_date"])
         offers.append(offer)
     return sorted(offers, key=lambda offer: (offer["model"].casefold(), offer["listed_as"]))
 
@@ -69,8 +68,8 @@ def cited_page(row: Row) -> str:
     return text if text.startswith("https://") and " " not in text else ""
 
 
-def _day(text: str) -> date:
+def _day(row: Row, text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise DataError(f"deprecation_date: {text!r} is not a date") from None
+        raise misfit(row, f"deprecation_date: {text!r} is not a date") from None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from llmplan.report.blocks import Block, Column, Document, Facts, Items, Paragraph, Row, Table
+from llmplan.report.blocks import Block, Column, Document, Drawing, Facts, Items, Paragraph, Row, Table
 from llmplan.report.json import Record, schema
 from llmplan.report.numbers import MISSING
 
@@ -41,6 +41,8 @@ class UpdateNews:
     snapshot: str | None
     written: tuple[str, ...]
     dry_run: bool
+    command: tuple[str, ...]
+    """the words that ask the same again"""
 
 
 def update_record(news: UpdateNews) -> Record:
@@ -81,7 +83,7 @@ def update_document(news: UpdateNews) -> Document:
     if len(news.changes) > SHOWN_CHANGES:
         blocks.append(Paragraph(text=f"... and {len(news.changes) - SHOWN_CHANGES} more; --json has all", tone="dim"))
     if news.held:
-        blocks += _held(news.held)
+        blocks += _held(news.held, news.command)
     blocks += _problems([f"{severity}: {provider}: {text}" for severity, provider, text in news.problems])
     blocks.append(Paragraph(text=_outcome(news), tone="strong"))
     return tuple(blocks)
@@ -117,19 +119,21 @@ def _changes(changes: Sequence[tuple[str, str, float | None, float]]) -> Table:
     return Table(columns=columns, rows=rows)
 
 
-def _held(held: Sequence[tuple[str, str, float, float]]) -> list[Block]:
+def _held(held: Sequence[tuple[str, str, float, float]], command: Sequence[str]) -> list[Block]:
     """The prices that jumped, and the flags that let them through."""
     lines = [
         f"{provider}: {key}: {old:g} became {new:g} USD ({_percent(old, new)})" for provider, key, old, new in held
     ]
     shown, more = lines[:SHOWN_PROBLEMS], len(lines) - SHOWN_PROBLEMS
-    flag = f"--accept-jump {shlex.quote(f'{held[0][0]}: {held[0][1]}')}"
+    again = shlex.join([*command, "--accept-jump", f"{held[0][0]}: {held[0][1]}"])
     blocks: list[Block] = [
         Items(title="Held back, the old price stays until you confirm:", items=tuple(shown), tone="warn")
     ]
     if more > 0:
         blocks.append(Paragraph(text=f"... and {more} more; --json has all", tone="dim"))
-    blocks.append(Paragraph(text=f"To accept: {flag} (repeatable, * matches anything), or --accept-jumps for all"))
+    blocks += [Paragraph(text="To accept:"), Drawing(lines=(again,))]
+    if len(held) > 1:
+        blocks.append(Paragraph(text="--accept-jump is repeatable, * matches anything; --accept-jumps takes them all"))
     return blocks
 
 

@@ -8,12 +8,16 @@ from datetime import date
 from statistics import median
 from typing import Any
 
-from llmplan.report.blocks import Column, Document, Paragraph, Row, Table
+from llmplan.report.blocks import Column, Document, Items, Paragraph, Row, Table
 from llmplan.report.json import Record, schema
 from llmplan.spec.price import CpuOffer, HourlyOffer, ServerlessOffer, TokenOffer, UnpricedOffer
 from llmplan.units import GIB, SECONDS_PER_HOUR, format_usd
 
 UNDATED = "undated"
+LEFT_OUT = (
+    "listed prices do not count in the medians, since firmer ones are known: means, undated prices of a seller who has "
+    "dated ones, advertised prices per second, parts of a GPU"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +115,8 @@ class MarketLine:
     undated: int
     oldest: date | None
     newest: date | None
+    left_out: int = 0
+    """listed prices that do not count, since there are firmer ones"""
 
 
 def token_market(offers: Sequence[TokenOffer]) -> list[MarketLine]:
@@ -183,7 +189,7 @@ def market_record(line: MarketLine) -> Record:
         amounts |= {f"{bound}{name}": value for name, value in zip(names, values, strict=True)}
     return {
         kind: line.subject.removeprefix("vCPU "), "term": line.term, **amounts, "sellers": line.sellers,
-        "rows": line.rows, "undated": line.undated,
+        "rows": line.rows, "undated": line.undated, "left_out": line.left_out,
         "oldest": line.oldest.isoformat() if line.oldest else None,
         "newest": line.newest.isoformat() if line.newest else None,
     }  # fmt: skip
@@ -240,15 +246,24 @@ def list_document(
 ) -> Document:
     """What the market asks, and the rows as a table."""
     columns = (
-        Column(title="provider"), Column(title="what", share=1), Column(title="region, term"),
-        Column(title="price", align="right"), Column(title="as of"),
+        Column(title="provider, region"), Column(title="what", share=1), Column(title="price", align="right"),
+        Column(title="term, day, how sure, [source]"),
     )  # fmt: skip
+    sources = list(dict.fromkeys(map(_source, rows)))
     cells = tuple(
-        Row(cells=(row.provider, row.item, f"{row.region}\n{row.term}", _price(row), _dated(row))) for row in rows
-    )
+        Row(
+            cells=(
+                f"{row.provider}\n{row.region}", row.item, _price(row), _known(row, sources.index(_source(row)) + 1),
+            )
+        )
+        for row in rows
+    )  # fmt: skip
     shown = f"{len(rows)} of {total} prices" if len(rows) < total else f"{total} prices"
     blocks: list[Any] = [market_table(market)] if market else []
+    left_out = sum(line.left_out for line in market)
+    blocks += [Paragraph(text=f"{left_out} {LEFT_OUT}", tone="dim")] if left_out else []
     blocks += [Table(columns=columns, rows=cells)] if rows else []
+    blocks += [Items(title="Sources", items=tuple(sources), numbered=True)] if rows else []
     blocks.append(Paragraph(text=f"{shown} as of {as_of.isoformat()}", tone="dim"))
     if unpriced:
         names = "; ".join(f"{offer.provider}: {offer.product} ({offer.note})" for offer in unpriced)
@@ -261,12 +276,21 @@ def _price(row: PriceRow) -> str:
     if row.unit_usd_per_hour is None:
         return row.price
     unit = "vCPU" if row.record["kind"] == "cpu" else "GPU"
-    return f"{row.price}\n{format_usd(row.unit_usd_per_hour)} per {unit}-h"
+    return f"{row.price}\n{format_usd(row.unit_usd_per_hour)}/{unit}-h"
 
 
-def _dated(row: PriceRow) -> str:
+def _known(row: PriceRow, source: int) -> str:
+    """On which term, since when, how firm and how sure a price is, and the number of its source."""
     day = row.as_of.isoformat() if row.as_of else UNDATED
-    return day if row.quality == "listed" else f"{day}\n{row.quality}"
+    confidence = row.record["confidence"]
+    sure = [] if row.quality == "listed" else [row.quality]
+    sure += [f"sure: {confidence}"] if confidence else []
+    return "\n".join((row.term, f"{day} [{source}]", *sure))
+
+
+def _source(row: PriceRow) -> str:
+    """Where a price was read, as the list of sources has it."""
+    return f"{row.source}, {row.url}" if row.url else row.source
 
 
 def _row(

@@ -47,13 +47,16 @@ def scale_to_zero_usage(
 
     Notes
     -----
-    With r = rate / active_share, T = service + window, A the active period and O = A (1 - a) / a the silence:
-    off probability within a period p0 = exp(-r T); a period begins off with probability exp(-T / O) (silences are
-    exponential); of its r A requests, the first and p0 of the others meet no worker, and each start makes the
-    r A (1 - exp(-cold / A)) requests wait too that arrive meanwhile, before the period ends. After a period the worker
+    With r = rate / active_share, T = service + window, C the start, A the active period and O = A (1 - a) / a the
+    silence: without an end to the period a worker is off for 1 / r on average, starts for C, and is then on for the
+    busy period (exp(r T) - 1) / r. With p = exp(-r T) there are r p / (1 + r C p) starts per second: nobody else
+    starts a worker that is starting. Periods that end begin off with probability b = exp(-T / O) (silences are
+    exponential); of the r A requests of one, the first and p of the others meet no worker, but for the
+    r A (1 - exp(-C / A)) that arrive while one starts before the period ends, which wait too. After a period the worker
     waits out O (1 - exp(-window / O)).
-    Further workers run in proportion to the load above one worker's capacity. For one worker and Poisson
-    arrivals within exponential periods, within a few per cent of a walk; optimistic for bursts inside them.
+    Further workers run in proportion to the load above one worker's capacity: while several come and go, more are
+    billed than that. For one worker and Poisson arrivals within 1 % of a walk, within exponential periods within a few
+    per cent; optimistic for bursts inside them.
 
     References
     ----------
@@ -62,13 +65,13 @@ def scale_to_zero_usage(
     >>> usage = scale_to_zero_usage(requests_per_s=2 / 60, service_s=5, slots_per_replica=8,
     ...     capacity_requests_per_s=2, idle_window_s=5, cold_start_s=60)
     >>> round(usage.cold_request_share, 2)
-    1.0
+    0.88
     """
     if requests_per_s <= 0:
         return _always_warm(keep_warm, cold_start_s)
     rate_per_s = requests_per_s / active_share
     active_s = SECONDS_PER_MONTH * active_share
-    first = _FirstWorker.of(rate_per_s, service_s, idle_window_s, active_share, active_period_s)
+    first = _FirstWorker.of(rate_per_s, service_s, idle_window_s, cold_start_s, active_share, active_period_s)
     starts = 0.0 if keep_warm else active_s * first.starts_per_active_s
     waiting_s = (
         cold_start_s if active_period_s is None else -active_period_s * math.expm1(-cold_start_s / active_period_s)
@@ -102,19 +105,32 @@ class _FirstWorker:
 
     @classmethod
     def of(
-        cls, rate_per_s: float, service_s: float, window_s: float, active_share: float, period_s: float | None
+        cls,
+        rate_per_s: float,
+        service_s: float,
+        window_s: float,
+        start_s: float,
+        active_share: float,
+        period_s: float | None,
     ) -> _FirstWorker:
         stays_s = service_s + window_s
         off = math.exp(-rate_per_s * stays_s)
         if period_s is None or active_share >= 1.0:
-            return cls(starts_per_active_s=rate_per_s * off, on_per_active_s=1.0 - off)
+            fewer = 1.0 + rate_per_s * start_s * off
+            return cls(starts_per_active_s=rate_per_s * off / fewer, on_per_active_s=(1.0 - off) / fewer)
         silence_s = period_s * (1.0 - active_share) / active_share
         requests = rate_per_s * period_s
         any_request = -math.expm1(-requests)
         begins_off = math.exp(-stays_s / silence_s)
-        starts = any_request * (begins_off + (1.0 - begins_off) * off) + (requests - any_request) * off
+        starting_s = -period_s * math.expm1(-start_s / period_s)
+        at_first = any_request * (begins_off + (1.0 - begins_off) * off)
+        later = (at_first + (requests - any_request) * off) / (1.0 + rate_per_s * starting_s * off)
+        starts = max(at_first, later)
+        not_starting = 1.0 - min(1.0, starts * starting_s / period_s)
         tail_s = silence_s * -math.expm1(-window_s / silence_s)
-        return cls(starts_per_active_s=starts / period_s, on_per_active_s=(1.0 - off) * (1.0 + tail_s / period_s))
+        return cls(
+            starts_per_active_s=starts / period_s, on_per_active_s=(1.0 - off) * (not_starting + tail_s / period_s)
+        )
 
 
 def _always_warm(keep_warm: int, cold_start_s: float) -> ServerlessUsage:

@@ -16,6 +16,7 @@ from llmplan.planner.serverless import COLD_SHARE_AT_P95
 from llmplan.spec.workload import Slo, Workload
 from llmplan.units import (
     SECONDS_PER_DAY,
+    SECONDS_PER_MINUTE,
     SECONDS_PER_MONTH,
     TOKENS_PER_MTOK,
     format_rate,
@@ -56,7 +57,9 @@ def break_evens(rivals: Rivals) -> Iterator[BreakEven]:
 
 def _against_tokens(seller: Tokens, rivals: Rivals, full_usd: float) -> BreakEven:
     found = replace(
-        solved(seller, rivals.machines, rivals), usd_per_mtok_tokens=seller.usd_per_mtok, usd_per_mtok_full=full_usd
+        solved(seller, rivals.machines, rivals, rivals.tried_per_s),
+        usd_per_mtok_tokens=seller.usd_per_mtok,
+        usd_per_mtok_full=full_usd,
     )
     if found.requests_per_s is not None:
         return found
@@ -67,11 +70,26 @@ def _against_tokens(seller: Tokens, rivals: Rivals, full_usd: float) -> BreakEve
 
 
 def _against_seconds(seconds: Seconds, rivals: Rivals) -> BreakEven:
-    found = solved(seconds, rivals.machines, rivals)
-    at = found.requests_per_s
+    upto = seconds.compared_upto(rivals.tried_per_s)
+    found = solved(seconds, rivals.machines, rivals, upto)
+    at, beyond = found.requests_per_s, _joined(_rounding(seconds), _beyond(upto, rivals))
     if at is None:
-        return replace(found, note=_joined(_dearer(seconds, rivals, found), found.note))
-    return replace(found, note=_joined(cold_note(seconds, at, rivals), found.note))
+        return replace(found, note=_joined(_dearer(seconds, rivals, found), found.note, beyond))
+    return replace(found, note=_joined(cold_note(seconds, at, rivals), found.note, beyond))
+
+
+def _rounding(seconds: Seconds) -> str:
+    """How far the bill may be off where lives are rounded up coarsely."""
+    if (seconds.offer.granularity_s or 0.0) < SECONDS_PER_MINUTE or seconds.deployment.purchase.keep_warm:
+        return ""
+    return "begun minutes are billed, half of one assumed for each start: the bill is known to ± 3 %"
+
+
+def _beyond(upto: float, rivals: Rivals) -> str:
+    """Where the comparison ends before that of the machines does."""
+    if upto >= rivals.tried_per_s:
+        return ""
+    return f"compared up to {upto:.3g}, beyond which several workers come and go"
 
 
 def settled(rivals: Rivals) -> Rivals:
@@ -81,7 +99,7 @@ def settled(rivals: Rivals) -> Rivals:
 
 def _cheapest_there(seconds: Seconds, rivals: Rivals) -> Seconds:
     for _ in range(SELLERS_TRIED):
-        loads = flips(seconds, rivals.machines, rivals.tried_per_s)
+        loads = flips(seconds, rivals.machines, seconds.compared_upto(rivals.tried_per_s))
         crossing = [load for load in loads if load > 0.0]
         best = seconds.cheapest(crossing[0]) if crossing else seconds
         if best.offer.provider == seconds.offer.provider:
@@ -92,7 +110,7 @@ def _cheapest_there(seconds: Seconds, rivals: Rivals) -> Seconds:
 
 def _dearer(seconds: Seconds, rivals: Rivals, found: BreakEven) -> str:
     """Two bills beside each other where they never cross."""
-    at = 0.0 if found.below == rivals.machines.label else rivals.tried_per_s
+    at = 0.0 if found.below == rivals.machines.label else found.tried_requests_per_s
     where = "without any request" if at == 0 else f"at {format_rate(at)} requests/s"
     by_second, rent = seconds.usd_per_month(at), rivals.machines.usd_per_month(at)
     return (
@@ -115,9 +133,8 @@ def start_is_promised(slo: Slo) -> bool:
     return slo.ttft_p95_s is not None or slo.e2e_p95_s is not None
 
 
-def solved(below: Seconds | Tokens, machines: Machines, rivals: Rivals) -> BreakEven:
+def solved(below: Seconds | Tokens, machines: Machines, rivals: Rivals, upto: float) -> BreakEven:
     """Where machines take over from a bill that starts lower; the other way round where they are cheaper from 0 on."""
-    upto = rivals.tried_per_s
     loads = flips(below, machines, upto)
     first, second = below.label, machines.label
     if loads and loads[0] <= 0.0:

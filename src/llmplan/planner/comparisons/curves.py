@@ -24,8 +24,9 @@ def curves(rivals: Rivals, found: tuple[BreakEven, ...]) -> Iterator[Curve]:
     upto = min(SHOWN_BEYOND * matters, rivals.tried_per_s)
     yield _stepped(rivals.machines, upto)
     for seconds in rivals.seconds:
-        even = (upto * place / (SAMPLES - 1) for place in range(SAMPLES))
-        yield _line(seconds, tuple(sorted({*even, *seconds.edges(upto)})))
+        ends = seconds.compared_upto(upto)
+        even = (ends * place / (SAMPLES - 1) for place in range(SAMPLES))
+        yield _line(seconds, tuple(sorted({*even, *seconds.edges(ends)})))
     for seller in rivals.tokens:
         yield _line(seller, (0.0, upto))
 

@@ -9,13 +9,16 @@ from llmplan.plan.deployment import Deployment
 from llmplan.plan.outcome import Estimate, Option, Quote, Rejection
 from llmplan.plan.usage import ServerlessUsage
 from llmplan.planner.comparisons.base import source_of
+from llmplan.planner.comparisons.one_worker import MOST_SHARE, further_workers, last_good
 from llmplan.planner.comparisons.ways import IMPOSSIBLE
 from llmplan.planner.context import Context
-from llmplan.planner.demand import with_rate
+from llmplan.planner.demand import busiest_over_mean, with_rate
 from llmplan.planner.evaluate import physics_of
 from llmplan.planner.order import LOWER_BOUND, firmness
 from llmplan.planner.serverless import Worker, active_share, billed, fleet_of, start_seconds, usage_of
+from llmplan.simulate import idle_window_s
 from llmplan.spec.price import ServerlessOffer
+from llmplan.units import SECONDS_PER_MONTH
 
 HALVINGS_BELOW_ONE = 12
 """loads at which the bill is looked at between nothing and one full worker"""
@@ -75,12 +78,37 @@ class Seconds:
     def usage(self, requests_per_s: float) -> ServerlessUsage:
         """How the workers run in a month at a mean rate [1/s]."""
         there = with_rate(self.context.workload, requests_per_s)
-        rate = min(requests_per_s / active_share(there), self.worker.sized.slo_requests_per_s) * self.pace
+        paced = self._warm(min(requests_per_s / active_share(there), self.worker.sized.slo_requests_per_s))
+        return usage_of(self.offer, self.worker, paced, there, self.start_s, self.deployment.purchase.keep_warm)
+
+    def _warm(self, per_worker_per_s: float) -> Estimate:
+        """A worker that is there, at a load of its own."""
+        rate = per_worker_per_s * self.pace
         if rate not in self.warm:
             self.warm[rate] = self.worker.running.under(replace(self.context.demand.shape, kind="rate", value=rate))
         warm = self.warm[rate]
-        paced = replace(warm, e2e_s=warm.e2e_s.scaled(self.pace)) if self.pace != 1.0 else warm
-        return usage_of(self.offer, self.worker, paced, there, self.start_s, self.deployment.purchase.keep_warm)
+        return replace(warm, e2e_s=warm.e2e_s.scaled(self.pace)) if self.pace != 1.0 else warm
+
+    def compared_upto(self, upto: float) -> float:
+        """The largest load at which it is set against another way [1/s]: while further workers, which come and go with
+        every crowd, hardly add to what is billed."""
+        full = self.worker.sized.slo_requests_per_s
+        slots = max(1, int(full * self._warm(full).e2e_s.mid))
+        busiest = busiest_over_mean(self.context.workload)
+
+        def one_does(rate: float) -> bool:
+            usage = self.usage(rate)
+            more = further_workers(
+                requests_per_s=rate * busiest,
+                starts_per_s=usage.starts_per_month / SECONDS_PER_MONTH,
+                slots=slots,
+                service_s=self._warm(min(rate * busiest, full)).e2e_s.mid,
+                start_s=self.start_s,
+                window_s=idle_window_s(self.offer),
+            )
+            return more * SECONDS_PER_MONTH <= MOST_SHARE * usage.billed_replica_s_per_month
+
+        return min(upto, last_good(one_does, self.edges(upto)))
 
     def quote(self, requests_per_s: float) -> Quote | None:
         """The month at this seller."""
