@@ -89,7 +89,7 @@ def _beyond(upto: float, rivals: Rivals) -> str:
     """Where the comparison ends before that of the machines does."""
     if upto >= rivals.tried_per_s:
         return ""
-    return f"compared up to {upto:.3g}, beyond which several workers come and go"
+    return f"compared up to {format_rate(upto)}, beyond which several workers come and go"
 
 
 def settled(rivals: Rivals) -> Rivals:
