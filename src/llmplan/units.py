@@ -89,6 +89,15 @@ def format_seconds(duration_s: float) -> str:
     return f"{duration_s / 3600:.1f} h"
 
 
+def format_rate(value: float) -> str:
+    """A rate or a mean in three digits, without exponent.
+
+    >>> format_rate(0.03333), format_rate(5.0), format_rate(5724.3)
+    ('0.0333', '5', '5,724')
+    """
+    return f"{value:,.0f}" if math.isfinite(value) and abs(value) >= 100 else f"{value:.3g}"
+
+
 def format_count(value: float) -> str:
     """A count in three or four significant digits with k, M, B or T.
 

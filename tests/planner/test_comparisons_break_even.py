@@ -251,3 +251,11 @@ def test_the_same_twice(catalog: Catalog, ask: Ask) -> None:
 def test_roots_of_bent_lines(slope: float, place: float, bend: float) -> None:
     found = root(lambda x: slope * (x**bend - place**bend), 0.0, 3.0 * place)
     assert found == pytest.approx(place, rel=1e-6)
+
+
+def test_loads_of_thousands_are_written_out(catalog: Catalog, ask: Ask) -> None:
+    plan = recommend(ask("Qwen/Qwen3-8B", requests_per_s=5000.0, osl=200, gpu_ids=("h100-sxm-80gb",)), catalog)
+    notes = [each.note for each in compare(plan, catalog).break_evens]
+    notes += [note for row in plan.outcomes.values() if isinstance(row, Option) for note in row.notes]
+    assert any("on average" in note for note in notes)
+    assert not any("e+0" in note for note in notes)

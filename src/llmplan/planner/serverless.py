@@ -22,7 +22,7 @@ from llmplan.planner.size import Sized, misses_slo, slo_misses
 from llmplan.simulate import idle_window_s, scale_to_zero_usage, start_of
 from llmplan.spec.price import ServerlessOffer
 from llmplan.spec.workload import Slo, Workload
-from llmplan.units import HOURS_PER_DAY, SECONDS_PER_HOUR, format_seconds
+from llmplan.units import HOURS_PER_DAY, SECONDS_PER_HOUR, format_rate, format_seconds
 
 COLD_SHARE_AT_P95 = 0.05
 """A promise at the 95th percentile leaves 5 of 100 requests out: as many may meet a cold worker."""
@@ -224,9 +224,10 @@ def cold_figures(usage: ServerlessUsage, offer: ServerlessOffer) -> dict[str, fl
 
 def cold_notes(usage: ServerlessUsage, offer: ServerlessOffer) -> list[str]:
     """How it runs, in words."""
+    running = format_rate(usage.mean_running_replicas)
     notes = [
         f"cold start {format_seconds(usage.cold_start_s)}: {usage.cold_request_share:.1%} of requests meet one",
-        f"on average {usage.mean_running_replicas:.2g} running, with an idle window of {idle_window_s(offer):g} s",
+        f"on average {running} running, with an idle window of {idle_window_s(offer):g} s",
     ]
     if usage.mean_running_replicas >= ALWAYS_ON:
         notes.append("it hardly ever scales to zero: compare with a GPU rented by the hour")

@@ -19,6 +19,7 @@ from llmplan.units import (
     SECONDS_PER_MINUTE,
     SECONDS_PER_MONTH,
     TOKENS_PER_MTOK,
+    format_rate,
     format_seconds,
     format_usd,
 )
@@ -88,7 +89,7 @@ def _beyond(upto: float, rivals: Rivals) -> str:
     """Where the comparison ends before that of the machines does."""
     if upto >= rivals.tried_per_s:
         return ""
-    return f"compared up to {upto:.3g}, beyond which several workers come and go"
+    return f"compared up to {format_rate(upto)}, beyond which several workers come and go"
 
 
 def settled(rivals: Rivals) -> Rivals:
@@ -110,7 +111,7 @@ def _cheapest_there(seconds: Seconds, rivals: Rivals) -> Seconds:
 def _dearer(seconds: Seconds, rivals: Rivals, found: BreakEven) -> str:
     """Two bills beside each other where they never cross."""
     at = 0.0 if found.below == rivals.machines.label else found.tried_requests_per_s
-    where = "without any request" if at == 0 else f"at {at:.3g} requests/s"
+    where = "without any request" if at == 0 else f"at {format_rate(at)} requests/s"
     by_second, rent = seconds.usd_per_month(at), rivals.machines.usd_per_month(at)
     return (
         f"{where} {format_usd(by_second)} by the second at {seconds.offer.provider}, {format_usd(rent)} by the machine"
@@ -166,7 +167,7 @@ def _flips_note(loads: tuple[float, ...], machines: Machines) -> str:
     replicas = loads[1] / machines.mean_per_replica_per_s
     step = abs(replicas - round(replicas)) < AT_AN_EDGE and replicas > AT_AN_EDGE
     why = "where another whole replica is due" if step else "beyond which fewer starts are billed"
-    return f"{kind} from {loads[0]:.3g} to {loads[1]:.3g}, {why}{rest}"
+    return f"{kind} from {format_rate(loads[0])} to {format_rate(loads[1])}, {why}{rest}"
 
 
 def _open(machines: Machines, at: float) -> str:
