@@ -46,6 +46,7 @@ def _of_the_bill(option: Option, context: Context) -> list[str]:
         found.append("a price has no date in its source: check it before you sign")
     found += _binding(option)
     found += _regions(offers, context)
+    found += _idle(option, context)
     return found
 
 
@@ -65,6 +66,14 @@ def _regions(offers: list[PriceFigure], context: Context) -> Iterator[str]:
     if asked and sellers:
         verb = "names" if len(sellers) == 1 else "name"
         yield f"{', '.join(sellers)} {verb} no region in the price: ask whether it is to be had in {', '.join(asked)}"
+
+
+def _idle(option: Option, context: Context) -> Iterator[str]:
+    """Hardware of one's own that stands by: no line of the bill is for it."""
+    inventory = context.limits.inventory
+    if inventory is not None and option.deployment.gpus < inventory.gpus:
+        used = option.deployment.gpus
+        yield f"the bill is for the {used} GPUs in use of your {inventory.gpus}; idle ones cost their owner too"
 
 
 def _of_the_fleet(option: Option) -> Iterator[str]:
