@@ -164,3 +164,10 @@ def test_owned_hardware_pays_for_electricity_and_leaves_the_purchase_open() -> N
     assert electricity.usd_per_month == pytest.approx(8 * 0.7 * 1.54 * HOURS * 0.0977, abs=0.005)
     assert (unknown.name, unknown.usd_per_month) == ("hardware, network, hosting and people", None)
     assert not found.complete
+
+
+def test_what_never_happens_is_no_line() -> None:
+    """A start in 1e40 months is not a charge."""
+    used = usage(busy_s=50_000, start_s=1e-38, starts=1e-40)
+    found = bill(deployment("serverless"), by("runpod-serverless"), usage=used)
+    assert [line.name for line in found.serving if line.unit == "GPU-s"] == ["h100-sxm-80gb serving"]

@@ -22,6 +22,9 @@ VCPUS_PER_CORE: Final = 2
 MEMORY_GIB_PER_GPU: Final = 16.0
 """What Cloud Run requires beside an L4; chosen where a platform leaves it open."""
 
+LEAST_S: Final = 1e-3
+"""Replica-seconds a month below which nothing happens: what is left of an exponential far out in its tail."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
@@ -190,13 +193,14 @@ def _billed_seconds(offer: ServerlessOffer, usage: ServerlessUsage) -> dict[str,
     rounding = usage.starts_per_month * (offer.granularity_s or 0.0) / 2 if known is None else known
     ran = usage.busy_replica_s_per_month + usage.idle_replica_s_per_month + starting
     shortfall = usage.starts_per_month * (offer.min_billed_s or 0.0) - ran if known is None else 0.0
-    return {
+    spent = {
         "serving": usage.busy_replica_s_per_month,
         "waiting in the idle window": usage.idle_replica_s_per_month,
         "starting": starting,
         "rounding up": rounding,
-        "least time of a start": max(0.0, shortfall),
+        "least time of a start": shortfall,
     }
+    return {name: replica_s if replica_s >= LEAST_S else 0.0 for name, replica_s in spent.items()}
 
 
 def _is_large_enough(offer: ServerlessOffer, worker: Worker, usage: ServerlessUsage) -> bool:
