@@ -55,7 +55,7 @@ def scale_to_zero_usage(
     r A (1 - exp(-C / A)) that arrive while one starts before the period ends, which wait too. After a period the worker
     waits out O (1 - exp(-window / O)).
     Further workers run in proportion to the load above one worker's capacity: while several come and go, more are
-    billed than that. For one worker and Poisson arrivals within 1 % of a walk, within exponential periods within a few
+    billed than that. For one worker and Poisson arrivals within 3 % of a walk, within exponential periods within a few
     per cent; optimistic for bursts inside them.
 
     References
