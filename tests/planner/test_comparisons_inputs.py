@@ -12,6 +12,7 @@ from llmplan.plan.plan import Plan
 from llmplan.planner import compare, evaluate, recommend
 from llmplan.planner.comparisons.base import context_of
 from llmplan.planner.comparisons.gpus import wins_by
+from llmplan.planner.comparisons.influences import rates_of_what_serves
 from llmplan.planner.comparisons.pace import at_pace, slower
 from llmplan.planner.context import Context
 from llmplan.planner.demand import with_rate
@@ -64,9 +65,20 @@ def test_a_fifth_of_the_price_is_a_fifth_of_the_bill(plan: Plan, found: Comparis
     assert plan.chosen is not None
     price = next(each for each in found.influences if each.input == "its price")
     usd = plan.chosen.quote.usd_per_month
-    assert price.usd_per_month_low == pytest.approx(0.8 * usd)
-    assert price.usd_per_month_high == pytest.approx(1.2 * usd)
+    fifth = 0.2 * sum(line.usd_per_month or 0.0 for line in plan.chosen.quote.serving)
+    assert price.usd_per_month_low == pytest.approx(usd - fifth)
+    assert price.usd_per_month_high == pytest.approx(usd + fifth)
     assert "assumed" in price.note
+
+
+def test_sellers_of_different_machines_share_no_price(catalog: Catalog, ask: Ask) -> None:
+    """They may well share what is assumed of storage and egress, which is not the price of either."""
+    plan = recommend(ask("Qwen/Qwen3-32B", requests_per_s=2, ttft_p95_s=2, tpot_p95_s=0.06, privacy="private"), catalog)
+    rows = [plan.outcomes["dedicated"], plan.outcomes["quantized"]]
+    own, other = (row.quote for row in rows if isinstance(row, Option))
+    assert own.serving != other.serving
+    assert {line.figure for line in own.lines} & {line.figure for line in other.lines}
+    assert not rates_of_what_serves(own) & rates_of_what_serves(other)
 
 
 def test_the_widest_swing_comes_first(found: Comparisons) -> None:

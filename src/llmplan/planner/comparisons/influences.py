@@ -110,12 +110,12 @@ def _all(bench: Bench) -> Iterator[Influence]:
 
 
 def _price(bench: Bench) -> Influence:
-    """The prices of what is recommended, wherever it is bought; those of everything else as they are."""
-    bought = _rates(bench.option.quote)
+    """The prices of what serves in the recommended row, wherever it is bought; those of everything else as they are."""
+    bought = rates_of_what_serves(bench.option.quote)
 
     def moved(factor: float) -> Moved:
         def again(row: Option) -> Outcome:
-            return replace(row, quote=_scaled(row.quote, factor)) if _rates(row.quote) & bought else row
+            return replace(row, quote=_scaled(row.quote, factor)) if rates_of_what_serves(row.quote) & bought else row
 
         return Moved(value=factor, rows=bench.rows(again))
 
@@ -123,8 +123,9 @@ def _price(bench: Bench) -> Influence:
     return bench.influence("its price", "x", 1.0, moved(1.0 - PRICE_MOVES), moved(1.0 + PRICE_MOVES), note)
 
 
-def _rates(quote: Quote) -> frozenset[PriceFigure]:
-    return frozenset(line.figure for line in quote.lines if line.figure is not None)
+def rates_of_what_serves(quote: Quote) -> frozenset[PriceFigure]:
+    """The rows behind machines, seconds and tokens; what comes beside them is often the same for every seller."""
+    return frozenset(line.figure for line in quote.serving if line.figure is not None)
 
 
 def _market(option: Option) -> str:
@@ -143,6 +144,8 @@ def _scaled(quote: Quote, factor: float) -> Quote:
             unit_price_usd=None if line.unit_price_usd is None else line.unit_price_usd * factor,
             usd_per_month=None if line.usd_per_month is None else line.usd_per_month * factor,
         )
+        if not line.beside
+        else line
         for line in quote.lines
     )
     return replace(quote, lines=lines)
