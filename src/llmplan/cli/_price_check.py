@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
 from datetime import UTC, date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
@@ -17,8 +16,8 @@ from llmplan.cli._options import CatalogFlags, OutputFlags
 from llmplan.errors import DataError, LimitExceededError, LlmplanError, UsageError
 
 if TYPE_CHECKING:
-    from llmplan.pricefeeds import Difference
     from llmplan.report.price_fitness import CheckNews
+    from llmplan.spec.price_difference import Difference
 
 Documents: TypeAlias = dict[str, dict[str, Any]]
 SHOWN_LINES = 40
@@ -71,18 +70,13 @@ def diff(
         for each in pricefeeds.differences(old, new, old_day=days[0], new_day=days[1])
         if _wanted(each, sellers, gpu_id)
     ]
-    lines = [view.DiffLine(sign=each.sign, **_fields(each)) for each in found]
-    groups = [view.MovedLine(**_fields(each)) for each in pricefeeds.moved(found)]
+    groups = pricefeeds.moved(found)
     _console.answer(
         output.chosen,
-        record=lambda: view.diff_record(*titles, lines, groups),
-        document=lambda: view.diff_document(*titles, lines, groups, limit),
+        record=lambda: view.diff_record(*titles, found, groups),
+        document=lambda: view.diff_document(*titles, found, groups, limit),
     )
     return 0
-
-
-def _fields(value: Any) -> dict[str, Any]:
-    return asdict(value)
 
 
 def _wanted(each: Difference, sellers: frozenset[str], gpu_id: str | None) -> bool:

@@ -8,7 +8,7 @@ network, and only when it is called.
 from llmplan.pricefeeds.appending import append, other_rates
 from llmplan.pricefeeds.build import build_documents
 from llmplan.pricefeeds.checking import Held, Problem, Verdict, check_documents, judge
-from llmplan.pricefeeds.diffing import Difference, Moved, differences, moved
+from llmplan.pricefeeds.diffing import differences, moved
 from llmplan.pricefeeds.fitness import SellerFitness, findings, sellers_fitness
 from llmplan.pricefeeds.merging import Change, list_changes, merge_documents
 from llmplan.pricefeeds.snapshot import Snapshot, damages, history, read_snapshot, write_snapshot
@@ -17,9 +17,7 @@ from llmplan.pricefeeds.writing import render, write_documents
 
 __all__ = [
     "Change",
-    "Difference",
     "Held",
-    "Moved",
     "Problem",
     "SellerFitness",
     "Snapshot",

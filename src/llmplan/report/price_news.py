@@ -5,11 +5,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 
 from llmplan.report.blocks import Block, Column, Document, Drawing, Facts, Items, Paragraph, Row, Table
 from llmplan.report.json import Record, schema
 from llmplan.report.numbers import MISSING
+from llmplan.spec.price_difference import Difference, Moved
 
 SHOWN_CHANGES = 40
 SHOWN_PROBLEMS = 20
@@ -148,35 +148,7 @@ def _outcome(news: UpdateNews) -> str:
     return f"{', '.join(parts)}; {done}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DiffLine:
-    """One difference, as it is printed."""
-
-    sign: str
-    provider: str
-    subject: str
-    term: str
-    key: str
-    unit: str
-    old_usd: float | None
-    new_usd: float | None
-    old_day: date | None
-    new_day: date | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MovedLine:
-    """The differences of one seller and one GPU or model."""
-
-    provider: str
-    subject: str
-    moved: int
-    added: int
-    gone: int
-    median_change: float | None
-
-
-def diff_record(old: str, new: str, lines: Sequence[DiffLine], groups: Sequence[MovedLine]) -> Record:
+def diff_record(old: str, new: str, lines: Sequence[Difference], groups: Sequence[Moved]) -> Record:
     """The differences for machines."""
     return {
         "schema": schema("prices-diff"),
@@ -193,7 +165,7 @@ def diff_record(old: str, new: str, lines: Sequence[DiffLine], groups: Sequence[
             {
                 "sign": each.sign, "provider": each.provider, "subject": each.subject, "term": each.term,
                 "price": each.key, "unit": each.unit, "old_usd": each.old_usd, "new_usd": each.new_usd,
-                "change": each.new_usd / each.old_usd - 1 if each.old_usd and each.new_usd is not None else None,
+                "change": each.change,
                 "old_as_of": each.old_day.isoformat() if each.old_day else None,
                 "new_as_of": each.new_day.isoformat() if each.new_day else None,
             }
@@ -202,7 +174,7 @@ def diff_record(old: str, new: str, lines: Sequence[DiffLine], groups: Sequence[
     }  # fmt: skip
 
 
-def diff_document(old: str, new: str, lines: Sequence[DiffLine], groups: Sequence[MovedLine], limit: int) -> Document:
+def diff_document(old: str, new: str, lines: Sequence[Difference], groups: Sequence[Moved], limit: int) -> Document:
     """The differences as tables: by seller and GPU first, then price by price."""
     blocks: list[Block] = [Facts(pairs=(("old", old), ("new", new)))]
     if not lines:
@@ -216,7 +188,7 @@ def diff_document(old: str, new: str, lines: Sequence[DiffLine], groups: Sequenc
     return (*blocks, Paragraph(text=text, tone="strong"))
 
 
-def _groups(groups: Sequence[MovedLine]) -> Table:
+def _groups(groups: Sequence[Moved]) -> Table:
     columns = (
         Column(title="seller"), Column(title="GPU or model", share=1), Column(title="~", align="right"),
         Column(title="+", align="right"), Column(title="-", align="right"),
@@ -234,7 +206,7 @@ def _groups(groups: Sequence[MovedLine]) -> Table:
     return Table(columns=columns, rows=rows)
 
 
-def _lines(lines: Sequence[DiffLine]) -> Table:
+def _lines(lines: Sequence[Difference]) -> Table:
     columns = (
         Column(title=""), Column(title="seller"), Column(title="price", share=1), Column(title="old", align="right"),
         Column(title="new", align="right"), Column(title="change", align="right"), Column(title="unit"),
