@@ -156,8 +156,11 @@ def test_terms_are_the_same_machines(catalog: Catalog, ask: Ask) -> None:
     found = {each.term: each for each in compare(recommend(question, catalog), catalog).terms}
     assert {"on-demand", "reserved-3y"} <= set(found)
     flexible, bound = found["on-demand"], found["reserved-3y"]
-    assert bound.committed_usd == pytest.approx(36 * bound.usd_per_month)
-    assert bound.break_even_months == pytest.approx(36 * bound.usd_per_month / flexible.usd_per_month)
+    machines = int(bound.what.split()[0])
+    assert bound.what == f"{machines} x p5.48xlarge (reserved-3y)"
+    assert bound.committed_usd == pytest.approx(machines * 20.695 * 730 * 36)
+    assert bound.committed_usd < 36 * bound.usd_per_month  # storage, egress and the cluster bind nobody
+    assert bound.break_even_months == pytest.approx(36 * 20.695 / 55.04)
     assert flexible.committed_usd is None
 
 

@@ -34,16 +34,22 @@ def _on(term: Term, option: Option, context: Context) -> Quote | None:
 
 
 def _value(term: Term, quote: Quote, flexible: Quote | None) -> TermValue:
-    years, usd = committed_years(term), quote.usd_per_month
+    """What is bound are the machines; what comes beside them stops with the need for them."""
+    years, bound_usd = committed_years(term), _machines_usd(quote)
+    months = break_even_months(bound_usd, _machines_usd(flexible), years) if flexible and years else None
     return TermValue(
         term=term,
         what=rent_of(quote).name,
         seller=source_of(quote),
-        usd_per_month=usd,
-        break_even_months=break_even_months(usd, flexible.usd_per_month, years) if flexible and years else None,
-        committed_usd=committed_usd(usd, years) if years else None,
+        usd_per_month=quote.usd_per_month,
+        break_even_months=months,
+        committed_usd=committed_usd(bound_usd, years) if years else None,
         note=rent_of(quote).note,
     )
+
+
+def _machines_usd(quote: Quote) -> float:
+    return sum(line.usd_per_month or 0.0 for line in quote.serving)
 
 
 def rent_of(quote: Quote) -> QuoteLine:
