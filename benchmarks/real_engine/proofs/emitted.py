@@ -20,8 +20,8 @@ REPO = HERE.parents[2]
 sys.path[:0] = [str(HERE), str(REPO / "tests")]
 
 import checkpoints  # noqa: E402
-import random_plans  # noqa: E402
 
+import random_plans  # noqa: E402
 from llmplan import emit  # noqa: E402
 from llmplan.cli._launch_text import render  # noqa: E402
 from llmplan.emit import LaunchFile  # noqa: E402

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ def record(
     """The result of a proof. `refused`: case and error of each; `started_s`: time.monotonic() at its start."""
     result = {
         "proof": proof,
-        "date": date.today().isoformat(),
+        "date": datetime.now(UTC).date().isoformat(),
         "engine": {"name": engine, "version": version(distribution)},
         "seconds": round(time.monotonic() - started_s),
         "cases": accepted + len(refused),
@@ -58,6 +58,6 @@ def attempt(work: Callable[[], list[str]]) -> str | None:
         problems = work()
     except SystemExit as stop:
         return f"the parser stopped with {stop.code}"
-    except Exception as error:  # noqa: BLE001 - whatever an engine raises is the result
+    except Exception as error:
         return f"{type(error).__name__}: {error}"
     return "; ".join(problems) or None
