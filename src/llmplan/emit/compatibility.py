@@ -54,6 +54,17 @@ LIMITS: Mapping[str, EngineLimits] = {
         },
         source="vLLM 0.33.0, get_min_capability() of each quantization method; GGUF and bitsandbytes are plugins",
     ),
+    "sglang": EngineLimits(
+        name="SGLang 0.5.23",
+        min_compute_capability=_AMPERE,
+        weights={
+            **dict.fromkeys(("bf16", "fp16", "fp8", "fp8-block", "nvfp4", "mxfp4", "nf4"), _since(_AMPERE)),
+            **dict.fromkeys(("awq-int4", "gptq-int4", "gptq-int8", "w4a16", "w8a16"), _since(_AMPERE)),
+            "int8": _since(_AMPERE, _HOPPER),
+        },
+        kv={"bf16": _since(_AMPERE), "fp16": _since(_AMPERE), "fp8": _since(_ADA)},
+        source="SGLang 0.5.23, get_min_capability() of each method under srt/layers/quantization",
+    ),
     "tensorrt-llm": EngineLimits(
         name="TensorRT-LLM",
         min_compute_capability=_AMPERE,
