@@ -15,7 +15,7 @@ from llmplan.errors import UsageError
 from llmplan.plan.deployment import Parallelism
 
 
-@pytest.mark.parametrize("target", ["vllm", "tensorrt-llm", "llama-cpp", "docker-compose"])
+@pytest.mark.parametrize("target", ["vllm", "sglang", "tensorrt-llm", "llama-cpp", "docker-compose", "systemd"])
 def test_every_target_gives_files_and_the_same_twice(target: str) -> None:
     llama = sample.replica(weights="gguf-q4_k_m", kv="fp16", engine=sample.engine("llama-cpp", host_layers=True))
     plan = sample.plan(sample.option(of=llama if target == "llama-cpp" else None))
@@ -33,13 +33,14 @@ def test_compose_follows_the_planned_engine() -> None:
     assert set(paths) == {"compose.yaml", "trtllm.yaml"}
     service = paths["compose.yaml"].content["services"]["llm"]
     assert service["image"].endswith(":1.2.1")
-    assert "./trtllm.yaml:/config/trtllm.yaml:ro" in service["volumes"]
+    mounted = {"type": "bind", "source": "./trtllm.yaml", "target": "/config/trtllm.yaml", "read_only": True}
+    assert mounted in service["volumes"]
     assert service["command"][1:3] == ["--config", "/config/trtllm.yaml"]
 
 
 def test_an_unknown_target_lists_those_there_are() -> None:
-    with pytest.raises(UsageError, match="vllm, tensorrt-llm, llama-cpp, docker-compose"):
-        emit.emit(sample.plan(), strategy=None, target="kubernetes")
+    with pytest.raises(UsageError, match="vllm, sglang, tensorrt-llm, llama-cpp, docker-compose"):
+        emit.emit(sample.plan(), strategy=None, target="nomad")
     with pytest.raises(UsageError) as caught:
         emit.find_target("vlm")
     assert caught.value.hints == ("did you mean vllm?",)
@@ -133,7 +134,7 @@ def test_a_refusal_hints_only_at_targets_that_there_are() -> None:
             emit.emit(sample.plan(sample.option(of=planned)), strategy=None, target="tensorrt-llm")
         hints[engine] = caught.value.hints
     other = "llmplan recommend ... --engine ENGINE plans for another"
-    assert hints == {"vllm": ("llmplan emit-config PLAN --target vllm", other), "sglang": (other,)}
+    assert hints == {engine: (f"llmplan emit-config PLAN --target {engine}", other) for engine in ("vllm", "sglang")}
 
 
 FALLS_BACK = "vLLM runs a bf16 checkpoint in fp16 where the GPU has no bf16, so that its launch files work from 7.5 on"

@@ -17,8 +17,8 @@ PORT = 8080
 KV_TYPES: Mapping[str, str] = {"fp16": "f16", "bf16": "bf16", "gguf-q8_0": "q8_0", "gguf-q4_0": "q4_0"}
 OPTIONS: tuple[str, ...] = (
     "-m", "-a", "--host", "--port", "-ngl", "--n-cpu-moe", "--cpu-moe", "-sm", "-c", "-np", "--no-kv-unified", "-b",
-    "-ub", "-fa", "-ctk", "-ctv", "--fit", "--load-mode", "-t", "--no-cache-prompt", "--spec-type", "--spec-draft-n-max",
-    "--spec-ngram-simple-size-m", "--metrics",
+    "-ub", "-fa", "-ctk", "-ctv", "--fit", "--load-mode", "-t", "--no-cache-prompt", "--spec-type",
+    "--spec-draft-n-max", "--spec-ngram-simple-size-m", "--metrics",
 )  # fmt: skip
 """Every option that may be written."""
 DEFAULTS: Mapping[str, str] = {

@@ -1,4 +1,4 @@
-"""Why a setting has its value, in one line made of the plan's own figures. Every engine says the same in the same words."""
+"""Why a setting has its value, in one line made of the plan's own figures: the same words for every engine."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """SGLang: `sglang serve`, a script and a Compose project.
 
 `python -m sglang.launch_server` starts the same server and says on each start that `sglang serve` is preferred. Metrics
-and /health are those of srt/observability/metrics_collector.py and srt/entrypoints/http_server.py (SGLang 0.5.23, read
-2026-11-26). A key for requests would have to stand on the command line (`--api-key`), where every process of the machine reads it: none is written.
+and /health: srt/observability/metrics_collector.py and srt/entrypoints/http_server.py, SGLang 0.5.23, read 2026-11-26.
+A key for requests would have to stand on the command line (`--api-key`), where every process of the machine reads it:
+none is written.
 """
 
 from __future__ import annotations

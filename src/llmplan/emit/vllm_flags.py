@@ -67,7 +67,8 @@ VLLM_FLAGS: Mapping[str, Flag] = {
     "--cpu-offload-gb": Flag(type="float", default="0"),
     "--kv-offloading-size": Flag(type="float"),
 }
-"""The prefix cache is on where the model allows it. `--quantization` lists only methods that convert a 16-bit checkpoint while loading: others come with the weights."""
+"""The prefix cache is on where the model allows it. `--quantization` lists only methods that convert a 16-bit
+checkpoint while loading: others come with the weights."""
 ONLINE_METHODS: Mapping[str, str] = {
     "fp8": "fp8",
     "fp8-block": "fp8_per_block",
