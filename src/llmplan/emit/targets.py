@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from llmplan.emit import llama_cpp, tensorrt_llm, vllm
+from llmplan.emit import kubernetes, llama_cpp, tensorrt_llm, vllm
 from llmplan.emit.compatibility import demand_runnable
 from llmplan.emit.engines import engine_of
 from llmplan.emit.launch_file import LaunchFile
@@ -40,6 +40,7 @@ TARGETS: tuple[Target, ...] = (
     Target(
         id="docker-compose", engine=None, summary="compose.yaml of the planned engine", emit=_compose_of_planned_engine
     ),
+    Target(id="kubernetes", engine=None, summary="manifests for kubectl apply, one machine a replica", emit=kubernetes.emit),
 )  # fmt: skip
 
 
