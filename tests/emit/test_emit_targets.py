@@ -39,7 +39,7 @@ def test_compose_follows_the_planned_engine() -> None:
 
 def test_an_unknown_target_lists_those_there_are() -> None:
     with pytest.raises(UsageError, match="vllm, tensorrt-llm, llama-cpp, docker-compose"):
-        emit.emit(sample.plan(), strategy=None, target="kubernetes")
+        emit.emit(sample.plan(), strategy=None, target="nomad")
     with pytest.raises(UsageError) as caught:
         emit.find_target("vlm")
     assert caught.value.hints == ("did you mean vllm?",)

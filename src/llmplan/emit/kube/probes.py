@@ -14,8 +14,8 @@ from llmplan.units import format_seconds
 PORT_NAME = "http"
 PERIOD_S = 10
 START_FACTOR = 3
-"""of the start-up budget over the predicted start: disks and compile caches vary as much, and a pod that is killed while
-it loads begins again from nothing; a judgement"""
+"""of the start-up budget over the predicted start: disks and compile caches vary as much, and a pod that is killed
+while it loads begins again from nothing; a judgement"""
 UNKNOWN_START_S = 1800.0
 """budget where the plan has no figure: as long as the Compose files allow"""
 LEAST_BUDGET_S = 300.0

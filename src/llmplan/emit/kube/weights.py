@@ -93,7 +93,7 @@ def notes(launch: Launch, weights: Weights) -> tuple[str, ...]:
     if weights.by_hand:
         pod = f"{launch.variant.name}-..."
         found += [
-            "nothing is downloaded: fill the volume by hand while a pod waits in its init container (it holds its GPUs)",
+            "nothing is downloaded: fill the volume while a pod waits in its init container (holding its GPUs)",
             "where there is a network: HF_HOME=models hf download REPOSITORY, or put your files into the folder models",
             kubectl(launch, f"cp models/. {pod}:{weights.mount_path} -c {VOLUME}"),
             kubectl(launch, f"exec {pod} -c {VOLUME} -- touch {weights.marker}  (they are complete)"),
