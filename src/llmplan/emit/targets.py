@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from llmplan.emit import llama_cpp, sglang, systemd, tensorrt_llm, vllm
+from llmplan.emit import (
+    dynamo,
+    helm,
+    kserve,
+    kubernetes,
+    leaderworkerset,
+    llama_cpp,
+    sglang,
+    systemd,
+    tensorrt_llm,
+    vllm,
+)
 from llmplan.emit.compatibility import demand_runnable
 from llmplan.emit.engines import engine_of
 from llmplan.emit.launch_file import LaunchFile
@@ -42,6 +53,13 @@ TARGETS: tuple[Target, ...] = (
         id="docker-compose", engine=None, summary="compose.yaml of the planned engine", emit=_compose_of_planned_engine
     ),
     Target(id="systemd", engine=None, summary="units of the planned engine on machines of your own", emit=systemd.emit),
+    Target(id="kubernetes", engine=None, summary="manifests of one-machine replicas", emit=kubernetes.emit),
+    Target(
+        id="leaderworkerset", engine=None, summary="manifests of replicas over machines", emit=leaderworkerset.emit
+    ),
+    Target(id="kserve", engine=None, summary="InferenceService, LLMInferenceService", emit=kserve.emit),
+    Target(id="helm", engine="vllm", summary="values of the vLLM production-stack chart", emit=helm.emit),
+    Target(id="dynamo", engine=None, summary="NVIDIA Dynamo: DynamoGraphDeployment", emit=dynamo.emit),
 )  # fmt: skip
 
 
