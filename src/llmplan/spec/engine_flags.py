@@ -50,6 +50,4 @@ class FlagTable:
 
     def starting_with(self, beginning: str) -> tuple[Flag, ...]:
         """The options that begin so, each once."""
-        return tuple(
-            {flag.name: flag for name, flag in self.flags.items() if name.startswith(beginning)}.values()
-        )
+        return tuple({flag.name: flag for name, flag in self.flags.items() if name.startswith(beginning)}.values())
