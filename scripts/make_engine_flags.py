@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import itertools
 import json
 import os
 import re
@@ -57,7 +58,7 @@ VLLM_GONE = {
     "--guided-decoding-backend": "--structured-outputs-config",
     "--max-seq-len-to-capture": "--max-cudagraph-capture-size",
     "--cuda-graph-sizes": "--cudagraph-capture-sizes",
-    "--speculative-model": "--speculative-config '{\"model\": ..., \"num_speculative_tokens\": ...}'",
+    "--speculative-model": '--speculative-config \'{"model": ..., "num_speculative_tokens": ...}\'',
     "--num-speculative-tokens": "--speculative-config '{\"num_speculative_tokens\": ...}'",
     "--num-lookahead-slots": "leave it out",
     "--preemption-mode": "leave it out",
@@ -222,7 +223,8 @@ def _top_keys(line: str) -> Iterator[str]:
 def llama_cpp(folder: Path) -> str:
     """llama.cpp's: `llama-server --help`."""
     options: dict[str, Kind] = {}
-    for line in (folder / "llama-server-help.txt").read_text(encoding="utf-8").splitlines():
+    lines = (folder / "llama-server-help.txt").read_text(encoding="utf-8").splitlines()
+    for at, line in enumerate(lines):
         if not line.startswith("-") or line.startswith("-----"):
             continue
         # the help text begins after two spaces; names are separated by commas and padding
@@ -230,8 +232,9 @@ def llama_cpp(folder: Path) -> str:
         words = head.replace(",", " ").split()
         names = [word for word in words if re.fullmatch(r"--?[A-Za-z][\w-]*", word)]
         value = " ".join(word for word in words if word not in names)
+        more = itertools.takewhile(lambda each: each.startswith("   "), lines[at + 1 :])
         if names:
-            options[" ".join(names)] = _llama_kind(value)
+            options[" ".join(names)] = _llama_kind(value, " ".join([line, *more]))
     return _render(
         "llama-cpp@b11434", options, abbreviates=False,
         gone={name: instead for name, instead in LLAMA_GONE.items() if name not in " ".join(options).split()},
@@ -239,13 +242,13 @@ def llama_cpp(folder: Path) -> str:
     )  # fmt: skip
 
 
-def _llama_kind(value: str) -> Kind:
+def _llama_kind(value: str, told: str) -> Kind:
     if not value:
         return "switch"
     choices = re.fullmatch(r"[\[{<]([^\[\]{}<>]+)[\]}>]", value)
     if choices and re.search(r"[|,]", choices[1]) and "..." not in choices[1]:
         return re.split(r"[|,]", choices[1])
-    return "float" if value == "N" else "text"
+    return "float" if value == "N" and not re.search(r"'(auto|all)'", told) else "text"
 
 
 def _render(

@@ -18,12 +18,17 @@ def pool_holds_one_request(replica: Replica, facts: LaunchFacts) -> Finding | No
     if needed is None or available is None or needed <= available:
         return None
     most = facts.longest_context_tokens
+    if available <= 0:
+        return error(
+            "No available memory for the cache blocks: the weights and what runs beside them leave none.",
+            facts.memory_fix or "more GPUs (--tensor-parallel-size), or smaller weights",
+        )
     shorter = f" Based on the available memory, the estimated maximum model length is {most}." if most else ""
     return error(
         f"To serve at least one request with the model's max seq len ({replica.settings.max_model_len}), "
         f"({needed / GIB:.2f} GiB KV cache is needed, which is larger than the available KV cache memory "
         f"({max(0.0, available) / GIB:.2f} GiB).{shorter}",
-        f"--max-model-len {most}" if most else "more GPUs (--tensor-parallel-size), or smaller weights",
+        f"--max-model-len {most}" if most else facts.memory_fix or "more GPUs, or smaller weights",
     )
 
 

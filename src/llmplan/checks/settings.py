@@ -53,11 +53,12 @@ def limits_are_written_out(replica: Replica, facts: LaunchFacts) -> Finding | No
     settings = replica.settings
     if facts.stated is None or "max_num_seqs" in facts.stated:
         return None
-    largest = max(default.max_num_seqs for default in replica.engine.scheduler_defaults)
+    defaults = sorted({default.max_num_seqs for default in replica.engine.scheduler_defaults})
     logits = settings.max_num_seqs * replica.model.vocab_size * LOGIT_BYTES
     return advice(
-        f"max_num_seqs is left to the default, {settings.max_num_seqs} on {replica.gpu.id} and up to {largest} on "
-        f"others: the start warms the sampler up with as many sequences ({logits / GIB:.2g} GiB of logits here).",
+        f"max_num_seqs is left to the default, {settings.max_num_seqs} on {replica.gpu.id} and elsewhere "
+        f"{' or '.join(map(str, defaults))}: the start warms the sampler up with as many sequences "
+        f"({logits / GIB:.2g} GiB of logits here).",
         f"--max-num-seqs {settings.max_num_seqs} --max-num-batched-tokens {settings.max_num_batched_tokens}",
     )
 

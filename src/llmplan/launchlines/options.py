@@ -44,7 +44,7 @@ class Given:
     @property
     def negated(self) -> bool:
         """Whether a switch was given under its negative name."""
-        return self.spelled != self.name and re.match(r"--(no|disable)-", self.spelled) is not None
+        return self.spelled != self.name and re.match(r"--?(no|disable)-", self.spelled) is not None
 
 
 @dataclass(slots=True)

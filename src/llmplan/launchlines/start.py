@@ -43,6 +43,17 @@ class Start:
     image: str | None = None
     where: str = ""
 
+    @property
+    def image_version(self) -> str | None:
+        """The engine's version, where the image's tag says it.
+
+        >>> Start(engine="vllm", program="vllm serve", arguments=(), image="vllm/vllm-openai:v0.33.0").image_version
+        '0.33.0'
+        """
+        tag = (self.image or "").rpartition("/")[2].partition(":")[2].partition("@")[0]
+        match = re.match(r"v?(\d+\.\d+(?:\.\d+)?)|(?:server\S*-)?(b\d+)", tag)
+        return (match[1] or match[2]) if match else None
+
 
 def starts_in_text(text: str) -> tuple[Start, ...]:
     """Every engine that a script starts."""

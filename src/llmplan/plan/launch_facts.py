@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,9 +83,5 @@ class LaunchFacts:
     """KV pool, per GPU"""
     longest_context_tokens: int | None = None
     """the longest context that the pool holds"""
-
-    variables: frozenset[str] = field(default_factory=frozenset)
-    """environment variables that are set for it"""
-
-
-NOT_STATED = LaunchFacts()
+    memory_fix: str | None = None
+    """what would make it fit"""
