@@ -105,7 +105,16 @@ def model_of(name: str, bench: Workbench) -> ModelSpec:
         raise
 
 
-def build(model: ModelSpec, name: str, engine: EngineSpec, meaning: Meaning, asked: Asked, bench: Workbench) -> Built:
+def build(
+    model: ModelSpec,
+    name: str,
+    engine: EngineSpec,
+    meaning: Meaning,
+    asked: Asked,
+    bench: Workbench,
+    *,
+    from_image: bool,
+) -> Built:
     """The replica. A context beyond the model's is built as the model's and put back for the rules."""
     stated = settings_of(model, engine, meaning, asked)
     wanted = stated.get("max_model_len")

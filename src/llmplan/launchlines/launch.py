@@ -121,8 +121,8 @@ def _take_model(start: Start, loose: Sequence[str], given: Sequence[Given], mean
     by_option = any(each.name == "--model" for each in given)
     if start.program == "vllm serve" and start.image is None and by_option:
         reading.complain(
-            "F-19", "warning", "With `vllm serve`, you should provide the model as a positional argument or in a config "
-            "file instead of via the `--model` option.", f"vllm serve {shown(meaning.model or 'MODEL')} ...",
+            "F-19", "warning", "With `vllm serve`, you should provide the model as a positional argument or in a "
+            "config file instead of via the `--model` option.", f"vllm serve {shown(meaning.model or 'MODEL')} ...",
         )  # fmt: skip
     if start.program == "vllm serve" and meaning.model is None and not by_option and not loose:
         named = any(each.name in CONFIG_NAMES for each in given)

@@ -177,7 +177,8 @@ def _find(spelled: str, table: FlagTable, engine: str, reading: Reading, *, exac
     fitting = table.starting_with(name) if table.abbreviates and name.startswith("--") and len(name) > 2 else ()
     if len(fitting) == 1:
         reading.complain(
-            "F-2", "warning", f"{shown(spelled)} is taken for {fitting[0].name}, as long as no other option begins so.",
+            "F-2", "advice" if engine == "sglang" else "warning",
+            f"{shown(spelled)} is taken for {fitting[0].name}, as long as no other option begins so.",
             fitting[0].name,
         )  # fmt: skip
         return fitting[0], path

@@ -137,21 +137,21 @@ def _launch(each: Reviewed, rules: Mapping[str, EngineRule]) -> dict[str, Any]:
 def rules_document(rules: Iterable[EngineRule]) -> Document:
     """`llmplan check --list`."""
     rows = tuple(
-        Row(cells=(rule.id, ", ".join(rule.engines) or "all", scope(rule), ", ".join(rule.severities), rule.title))
+        Row(cells=(rule.id, ", ".join(rule.engines) or "all", ", ".join(rule.severities), _held(rule)))
         for rule in rules
     )
     columns = (
-        Column(title="rule"), Column(title="engines"), Column(title="where"), Column(title="can be"),
-        Column(title="what must hold", share=1),
+        Column(title="rule"), Column(title="engines", share=2), Column(title="can be", share=2),
+        Column(title="what must hold", share=6),
     )  # fmt: skip
     return (Table(title=f"{len(rows)} engine rules", columns=columns, rows=rows),)
 
 
-def scope(rule: EngineRule) -> str:
-    """Versions and GPUs that it is limited to."""
-    parts = [rule.versions] if rule.versions else []
+def _held(rule: EngineRule) -> str:
+    """What must hold, with the versions and GPUs that it is limited to."""
+    parts = [f"versions {rule.versions}"] if rule.versions else []
     parts += [f"GPUs {rule.gpus}"] if rule.gpus else []
-    return "; ".join(parts)
+    return f"{rule.title} ({'; '.join(parts)})" if parts else rule.title
 
 
 def rules_record(rules: Iterable[EngineRule]) -> dict[str, Any]:
