@@ -181,7 +181,7 @@ def tensor_parallel_is_known(replica: Replica) -> Finding | None:
         return None
     return error(
         f"{replica.engine.name} has no tensor parallelism (asked for {replica.parallel.tp}).",
-        "use --pp instead of --tp",
+        f"--tp 1 --pp {replica.parallel.tp}",
     )
 
 

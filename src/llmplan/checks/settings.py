@@ -269,7 +269,8 @@ RULES: tuple[Rule, ...] = (
         source="TensorRT-LLM docs/source/models/supported-models.md", basis=("docs",),
     ),
     Rule(
-        id="T-1", engines=("tensorrt-llm",), versions=">=1.0", severities=("error", "warning"), find_in_launch=engine_is_not_compiled,
+        id="T-1", engines=("tensorrt-llm",), versions=">=1.0", severities=("error", "warning"),
+        find_in_launch=engine_is_not_compiled,
         title="The TensorRT backend is gone: serve the checkpoint itself with trtllm-serve.",
         says="{program}: the TensorRT backend has been removed",
         source="TensorRT-LLM Migration Guide: TensorRT Backend Removed; NVIDIA/TensorRT-LLM#15767", basis=("docs",),
