@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 
 import pytest
+from launch_rule_cases import LAUNCH_CASES, LaunchCase
+from test_checks_rules import CASES
 
 import plan_samples as sample
-from launch_rule_cases import LAUNCH_CASES, LaunchCase
 from llmplan import checks
 from llmplan.checks.rule import Rule
 from llmplan.launchlines import FLAG_RULES
@@ -18,7 +19,6 @@ from llmplan.plan.deployment import Parallelism, Replica
 from llmplan.plan.engine_rule import SEVERITIES, in_range
 from llmplan.plan.launch_facts import LaunchFacts
 from llmplan.plan.outcome import CheckResult
-from test_checks_rules import CASES
 from tests_support import DATA
 
 RULES_FILE = DATA / "engine_rules.csv"
@@ -119,6 +119,7 @@ APPLY: dict[str, Callable[[Replica, LaunchFacts, str], tuple[Replica, LaunchFact
     "--max-loaded-loras": fact("max_loaded_loras"),
     "--offload-num-in-group": fact("offload_num_in_group"),
     "--cuda-graph-max-bs-decode": fact("cuda_graph_seqs"),
+    "--lora-target-modules": lambda replica, facts, value: (replica, replace(facts, lora_target_modules=(value,))),
     "--weights": lambda replica, facts, value: (replace(replica, weights=sample.WEIGHTS[value]), facts),
     "--attention-backend": lambda replica, facts, value: (replica, replace(facts, attention_backend=value)),
     "--moe-backend": lambda replica, facts, value: (replica, replace(facts, moe_backend=value)),
@@ -129,16 +130,25 @@ SKIPPED = {
 }
 
 
+def flags_in(fix: str) -> list[tuple[str, str]]:
+    """The flags of the first way out."""
+    if fix.startswith("leave"):
+        return []
+    return re.findall(r"(--[a-z_-]+) ([\w.-]+)", re.split(r",? or |, with | with ", fix)[0])
+
+
 def test_a_fix_that_is_a_flag_mends() -> None:
-    """The first flag of each fix, put in, silences the rule."""
+    """The flags of each fix, put in, silence the rule."""
     mended = set()
     for case in (*CASES, *LAUNCH_CASES):
         facts = getattr(case, "facts", None)
         for found in of_rule(case.bad, facts, case.rule, case.severity):
-            match = re.match(r"(?:use )?(--[a-z_-]+) ([\w.-]+)", found.fix)
-            if match is None or match[1] not in APPLY or case.rule in SKIPPED:
+            changes = flags_in(found.fix)
+            if not changes or case.rule in SKIPPED or not all(name in APPLY for name, _ in changes):
                 continue
-            replica, then = APPLY[match[1]](case.bad, facts or LaunchFacts(), match[2])
+            replica, then = case.bad, facts or LaunchFacts()
+            for name, value in changes:
+                replica, then = APPLY[name](replica, then, value)
             left = of_rule(replica, then if facts is not None else None, case.rule, case.severity)
             assert not [each for each in left if each.message == found.message], (found, left)
             mended.add(case.rule)
