@@ -17,13 +17,13 @@ from llmplan.emit import (
     tensorrt_llm,
     vllm,
 )
-from llmplan.emit.compatibility import demand_runnable
+from llmplan.emit.compatibility import on_engine
 from llmplan.emit.engines import engine_of
 from llmplan.emit.launch_file import LaunchFile
 from llmplan.emit.selection import Launch, select
 from llmplan.emit.variant import Variant
 from llmplan.errors import UsageError, nearest
-from llmplan.plan.deployment import StrategyId
+from llmplan.plan.deployment import Replica, StrategyId
 from llmplan.plan.plan import Plan
 
 
@@ -86,9 +86,15 @@ def emit(
     chosen = find_target(target)
     launch = select(plan, strategy, variant)
     if is_foreign(chosen, launch):
-        demand_runnable(launch.replica, str(chosen.engine))
+        on_engine(plan, launch.replica, str(chosen.engine))
         launch = replace(launch, same_engine=False, summary=(*launch.summary, foreign_note(chosen, launch)))
     return chosen.emit(launch)
+
+
+def launched(plan: Plan, *, strategy: StrategyId | None, target: str) -> Replica:
+    """The replica of the row on the engine that the target starts: what engine rules are to be asked about."""
+    chosen, launch = find_target(target), select(plan, strategy)
+    return on_engine(plan, launch.replica, str(chosen.engine)) if is_foreign(chosen, launch) else launch.replica
 
 
 def notes(plan: Plan, *, strategy: StrategyId | None, target: str) -> tuple[str, ...]:
