@@ -16,7 +16,10 @@ LAST_VLLM: Mapping[str, str] = {
     "QWenLMHeadModel": "0.23.0",
 }
 """architectures of text models that vLLM had, and the last version that did"""
-WITHOUT_LORA = frozenset({"FalconForCausalLM"})
+WITHOUT_LORA = frozenset({
+    "FalconForCausalLM", "FalconMambaForCausalLM", "GPTJForCausalLM", "KimiK25ForConditionalGeneration",
+    "KimiK3ForConditionalGeneration", "MiniMaxM3SparseForConditionalGeneration", "StableLmForCausalLM",
+})  # fmt: skip
 """text generation without the interface SupportsLoRA"""
 WITHOUT_FLOAT16 = ("gemma2", "gemma3", "gemma3_text", "glm4")
 """model types whose float16 is refused"""
@@ -53,14 +56,19 @@ def float16_is_stable(replica: Replica) -> Finding | None:
     return error(
         f"The model type {replica.model.model_type!r} does not support float16. Reason: Numerical instability. Please "
         "use bfloat16 or float32 instead.",
-        "--weights bf16, on a GPU of compute capability 8.0 or newer",
+        "a GPU of compute capability 8.0 or newer" if _is_old(replica) else "--weights bf16",
     )
 
 
 def _in_float16(replica: Replica) -> bool:
-    capability = replica.gpu.compute_capability
     asked = replica.weights.id == "fp16" or (replica.weights.family != "float" and replica.model.dtype == "fp16")
-    return asked or (capability is not None and capability < (8, 0) and replica.weights.id != "fp32")
+    return asked or (_is_old(replica) and replica.weights.id != "fp32")
+
+
+def _is_old(replica: Replica) -> bool:
+    """Whether the GPU has no bfloat16."""
+    capability = replica.gpu.compute_capability
+    return capability is not None and capability < (8, 0)
 
 
 RULES: tuple[Rule, ...] = (
@@ -74,7 +82,7 @@ RULES: tuple[Rule, ...] = (
         id="V-ARCH2", engines=("vllm",), severities=("error",), find=architecture_takes_adapters,
         title="LoRA adapters need an architecture that is written for them.",
         says="LoRA is not supported for {architecture}. Supported models implement the `SupportsLoRA` interface.",
-        source="vLLM 0.33.0 model_executor/models, supports_lora of each class; config/vllm.py", basis=("code", "tried"),
+        source="vLLM 0.33.0 model_executor/models, supports_lora of each class", basis=("code", "tried"),
     ),
     Rule(
         id="V-ARCH3", engines=("vllm",), severities=("error",), find=float16_is_stable,
