@@ -20,6 +20,8 @@ import on_each_gpu
 import outcome
 import sglang_on_a_gpu
 
+ANY = object()
+
 
 def options() -> set[str]:
     """Every exact option string."""
@@ -47,14 +49,23 @@ def check(argv: list[str], intent: dict[str, Any], known: set[str]) -> list[str]
 
 
 def expected(intent: dict[str, Any]) -> dict[str, Any]:
-    """The parsed options that say the plan."""
-    return {
-        "tp_size": intent["tp"],
+    """The parsed options that say the plan. Groups with attention of their own lie inside TP where there are experts,
+    and share its limits; without experts they are copies."""
+    inside = intent["dp"] if intent["mixture"] else 1
+    wanted = {
+        "tp_size": intent["tp"] * inside,
         "pp_size": intent["pp"],
+        "dp_size": 1 if intent["mixture"] else intent["dp"],
+        "attn_dp_size": inside if inside > 1 else None,
+        "ep_size": intent["tp"] * intent["dp"] if intent["ep"] else 1,
         "context_length": intent["max_model_len"],
-        "max_running_requests": intent["max_num_seqs"],
+        "max_running_requests": intent["max_num_seqs"] * inside,
+        "chunked_prefill_size": intent["max_num_batched_tokens"] * inside,
         "disable_radix_cache": not intent["prefix_caching"],
+        "mem_fraction_static": intent["memory_fraction"] if intent["offload"] is None else ANY,
+        "enable_lora": bool(intent["adapters"]),
     }
+    return {name: value for name, value in wanted.items() if value is not ANY}
 
 
 def of_one_gpu(cases: list[outcome.Case]) -> list[on_each_gpu.Row]:
