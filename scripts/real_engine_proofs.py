@@ -18,11 +18,13 @@ WHAT = {
     "vllm_parser": "`vllm serve`'s parser, its validation and `create_engine_config`, as on the planned GPU",
     "sglang_parser": "`sglang serve`'s parser and `ServerArgs.resolve_once`, as on the planned GPU",
     "vllm_server": "served from an emitted `vllm.yaml`, a request answered, KV tokens as predicted",
-    "llama_cpp": "`llama-server ... --version`, which checks every argument",
-    "skypilot": "`sky.Task.from_yaml`",
-    "dstack": "dstack's own reader of configurations",
-    "modal": "the app imported with Modal's client",
-    "helm": "the chart rendered with the emitted values",
+    "llama_parser": "`llama-server ... --version`, which checks every argument",
+    "llama_server": "served from an emitted `serve.sh`, a request answered",
+    "compose_config": "`docker compose config`",
+    "helm_values": "the production-stack chart rendered with the emitted values",
+    "sky_task": "`sky.Task.from_yaml`",
+    "dstack_service": "dstack's own reader of configurations",
+    "modal_app": "the app imported with Modal's client",
 }
 """each proof's script: what it puts to the engine"""
 
