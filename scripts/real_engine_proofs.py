@@ -98,7 +98,8 @@ def put_into(page: str) -> str:
     before, _, after = page.partition(f"\n{NEXT}\n")
     start = before.find(f"\n{TITLE}\n")
     kept = before if start < 0 else before[: start + 1].rstrip("\n") + "\n"
-    return "\n".join([kept.rstrip("\n"), "", *markdown_lines(), "", NEXT, after])
+    own = markdown_lines()
+    return "\n".join([kept.rstrip("\n"), "", *own, *([""] if own else []), NEXT, after])
 
 
 if __name__ == "__main__":
