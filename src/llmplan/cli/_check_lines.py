@@ -28,6 +28,24 @@ if TYPE_CHECKING:
 
 MAX_FILE_BYTES = 1_000_000
 SIXTEEN_BIT = ("bf16", "fp16", "fp32")
+OWN_WORDS: dict[str, dict[str, str]] = {
+    "vllm": {
+        "--tp": "--tensor-parallel-size", "--pp": "--pipeline-parallel-size", "--dp": "--data-parallel-size",
+        "--dcp": "--decode-context-parallel-size", "--kv-cache": "--kv-cache-dtype",
+    },
+    "sglang": {
+        "--tp": "--tp-size", "--pp": "--pp-size", "--dp": "--dp-size", "--kv-cache": "--kv-cache-dtype",
+        "--max-model-len": "--context-length", "--max-num-seqs": "--max-running-requests",
+        "--max-num-batched-tokens": "--chunked-prefill-size", "--gpu-memory-utilization": "--mem-fraction-static",
+    },
+    "tensorrt-llm": {
+        "--tp": "--tp_size", "--pp": "--pp_size", "--kv-cache": "--kv_cache_dtype", "--max-model-len": "--max_seq_len",
+        "--max-num-seqs": "--max_batch_size", "--max-num-batched-tokens": "--max_num_tokens",
+        "--gpu-memory-utilization": "--free_gpu_memory_fraction",
+    },
+    "llama-cpp": {"--max-model-len": "-c", "--max-num-seqs": "-np", "--kv-cache": "-ctk"},
+}  # fmt: skip
+"""the engines' names for flags of `memory`, in which rules state their fixes"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,12 +88,25 @@ def review(start: Start, asked: Asked, bench: Workbench, folder: Path, layers: S
     built = build(model, name, engine, meaning, asked, bench, from_image=start.image_version is not None)
     outcome = bench.budget(built.replica)
     facts = facts_of(launch, built.replica, outcome, asked, bench, folder)
-    findings: list[CheckResult] = [*launch.problems, *checks.run(built.replica, facts)]
+    ruled = (replace(each, fix=in_words_of(engine.id, each.fix)) for each in checks.run(built.replica, facts))
+    findings: list[CheckResult] = [*launch.problems, *ruled]
     findings.sort(key=lambda each: SEVERITIES.index(each.severity))
     return Reviewed(
         where=start.where, program=start.program, replica=built.replica, findings=tuple(dict.fromkeys(findings)),
         outcome=outcome, assumed=built.assumed, notes=launch.notes, table_ref=table.ref if table else None,
     )  # fmt: skip
+
+
+def in_words_of(engine: str, fix: str) -> str:
+    """A fix in the engine's own flags.
+
+    >>> in_words_of("vllm", "use --tp 1, 2, 4"), in_words_of("sglang", "--max-model-len 8192")
+    ('use --tensor-parallel-size 1, 2, 4', '--context-length 8192')
+    """
+    names = OWN_WORDS.get(engine, {})
+    text = re.sub(r"--ep \d+", "--enable-expert-parallel", fix) if engine == "vllm" else fix
+    text = re.sub(r"--weights ((?:\S+ or )*[^\s,()]+)", r"a checkpoint in \1", text)
+    return re.sub(r"--[a-z-]+", lambda match: names.get(match[0], match[0]), text)
 
 
 def engine_of(start: Start, asked: str | None, bench: Workbench) -> EngineSpec:

@@ -66,8 +66,9 @@ def _keep_in_bounds(meaning: Meaning, reading: Reading) -> None:
             value = values.get(name)
             if isinstance(value, int | float) and not isinstance(value, bool) and not least <= value <= most:
                 del values[name]
+                option = meaning.said_by.get(name, name)
                 reading.complain(
-                    "F-7", "error", f"{name}: {value:g} is out of range", f"a number from {least:g} to {most:g}"
+                    "F-7", "error", f"{option} {value:g} is out of range", f"{option} from {least:g} to {most:g}"
                 )
 
 
