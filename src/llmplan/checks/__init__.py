@@ -10,9 +10,11 @@ from functools import lru_cache
 from llmplan.checks import (
     adapters,
     attention,
+    builds,
     counted,
     divisibility,
     formats,
+    host_memory,
     machines,
     memory_limits,
     parallelism,
@@ -26,8 +28,8 @@ from llmplan.plan.launch_facts import LaunchFacts
 from llmplan.plan.outcome import CheckResult
 
 RULES: tuple[Rule, ...] = (
-    *parallelism.RULES, *machines.RULES, *formats.RULES, *divisibility.RULES, *attention.RULES, *memory_limits.RULES,
-    *settings.RULES, *adapters.RULES, *speculation.RULES, *counted.RULES,
+    *parallelism.RULES, *machines.RULES, *builds.RULES, *formats.RULES, *divisibility.RULES, *attention.RULES,
+    *memory_limits.RULES, *settings.RULES, *host_memory.RULES, *adapters.RULES, *speculation.RULES, *counted.RULES,
 )  # fmt: skip
 
 

@@ -44,7 +44,8 @@ class Launch:
 
 def read_launch(start: Start, table: FlagTable | None, read_file: ReadFile, *, exact: bool) -> Launch:
     """Read a start against the engine's option list (None: only what is told by its settings file)."""
-    meaning, reading, notes = Meaning(), Reading(), []
+    meaning, reading = Meaning(), Reading()
+    notes: list[str] = []
     meaning.facts["program"] = start.program
     if table is not None:
         words = list(start.arguments)
