@@ -12,7 +12,7 @@ from llmplan.errors import UsageError
 from llmplan.plan.deployment import Parallelism
 
 
-@pytest.mark.parametrize("target", ["vllm", "tensorrt-llm", "llama-cpp", "docker-compose"])
+@pytest.mark.parametrize("target", ["vllm", "sglang", "tensorrt-llm", "llama-cpp", "docker-compose", "systemd"])
 def test_every_target_gives_files_and_the_same_twice(target: str) -> None:
     llama = sample.replica(weights="gguf-q4_k_m", kv="fp16", engine=sample.engine("llama-cpp", host_layers=True))
     plan = sample.plan(sample.option(of=llama if target == "llama-cpp" else None))
@@ -30,13 +30,14 @@ def test_compose_follows_the_planned_engine() -> None:
     assert set(paths) == {"compose.yaml", "trtllm.yaml"}
     service = paths["compose.yaml"].content["services"]["llm"]
     assert service["image"].endswith(":1.2.1")
-    assert "./trtllm.yaml:/config/trtllm.yaml:ro" in service["volumes"]
+    mounted = {"type": "bind", "source": "./trtllm.yaml", "target": "/config/trtllm.yaml", "read_only": True}
+    assert mounted in service["volumes"]
     assert service["command"][1:3] == ["--config", "/config/trtllm.yaml"]
 
 
 def test_an_unknown_target_lists_those_there_are() -> None:
-    with pytest.raises(UsageError, match="vllm, tensorrt-llm, llama-cpp, docker-compose"):
-        emit.emit(sample.plan(), strategy=None, target="kubernetes")
+    with pytest.raises(UsageError, match="vllm, sglang, tensorrt-llm, llama-cpp, docker-compose"):
+        emit.emit(sample.plan(), strategy=None, target="nomad")
     with pytest.raises(UsageError) as caught:
         emit.find_target("vlm")
     assert caught.value.hints == ("did you mean vllm?",)

@@ -123,7 +123,7 @@ def _settings(files: Sequence[LaunchFile]) -> list[dict[str, str]]:
     found: dict[tuple[str, ...], dict[str, str]] = {}
     for setting in (setting for file in files for setting in file.settings):
         text = setting.text
-        shown = f"${text.name}" if isinstance(text, Env) else "on" if setting.value is True else text
+        shown = f"${text.name}" if isinstance(text, Env) else text
         row = {"name": setting.name, "value": shown, "default": setting.default or "", "why": setting.why}
         found[tuple(row.values())] = row
     return list(found.values())

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from llmplan.emit import llama_cpp, tensorrt_llm, vllm
+from llmplan.emit import (
+    dynamo,
+    helm,
+    kserve,
+    kubernetes,
+    leaderworkerset,
+    llama_cpp,
+    sglang,
+    systemd,
+    tensorrt_llm,
+    vllm,
+)
 from llmplan.emit.compatibility import on_engine
 from llmplan.emit.engines import engine_of
 from llmplan.emit.launch_file import LaunchFile
@@ -32,6 +43,7 @@ def _compose_of_planned_engine(launch: Launch) -> tuple[LaunchFile, ...]:
 
 TARGETS: tuple[Target, ...] = (
     Target(id="vllm", engine="vllm", summary="serve.sh, vllm.yaml and compose.yaml", emit=vllm.emit),
+    Target(id="sglang", engine="sglang", summary="serve.sh with sglang serve, compose.yaml", emit=sglang.emit),
     Target(
         id="tensorrt-llm", engine="tensorrt-llm", summary="serve.sh with trtllm-serve, trtllm.yaml, compose.yaml",
         emit=tensorrt_llm.emit,
@@ -40,6 +52,14 @@ TARGETS: tuple[Target, ...] = (
     Target(
         id="docker-compose", engine=None, summary="compose.yaml of the planned engine", emit=_compose_of_planned_engine
     ),
+    Target(id="systemd", engine=None, summary="units of the planned engine on machines of your own", emit=systemd.emit),
+    Target(id="kubernetes", engine=None, summary="manifests of one-machine replicas", emit=kubernetes.emit),
+    Target(
+        id="leaderworkerset", engine=None, summary="manifests of replicas over machines", emit=leaderworkerset.emit
+    ),
+    Target(id="kserve", engine=None, summary="InferenceService, LLMInferenceService", emit=kserve.emit),
+    Target(id="helm", engine="vllm", summary="values of the vLLM production-stack chart", emit=helm.emit),
+    Target(id="dynamo", engine=None, summary="NVIDIA Dynamo: DynamoGraphDeployment", emit=dynamo.emit),
 )  # fmt: skip
 
 
