@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from llmplan.cli.doctor import check_installation, check_prices, check_programs, exit_code
+from llmplan.cli._installation import check_installation, check_prices, check_programs
+from llmplan.cli.doctor import exit_code
 from llmplan.hardware import Finding
 from llmplan.spec.price import HourlyOffer, PriceBook
 from llmplan.spec.provenance import Provenance, Source
