@@ -89,10 +89,14 @@ def _files(text: str, catalog: Catalog, environ: Mapping[str, str]) -> ModelFile
     """A model's weights as they are published, or as they lie in the folder that is named."""
     from llmplan import memory
     from llmplan.catalogs.checkpoint import is_checkpoint
-    from llmplan.cli._catalog import find_model, model_path
+    from llmplan.cli._catalog import HUB_HINT, find_model, model_path
     from llmplan.hardware import ModelFiles, cached_bytes, model_cache
 
-    model = find_model(text, catalog)
+    try:
+        model = find_model(text, catalog)
+    except LlmplanError as error:
+        error.hints = tuple(hint for hint in error.hints if hint != HUB_HINT)  # nothing here goes to the network
+        raise
     needed = memory.checkpoint_bytes(model, memory.weight_format("auto", model))
     path = model_path(text)
     cache = model_cache(environ)

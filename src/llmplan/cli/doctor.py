@@ -47,7 +47,7 @@ def doctor(
     plan_path: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[PLAN]", help="A plan.yaml: is this the machine that it was made for?", show_default=False
+            metavar="PLAN", help="A plan.yaml: is this the machine that it was made for?", show_default=False
         ),
     ] = None,
     *,

@@ -20,12 +20,12 @@ def model_cache(environ: Mapping[str, str]) -> Path:
     """
     home = environ.get("HOME") or "/"
 
-    def folder(name: str) -> str | None:
-        value = environ.get(name)
-        return home + value[1:] if value == "~" or (value or "").startswith("~/") else value or None
+    def folder(name: str) -> str:
+        value = environ.get(name) or ""
+        return home + value[1:] if value == "~" or value.startswith("~/") else value
 
     stated = folder("HF_HUB_CACHE") or folder("HUGGINGFACE_HUB_CACHE")
-    if stated is not None:
+    if stated:
         return Path(stated)
     above = folder("HF_HOME")
     return Path(above or Path(folder("XDG_CACHE_HOME") or f"{home}/.cache") / "huggingface") / "hub"

@@ -9,6 +9,8 @@ from llmplan.hardware.diagnosis.finding import Finding, Subject, ok, usable, war
 from llmplan.hardware.report import HardwareReport
 from llmplan.units import GIB, format_bytes
 
+_HOST_SHARE_OF_GPU_MEMORY: Final = 0.5
+"""Below this share of the GPUs' memory, checkpoints that fill the GPUs are read through too small a cache: assumed."""
 _SMALL_SHM_BYTES: Final = 1 * GIB
 _SHM_SOURCE: Final = "https://docs.vllm.ai/en/latest/serving/deploying_with_docker.html"
 _OPEN_FILES_NEEDED: Final = 4096
@@ -32,9 +34,13 @@ def check_host_memory(report: HardwareReport, _: Subject) -> Iterator[Finding]:
         yield ok("host memory", f"{total}, {available} available, no control-group limit")
         return
     message = f"the control group allows {format_bytes(limit)} of {total}"
-    if limit < sum(gpu.memory.total_bytes for gpu in usable(report) if gpu.memory and not gpu.is_unified):
-        advice = "less than the GPUs' memory: loading and offload may be killed; raise the container's limit"
-        yield warn("host memory", message, advice)
+    on_gpus = sum(gpu.memory.total_bytes for gpu in usable(report) if gpu.memory and not gpu.is_unified)
+    if limit < on_gpus * _HOST_SHARE_OF_GPU_MEMORY:
+        advice = (
+            f"less than half of the GPUs' {format_bytes(on_gpus)}: large checkpoints load from disk more than once, "
+            "and offload has no room; raise the container's limit (docker run --memory, or the pod's limits)"
+        )
+        yield warn("host memory", message, advice, source="assumed: half of the GPUs' memory")
     else:
         yield ok("host memory", message)
 

@@ -49,8 +49,10 @@ def _smaller(report: HardwareReport, subject: Subject) -> Iterator[Finding]:
     assert subject.planned is not None
     gpu = subject.planned.replica.gpu
     for each in visible(report):
-        total = each.memory.total_bytes if each.memory else None
-        if subject.spec_of(each) == gpu and total is not None and total < gpu.memory_bytes * _LESS_MEMORY:
+        spec, total = subject.spec_of(each), each.memory.total_bytes if each.memory else None
+        if spec is None or spec.id != gpu.id or total is None:
+            continue
+        if total < gpu.memory_bytes * _LESS_MEMORY:
             message = f"{format_bytes(total)} of memory, planned with {format_bytes(gpu.memory_bytes)}"
             yield warn("plan", message, "the KV pool is smaller by the difference", gpu=each.index)
 
