@@ -10,7 +10,7 @@ from llmplan.hardware.diagnosis import Finding, Subject, diagnose
 from llmplan.hardware.errors import status
 from llmplan.hardware.report import GpuReading, HardwareReport, HostReading, MemoryReading, ProcessReading, Visibility
 from llmplan.spec.engine import EngineSpec
-from plan_samples import engine, gpu
+from plan_samples import PUBLISHED, engine, gpu
 
 GIB = 1024**3
 TOTAL = 81559 * 1024**2
@@ -85,9 +85,20 @@ def test_an_engine_that_is_asked_for_and_cannot_run_is_broken() -> None:
     assert (driver.status, kernels.status) == ("fail", "fail")
 
 
+def test_an_engine_that_is_asked_for_and_sees_no_gpu_is_broken() -> None:
+    hidden = replace(machine(), visible=Visibility(variable="", indexes=(), notes=("CUDA_VISIBLE_DEVICES is empty",)))
+    statuses = [finding.status for certain in (False, True) for finding in of("visible", hidden, certain=certain)]
+    assert statuses == ["warn", "fail"]
+
+
 def test_what_is_not_known_is_said_to_be_not_known() -> None:
     (finding,) = of("cuda", machine(), UNKNOWN)
-    assert "no figure known for unknown@0.33.0" in finding.message
+    assert finding.message == "no figure known of the driver that unknown@0.33.0 needs: not compared"
+    (finding,) = of("cuda", machine(None, None), CUDA_13)
+    assert "neither driver nor CUDA version is readable" in finding.message
+    guessed = replace(CUDA_13, provenance={"builds.cuda": replace(PUBLISHED, kind="assumed")})
+    (finding,) = of("cuda", machine(), guessed, CUDA_12)
+    assert "new@0.33.0 (CUDA 13.0, assumed), old@0.33.0 (CUDA 12.8)" in finding.message
     unread = replace(H100, compute_capability=None, unread={"compute_capability": "Unknown Error"})
     (kernels,) = of("kernels", machine(None, None, unread), CUDA_13)
     assert (kernels.status, "Unknown Error" in kernels.message) == ("ok", True)
@@ -109,8 +120,9 @@ def test_kernels_name_the_gpus_and_an_engine_that_has_them() -> None:
         "new@0.33.0 has no kernels for compute capability 7.0 (GPU 2): built for 7.5, 8.0, 8.6, 8.9, 9.0, 10.0, 12.0"
     )
     assert missing.advice == "use anywhere@0.33.0"
-    assert turing_has.message == "compute capability 7.5 (GPU 1): kernels in new@0.33.0, anywhere@0.33.0"
-    assert volta_has.message == "compute capability 7.0 (GPU 2): kernels in anywhere@0.33.0"
+    only_minimum = "above the minimum of anywhere@0.33.0 (from 6.0 on), which is all that is known of it"
+    assert turing_has.message == f"compute capability 7.5 (GPU 1): kernels in new@0.33.0; {only_minimum}"
+    assert volta_has.message == f"compute capability 7.0 (GPU 2): {only_minimum}"
 
 
 def test_each_engine_makes_its_own_of_memory_that_is_held() -> None:

@@ -48,7 +48,7 @@ def subject_of(
     from llmplan.hardware import Subject
 
     if plan_path is not None:
-        return _of_plan(wanted, plan_path, environ)
+        return _of_plan(wanted, plan_path, environ, extra, today)
     if wanted.strategy is not None:
         raise UsageError(
             "--strategy is a row of a plan: name the plan", hints=["llmplan doctor plan.yaml -s quantized"]
@@ -110,7 +110,7 @@ def _files(text: str, catalog: Catalog, environ: Mapping[str, str]) -> ModelFile
     )
 
 
-def _of_plan(wanted: Wanted, path: Path, environ: Mapping[str, str]) -> Subject:
+def _of_plan(wanted: Wanted, path: Path, environ: Mapping[str, str], extra: Path | None, today: date) -> Subject:
     """What a plan's chosen row wants; a hosted API wants nothing here."""
     from llmplan.cli.emit_config import strategy_id
     from llmplan.hardware import Planned, Subject
@@ -122,7 +122,11 @@ def _of_plan(wanted: Wanted, path: Path, environ: Mapping[str, str]) -> Subject:
     replica = option.deployment.replica
     if replica is None or option.memory is None:
         return Subject(hosted=f"the {option.deployment.strategy} row of {path} is a hosted API")
-    engine = dataclasses.replace(replica.engine, memory_fraction=replica.settings.memory_fraction)
+    engine = dataclasses.replace(
+        replica.engine,
+        memory_fraction=replica.settings.memory_fraction,
+        cuda_version=replica.engine.cuda_version or _known_cuda(replica.engine.ref, environ, extra, today),
+    )
     return Subject(
         engines=(engine,),
         certain=True,
@@ -131,6 +135,14 @@ def _of_plan(wanted: Wanted, path: Path, environ: Mapping[str, str]) -> Subject:
             replica=replica, replicas=option.deployment.replicas, host_bytes=_host_bytes(replica, option.memory)
         ),
     )
+
+
+def _known_cuda(ref: str, environ: Mapping[str, str], extra: Path | None, today: date) -> tuple[int, int] | None:
+    """The catalogue's figure, for plans that were made before it had one."""
+    try:
+        return _catalog(environ, extra, today).engines[ref].cuda_version
+    except LlmplanError:
+        return None
 
 
 def _row(plan: Plan, strategy: StrategyId | None, path: Path) -> Option:

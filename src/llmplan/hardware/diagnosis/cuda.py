@@ -25,9 +25,12 @@ def check_driver_for_engines(report: HardwareReport, subject: Subject) -> Iterat
     unknown: list[str] = []
     too_new: dict[int, list[EngineSpec]] = {}
     branch, cuda = _branch(report.driver_version), _pair(report.cuda_version)
+    if branch is None and cuda is None and subject.engines:
+        yield ok("cuda", "neither driver nor CUDA version is readable: not compared with the engines")
+        return
     for engine in subject.engines:
         needed = _MIN_DRIVER_OF_CUDA.get(engine.cuda_version[0]) if engine.cuda_version else None
-        if engine.cuda_version is None or needed is None or (branch is None and cuda is None):
+        if engine.cuda_version is None or needed is None:
             unknown.append(engine.ref)
         elif _runs(engine.cuda_version, needed, branch, cuda):
             runs.append(engine)
@@ -38,7 +41,7 @@ def check_driver_for_engines(report: HardwareReport, subject: Subject) -> Iterat
     if runs:
         yield _runs_these(report, runs, branch, cuda)
     if unknown:
-        yield ok("cuda", f"no figure known for {', '.join(unknown)} on this driver: not compared")
+        yield ok("cuda", f"no figure known of the driver that {', '.join(unknown)} needs: not compared")
 
 
 def _runs(wanted: tuple[int, int], needed: int, branch: int | None, cuda: tuple[int, int] | None) -> bool:
@@ -80,7 +83,12 @@ def _too_old(report: HardwareReport, subject: Subject, engines: list[EngineSpec]
 
 
 def _builds(engines: list[EngineSpec]) -> str:
-    return ", ".join(f"{engine.ref} (CUDA {_dotted(engine.cuda_version)})" for engine in engines)
+    return ", ".join(f"{engine.ref} (CUDA {_dotted(engine.cuda_version)}{_how_sure(engine)})" for engine in engines)
+
+
+def _how_sure(engine: EngineSpec) -> str:
+    provenance = engine.provenance.get("builds.cuda")
+    return f", {provenance.kind}" if provenance is not None and provenance.kind in ("assumed", "derived") else ""
 
 
 def check_kernels(report: HardwareReport, subject: Subject) -> Iterator[Finding]:
@@ -97,7 +105,8 @@ def check_kernels(report: HardwareReport, subject: Subject) -> Iterator[Finding]
 
 
 def _kernels_for(capability: tuple[int, int], indexes: list[int], subject: Subject) -> Iterator[Finding]:
-    have = [engine.ref for engine in subject.engines if engine.has_kernels_for(capability)]
+    having = [engine for engine in subject.engines if engine.has_kernels_for(capability)]
+    have = [engine.ref for engine in having]
     where = f"compute capability {_dotted(capability)} ({numbers(indexes)})"
     for engine in subject.engines:
         if engine.ref in have:
@@ -110,8 +119,16 @@ def _kernels_for(capability: tuple[int, int], indexes: list[int], subject: Subje
         severity = fail if subject.certain else warn
         message = f"{engine.ref} has no kernels for {where}: built for {built}"
         yield severity("kernels", message, advice, source=f"llmplan catalog show {engine.ref}")
-    if have:
-        yield ok("kernels", f"{where}: kernels in {', '.join(have)}")
+    if having:
+        listed = ", ".join(engine.ref for engine in having if engine.compute_capabilities)
+        above = ", ".join(
+            f"{engine.ref} (from {_dotted(engine.min_compute_capability)} on)"
+            for engine in having
+            if not engine.compute_capabilities
+        )
+        parts = [f"kernels in {listed}"] if listed else []
+        parts += [f"above the minimum of {above}, which is all that is known of it"] if above else []
+        yield ok("kernels", f"{where}: {'; '.join(parts)}")
 
 
 def _branch(version: str | None) -> int | None:

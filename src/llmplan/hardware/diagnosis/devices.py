@@ -73,7 +73,7 @@ def check_mixture(report: HardwareReport, _: Subject) -> Iterator[Finding]:
         yield warn("mixture", message, advice)
 
 
-def check_visible(report: HardwareReport, _: Subject) -> Iterator[Finding]:
+def check_visible(report: HardwareReport, subject: Subject) -> Iterator[Finding]:
     """What `CUDA_VISIBLE_DEVICES` and `NVIDIA_VISIBLE_DEVICES` show."""
     shown = report.visible
     if shown.variable is None and not shown.notes:
@@ -84,7 +84,8 @@ def check_visible(report: HardwareReport, _: Subject) -> Iterator[Finding]:
     if not (shown.notes and report.gpus):
         yield ok("visible", message)
         return
-    yield warn("visible", message, _own_gpus(report), source=_VISIBLE_RULES)
+    severity = warn if shown.indexes or shown.mig_uuids or not subject.certain else fail
+    yield severity("visible", message, _own_gpus(report), source=_VISIBLE_RULES)
 
 
 def _own_gpus(report: HardwareReport) -> str | None:
