@@ -129,6 +129,20 @@ def test_offload_wants_host_memory_within_the_control_groups_limit() -> None:
     assert [f.status for f in found("plan", unread, wanted)] == ["ok", "warn"]
 
 
+def test_a_checkpoint_larger_than_the_control_group_is_read_again_by_each_gpus_process() -> None:
+    limited = {"cgroup_memory_limit_bytes": 100 * GIB}
+    two = (H100, replace(H100, index=1))
+
+    def statuses(needed: int, *gpus: GpuReading) -> list[str]:
+        return [f.status for f in found("host memory", machine(*gpus, **limited), Subject(files=files(needed)))]  # type: ignore[arg-type]
+
+    assert (statuses(140 * GIB, *two), statuses(90 * GIB, *two), statuses(140 * GIB, H100)) == (
+        ["warn"],
+        ["ok"],
+        ["ok"],
+    )
+
+
 def test_a_hosted_api_wants_nothing_here() -> None:
     (finding,) = found("plan", machine(), Subject(hosted="the serverless row of plan.yaml is a hosted API"))
     assert (finding.status, "nothing of it runs on this machine" in finding.message) == ("ok", True)

@@ -37,6 +37,7 @@ def test_what_of_a_model_lies_in_the_cache(tmp_path: Path) -> None:
     blobs.mkdir(parents=True)
     (blobs / "a").write_bytes(b"x" * 1000)
     (blobs / "b.incomplete").write_bytes(b"x" * 24)
+    (blobs / "lost").symlink_to(tmp_path / "nowhere")
     assert cached_bytes(tmp_path, "org/model") == 1024
     (tmp_path / "models--org--odd").write_text("")
     assert cached_bytes(tmp_path, "org/odd") is None

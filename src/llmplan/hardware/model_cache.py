@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,7 +45,8 @@ def cached_bytes(cache: Path, model_id: str) -> int | None:
             for number, entry in enumerate(entries):
                 if number >= _FILES_LOOKED_AT:
                     return None
-                total += entry.stat().st_size
+                with contextlib.suppress(FileNotFoundError):  # a link that leads nowhere, or a file just renamed
+                    total += entry.stat().st_size
     except FileNotFoundError:
         return 0
     except OSError:

@@ -21,7 +21,7 @@ _SMALL_DISK_BYTES: Final = 20 * GIB
 """Little more than the weights of an 8B model at 16 bits (15 GiB)."""
 
 
-def check_host_memory(report: HardwareReport, _: Subject) -> Iterator[Finding]:
+def check_host_memory(report: HardwareReport, subject: Subject) -> Iterator[Finding]:
     """The control group's limit against the GPUs' memory, through which weights pass when they are loaded."""
     host = report.host
     if host.memory_total_bytes is None:
@@ -41,6 +41,12 @@ def check_host_memory(report: HardwareReport, _: Subject) -> Iterator[Finding]:
             "and offload has no room; raise the container's limit (docker run --memory, or the pod's limits)"
         )
         yield warn("host memory", message, advice, source="assumed: half of the GPUs' memory")
+    elif subject.files is not None and limit < subject.files.needed_bytes and len(usable(report)) > 1:
+        advice = (
+            f"less than the {format_bytes(subject.files.needed_bytes)} of {subject.files.name}: they do not stay in the "
+            "page cache, and each GPU's process reads them from disk again; raise the container's limit"
+        )
+        yield warn("host memory", message, advice)
     else:
         yield ok("host memory", message)
 
