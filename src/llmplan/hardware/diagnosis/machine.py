@@ -43,8 +43,8 @@ def check_host_memory(report: HardwareReport, subject: Subject) -> Iterator[Find
         yield warn("host memory", message, advice, source="assumed: half of the GPUs' memory")
     elif subject.files is not None and limit < subject.files.needed_bytes and len(usable(report)) > 1:
         advice = (
-            f"less than the {format_bytes(subject.files.needed_bytes)} of {subject.files.name}: they do not stay in the "
-            "page cache, and each GPU's process reads them from disk again; raise the container's limit"
+            f"less than the {format_bytes(subject.files.needed_bytes)} of {subject.files.name}: they do not stay in "
+            "the page cache, and each GPU's process reads them from disk again; raise the container's limit"
         )
         yield warn("host memory", message, advice)
     else:
