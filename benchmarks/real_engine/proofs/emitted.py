@@ -30,9 +30,11 @@ from llmplan.plan.deployment import Replica  # noqa: E402
 from llmplan.plan.plan import Plan  # noqa: E402
 
 DATA = Path(os.environ.get("LLMPLAN_DATA") or REPO.parent / "shared" / "data")
-PROGRAMS = ("vllm", "python3", "trtllm-serve", "llama-server", "docker")
+PROGRAMS = ("vllm", "sglang", "python3", "trtllm-serve", "llama-server", "docker")
 NOTE = '#!/bin/sh\nfor word in "${0##*/}" "$@"; do printf \'%s\\0\' "$word"; done > "$ARGV_FILE"\n'
-PLACE = {"MASTER_ADDR": "127.0.0.1", "NODE_RANK": "1"}
+PLACE = {
+    "MASTER_ADDR": "127.0.0.1", "NODE_RANK": "1", "DIST_INIT_ADDR": "127.0.0.1:20000", "HOSTFILE": "hosts",
+}  # fmt: skip
 """what each machine would be told"""
 
 
@@ -126,7 +128,7 @@ def _argv(place: Path, command: str, programs: Path, intent: dict[str, Any]) -> 
         "PATH": f"{programs}:/usr/bin:/bin", "ARGV_FILE": str(noted), "MODEL": intent["checkpoint"], **PLACE,
         "DP_START_RANK": str(local),
     }  # fmt: skip
-    subprocess.run(["bash", "-c", command], cwd=place, env=environment, check=True, timeout=20, capture_output=True)
+    subprocess.run(["bash", "-c", command], cwd=place, env=environment, check=True, timeout=20)
     words = noted.read_text(encoding="utf-8").split("\0")[:-1]
     noted.unlink()
     return words

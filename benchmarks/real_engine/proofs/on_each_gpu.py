@@ -29,11 +29,9 @@ def run(cases: list[Case], work: Callable[[list[Case]], list[Row]]) -> list[Row]
 
 def figures(cases: list[Case]) -> dict[str, Any]:
     """What the plans differ in."""
-    return {
-        "plans": len(cases),
-        "models": len({intent["model"] for _, intent in cases}),
-        "GPUs": len({intent["gpu"] for _, intent in cases}),
-        "strategies": len({intent["strategy"] for _, intent in cases}),
+    names = {"models": "model", "GPUs": "gpu", "strategies": "strategy", "weight formats": "weights"}
+    return {"plans": len(cases)} | {
+        title: sorted({str(intent[name]) for _, intent in cases}) for title, name in names.items()
     }
 
 

@@ -17,7 +17,6 @@ sys.path[:0] = [str(HERE), str(HERE.parents[2] / "tests")]
 
 import plan_samples  # noqa: E402
 import random_plans  # noqa: E402
-
 from llmplan import emit, memory  # noqa: E402
 from llmplan.cli._catalog import find_model  # noqa: E402
 from llmplan.cli._launch_text import render  # noqa: E402

@@ -57,7 +57,8 @@ class EmptyKernels(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 def prepare(cache: Path) -> None:
     """Before anything of vLLM is imported."""
     os.environ |= {
-        "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "VLLM_CACHE_ROOT": str(cache), "VLLM_LOGGING_LEVEL": "CRITICAL",
+        "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "VLLM_CACHE_ROOT": str(cache),
+        "VLLM_LOGGING_LEVEL": "CRITICAL",
     }  # fmt: skip
     sys.meta_path.insert(0, EmptyKernels())
     _answer_for_nvml()

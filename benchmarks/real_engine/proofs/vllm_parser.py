@@ -56,9 +56,9 @@ def engine_config(found: argparse.Namespace, intent: dict[str, Any]) -> list[str
     config = AsyncEngineArgs.from_cli_args(found).create_engine_config(UsageContext.OPENAI_API_SERVER)
     parallel, cache = config.parallel_config, config.cache_config
     wanted = {
-        "tensor_parallel_size": intent["tp"], "pipeline_parallel_size": intent["pp"], "data_parallel_size": intent["dp"],
-        "max_model_len": intent["max_model_len"], "max_num_seqs": intent["max_num_seqs"],
-        "max_num_batched_tokens": intent["max_num_batched_tokens"],
+        "tensor_parallel_size": intent["tp"], "pipeline_parallel_size": intent["pp"],
+        "data_parallel_size": intent["dp"], "max_model_len": intent["max_model_len"],
+        "max_num_seqs": intent["max_num_seqs"], "max_num_batched_tokens": intent["max_num_batched_tokens"],
         "enable_prefix_caching": intent["prefix_caching"],
         "model named": True,
     }  # fmt: skip

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from llmplan.checks import (
     adapters,
+    architectures,
     attention,
     counted,
     divisibility,
@@ -27,7 +28,7 @@ from llmplan.plan.outcome import CheckResult
 
 RULES: tuple[Rule, ...] = (
     *parallelism.RULES, *machines.RULES, *formats.RULES, *divisibility.RULES, *attention.RULES, *memory_limits.RULES,
-    *settings.RULES, *adapters.RULES, *speculation.RULES, *counted.RULES,
+    *settings.RULES, *adapters.RULES, *architectures.RULES, *speculation.RULES, *counted.RULES,
 )  # fmt: skip
 
 
