@@ -28,6 +28,7 @@ COMMANDS = (
     "workload",
     "finetune",
     "emit-config",
+    "observe",
     "calibrate",
     "catalog",
     "prices",

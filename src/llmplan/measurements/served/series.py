@@ -48,6 +48,7 @@ class Scrape:
     series: Series
     exposition: Exposition
     served_name: str | None = None
+    """None: every model's series count"""
 
     def samples(self, quantity: str, name: str) -> list[Sample]:
         """The samples of a series that count."""
@@ -56,7 +57,7 @@ class Scrape:
             sample
             for sample in self.exposition.of(self.series.prefix + name)
             if not (label and sample.labels.get(label) in values)
-            and sample.labels.get("model_name", self.served_name) in (self.served_name, None)
+            and self.served_name in (None, sample.labels.get("model_name", self.served_name))
         ]
 
     def newest(self, quantity: str, names: Iterable[str]) -> list[Sample]:

@@ -1,5 +1,5 @@
-"""What a server says of its own settings: in labels, and in the JSON of its other addresses. Only the keys that are named
-here are looked at: what else stands there (keys, paths, templates) is nobody's business."""
+"""What a server says of its own settings: in labels, and in the JSON of its other addresses. Only the keys that are
+named here are looked at: what else stands there (keys, paths, templates) is nobody's business."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from llmplan.measurements.served.series import Scrape
 from llmplan.units import GIB
 
 SERVER_INFO, PROPS = "/get_server_info", "/props"
-PART_SIZES = ("kv_tokens", "kv_blocks")
+PART_SIZES = ("kv_tokens", "kv_blocks", "max_concurrency")
 """labels that are sizes of one part: they add up"""
 _VERSION = re.compile(r"b?\d+(?:\.\d+)*(?:\.?(?:post|rc|dev)\d+)?")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,10 +27,10 @@ class Histogram:
     def __post_init__(self) -> None:
         if not self.bounds or len(self.bounds) != len(self.counts) or self.bounds[-1] != math.inf:
             raise ValueError("a histogram has a count for each bound, and its last bound is infinity")
-        if any(later <= earlier for earlier, later in zip(self.bounds, self.bounds[1:], strict=False)):
+        if any(later <= earlier for earlier, later in pairwise(self.bounds)):
             raise ValueError("the bounds of a histogram rise")
         values = (0.0, *self.counts)
-        if any(later < earlier for earlier, later in zip(values, values[1:], strict=False)):
+        if any(later < earlier for earlier, later in pairwise(values)):
             raise ValueError("the counts of a histogram never fall")
 
     @classmethod

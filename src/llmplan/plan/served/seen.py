@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from llmplan.plan.load import Load
 from llmplan.plan.served.histogram import Histogram
@@ -136,7 +137,7 @@ def see(looks: Sequence[Snapshot]) -> Seen:
 
 def steps(looks: Sequence[Snapshot]) -> tuple[Seen, ...]:
     """What happened from each look to the next one, where the same process answered both."""
-    pairs = zip(looks, looks[1:], strict=False)
+    pairs = pairwise(looks)
     return tuple(Seen(looks=pair, asked=2, span_s=_span_s(pair)) for pair in pairs if pair[1].follows(pair[0]))
 
 

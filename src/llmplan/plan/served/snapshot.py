@@ -12,8 +12,11 @@ TOTALS = (
     "requests", "failed", "prompt_tokens", "output_tokens", "preemptions", "prefix_hits", "prefix_queries",
 )  # fmt: skip
 """counters: requests that were answered, requests that were not, and tokens"""
-GAUGES = ("running", "waiting", "kv_usage", "kv_tokens", "kv_blocks", "parts")
-"""values of the moment, and sizes that do not change; `parts` are data-parallel engines behind one address"""
+GAUGES = (
+    "running", "waiting", "kv_usage", "kv_tokens", "kv_blocks", "max_concurrency", "parts", "weights_bytes",
+)  # fmt: skip
+"""values of the moment, and sizes that do not change. `max_concurrency`: requests of full length at once; `parts`:
+data-parallel engines behind one address; `weights_bytes`: on one GPU"""
 HISTOGRAMS = ("ttft", "tpot", "itl", "e2e", "input", "output")
 """seconds, and tokens of a request; `tpot` is a mean per request, `itl` a gap between two tokens"""
 

@@ -29,6 +29,7 @@ SERIES = Series(
     info={
         "kv_tokens": "kv_cache_size_tokens",
         "kv_blocks": "num_gpu_blocks",
+        "max_concurrency": "kv_cache_max_concurrency",
         "block_size": "block_size",
         "gpu_memory_utilization": "gpu_memory_utilization",
         "kv_cache_memory_bytes": "kv_cache_memory_bytes",
