@@ -38,9 +38,9 @@ def read_look(
     settings: dict[str, Any] = dict(scrape.stated(series.settings))
     gauges = dict(scrape.summed(series.sums)) | dict(scrape.averaged(series.means))
     for labels in stated.label_values(scrape):
-        gauges, settings = gauges | labels.gauges, settings | labels.settings
+        gauges, settings = {**gauges, **labels.gauges}, {**settings, **labels.settings}
     told = stated.documents(series.engine, documents)
-    gauges, settings = told.gauges | gauges, card.settings | told.settings | settings
+    gauges, settings = {**told.gauges, **gauges}, {**card.settings, **told.settings, **settings}
     return Snapshot(
         engine=series.engine,
         version=told.version or _version(documents),
@@ -64,11 +64,11 @@ def _iteration_look(
     found = {name: value for name, path in ITERATION.items() if (value := as_number(fields.get(*path))) is not None}
     found = {name: value for name, value in found.items() if 0.0 <= value <= MAX_VALUE}
     used, blocks = found.pop("kv_used_blocks", None), found.get("kv_blocks")
-    gauges = {name: found[name] for name in ("running", "waiting", "kv_blocks") if name in found}
+    gauges: dict[str, float] = {name: found[name] for name in ("running", "waiting", "kv_blocks") if name in found}
     if used is not None and blocks:
         gauges["kv_usage"] = used / blocks
-    settings = {name: value for name, value in found.items() if name not in gauges}
     card = _card(documents, (), served_name)
+    settings = {**card.settings, **{name: value for name, value in found.items() if name not in gauges}}
     note = (
         "its JSON of iterations has no latency and no lengths: return_perf_metrics: true in its YAML adds "
         "/prometheus/metrics"
@@ -79,8 +79,8 @@ def _iteration_look(
         served_name=card.name,
         model=card.model,
         at_s=at_s,
-        gauges=stated.derived(gauges, card.settings | settings),
-        settings=stated.whole(card.settings | settings),
+        gauges=stated.derived(gauges, settings),
+        settings=stated.whole(settings),
         notes=(note,) if records else (note, "no iteration since somebody last read them"),
     )
 
@@ -106,22 +106,13 @@ def _names(exposition: Exposition, series: Series) -> tuple[str, ...]:
 
 
 def _card(documents: Mapping[str, Any], labelled: Sequence[str], wanted: str | None) -> stated.Card:
-    """The one model that is looked at. Adapters of it are listed as models too, with a parent."""
-    cards = [
-        Fields(entry)
-        for entry in Fields(documents.get(MODELS)).get("data") or ()
-        if isinstance(entry, dict) and entry.get("parent") is None
-    ]
-    listed = {name: card for card in cards if (name := card.text("id")) is not None}
-    names = tuple(labelled) if len(labelled) > 1 or not listed else tuple(listed)
-    # several names of one model (aliases) are one model: its series have one name
-    if len(labelled) == 1 and len(names) > 1 and wanted is None:
-        names = tuple(labelled)
-    if wanted is not None and wanted not in {*names, *labelled, *listed}:
-        raise UsageError(
-            f"{wanted!r} is not served there: {_shown({*names, *labelled, *listed}) or 'it names no model'}",
-            hints=[WANTED],
-        )
+    """The one model that is looked at: by the labels of the series where they name any, else by the list of models."""
+    listed = _listed(documents)
+    # several names in the list may be of one model, whose series have one name
+    names = tuple(labelled) or tuple(listed)
+    if wanted is not None and wanted not in {*labelled, *listed}:
+        known = _shown({*labelled, *listed}) or "it names no model"
+        raise UsageError(f"{wanted!r} is not served there: {known}", hints=[WANTED])
     if wanted is None and len(names) > 1:
         raise UsageError(f"several models are served there: {_shown(names)}", hints=[f"say which: {WANTED}"])
     name = wanted if wanted is not None else names[0] if names else None
@@ -133,6 +124,17 @@ def _card(documents: Mapping[str, Any], labelled: Sequence[str], wanted: str | N
         settings={} if length is None else {"max_model_len": length},
         several=len(labelled) > 1,
     )
+
+
+def _listed(documents: Mapping[str, Any]) -> dict[str, Fields]:
+    """The models of the list by name; adapters, which have a parent, are none."""
+    entries = Fields(documents.get(MODELS)).get("data")
+    cards = [
+        Fields(entry)
+        for entry in (entries if isinstance(entries, list) else ())
+        if isinstance(entry, dict) and entry.get("parent") is None
+    ]
+    return {name: card for card in cards if (name := card.text("id")) is not None}
 
 
 def _shown(names: Sequence[str] | set[str]) -> str:

@@ -124,8 +124,20 @@ def _alike(name: str, label: str, unit: str, observed: float | None, planned: fl
 def _latency(seen: Seen, expected: Expected | None, predicted: Predicted | None) -> Iterator[Compared]:
     estimate = expected.estimate if expected else None
     for name, label, observed, planned, now in (
-        ("ttft", "TTFT, mean", seen.mean("ttft"), estimate and estimate.ttft_s, predicted and predicted.ttft_s),
-        ("tpot", "TPOT, mean", seen.tpot_s, estimate and estimate.tpot_s, predicted and predicted.tpot_s),
+        (
+            "ttft",
+            "TTFT, mean",
+            seen.mean("ttft"),
+            estimate.ttft_s if estimate else None,
+            predicted.ttft_s if predicted else None,
+        ),
+        (
+            "tpot",
+            "TPOT, mean",
+            seen.tpot_s,
+            estimate.tpot_s if estimate else None,
+            predicted.tpot_s if predicted else None,
+        ),
     ):
         yield Compared(id=name, name=label, unit="s", observed=observed, planned=planned, predicted=now,
                        verdict=latency_verdict(seen, observed, now))  # fmt: skip

@@ -40,7 +40,7 @@ def other_traffic(case: Case) -> Iterator[Finding]:
 
 def latency(case: Case) -> Iterator[Finding]:
     """Latency outside of the band that was predicted for this very traffic."""
-    slow = [row for name in ("ttft", "tpot") if case.differs(name) and (row := case.rows[name])]
+    slow = [case.rows[name] for name in ("ttft", "tpot") if case.differs(name)]
     if not slow or case.predicted is None:
         return
     parts = []
@@ -158,10 +158,11 @@ def few_requests(case: Case) -> Iterator[Finding]:
     if requests is None or requests >= ENOUGH_REQUESTS:
         return
     when = "since it started" if case.seen.since_start else "in between"
+    noun = "request" if requests == 1.0 else "requests"
     yield Finding(
         id="few-requests",
         kind="reading",
-        message=f"{requests:,.0f} request{'' if requests == 1 else 's'} answered {when}: fewer than {ENOUGH_REQUESTS}, latency is not judged",
+        message=f"{requests:,.0f} {noun} answered {when}: fewer than {ENOUGH_REQUESTS}, latency is not judged",
         fix="look for longer (--interval), or when there is traffic",
     )
 
