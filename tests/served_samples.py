@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,16 +22,18 @@ SGLANG_ITL = (0.002, 0.004, 0.006, 0.008, 0.01, 0.015, 0.02, 0.025, 0.03, 0.035,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """Totals since the start: `requests` alike ones, and what holds at the moment."""
+    """`requests` alike ones, answered after those of the `past`, and what holds at the moment."""
 
     requests: float = 0.0
-    failed: float = 0.0
     input_tokens: float = 1000.0
     output_tokens: float = 300.0
     ttft_s: float = 0.15
     tpot_s: float = 0.012
     e2e_s: float = 4.0
     hits: float = 0.0
+    past: tuple[Served, ...] = ()
+    failed: float = 0.0
+    """since the start, as what follows"""
     preemptions: float = 0.0
     running: float = 0.0
     waiting: float = 0.0
@@ -46,7 +48,15 @@ class Served:
 
     def after(self, requests: float, **change: Any) -> Served:
         """The same server, so many requests later."""
-        return replace(self, requests=self.requests + requests, **change)
+        return replace(self, requests=requests, past=(*self.past, replace(self, past=())), **change)
+
+    def total(self, of: Callable[[Served], float] = lambda batch: 1.0) -> float:
+        """A sum over all requests."""
+        return sum(batch.requests * of(batch) for batch in (*self.past, self))
+
+    def observed(self, name: str) -> list[tuple[float, float]]:
+        """What a histogram saw: values, and how often."""
+        return [(getattr(batch, name), batch.requests) for batch in (*self.past, self)]
 
 
 def histogram(
@@ -76,22 +86,22 @@ def vllm(*engines: Served) -> str:
         for name, value in (
             ("num_requests_running", each.running), ("num_requests_waiting", each.waiting),
             ("kv_cache_usage_perc", 0.25), ("num_preemptions_total", each.preemptions),
-            ("prompt_tokens_total", each.requests * each.input_tokens), ("prompt_tokens_created", each.started + 1),
-            ("generation_tokens_total", each.requests * each.output_tokens),
-            ("prefix_cache_queries_total", each.requests * each.input_tokens),
-            ("prefix_cache_hits_total", each.requests * each.input_tokens * each.hits),
+            ("prompt_tokens_total", each.total(lambda b: b.input_tokens)), ("prompt_tokens_created", each.started + 1),
+            ("generation_tokens_total", each.total(lambda b: b.output_tokens)),
+            ("prefix_cache_queries_total", each.total(lambda b: b.input_tokens)),
+            ("prefix_cache_hits_total", each.total(lambda b: b.input_tokens * b.hits)),
         ):  # fmt: skip
             lines.append(f"vllm:{name}{{{who}}} {value!r}")
-        for reason, value in (("stop", each.requests), ("length", 0.0), ("abort", each.failed), ("error", 0.0)):
+        for reason, value in (("stop", each.total()), ("length", 0.0), ("abort", each.failed), ("error", 0.0)):
             lines.append(f'vllm:request_success_total{{{who},finished_reason="{reason}"}} {value!r}')
-        for name, bounds, value in (
-            ("time_to_first_token_seconds", VLLM_TTFT, each.ttft_s),
-            ("request_time_per_output_token_seconds", VLLM_TPOT, each.tpot_s),
-            ("e2e_request_latency_seconds", VLLM_E2E, each.e2e_s),
-            ("request_prompt_tokens", VLLM_TOKENS, each.input_tokens),
-            ("request_generation_tokens", VLLM_TOKENS, each.output_tokens),
+        for name, bounds, quantity in (
+            ("time_to_first_token_seconds", VLLM_TTFT, "ttft_s"),
+            ("request_time_per_output_token_seconds", VLLM_TPOT, "tpot_s"),
+            ("e2e_request_latency_seconds", VLLM_E2E, "e2e_s"),
+            ("request_prompt_tokens", VLLM_TOKENS, "input_tokens"),
+            ("request_generation_tokens", VLLM_TOKENS, "output_tokens"),
         ):
-            lines += histogram(f"vllm:{name}", who, bounds, [(value, each.requests)])
+            lines += histogram(f"vllm:{name}", who, bounds, each.observed(quantity))
         lines.append(
             f'vllm:cache_config_info{{block_size="{each.block}",cache_dtype="auto",enable_prefix_caching="True",'
             f'engine="{rank}",gpu_memory_utilization="{each.fraction}",'
@@ -114,45 +124,45 @@ def sglang(served: Served, tp: int = 2) -> str:
         ):  # fmt: skip
             lines.append(f"sglang:{name}{{{who}}} {float(value)!r}")
     who = f'model_name="{served.model}"'
-    tokens = served.requests * served.input_tokens
+    prompts, hits = served.total(lambda b: b.input_tokens), served.total(lambda b: b.input_tokens * b.hits)
     for name, more, value in (
-        ("num_requests_total", ',is_streaming="true"', served.requests),
-        ("prompt_tokens_total", ',is_streaming="true"', tokens),
-        ("generation_tokens_total", ',is_streaming="true"', served.requests * served.output_tokens),
-        ("cached_tokens_total", ',cache_source="device"', tokens * served.hits * 0.75),
-        ("cached_tokens_total", ',cache_source="host"', tokens * served.hits * 0.25),
+        ("num_requests_total", ',is_streaming="true"', served.total()),
+        ("prompt_tokens_total", ',is_streaming="true"', prompts),
+        ("generation_tokens_total", ',is_streaming="true"', served.total(lambda b: b.output_tokens)),
+        ("cached_tokens_total", ',cache_source="device"', hits * 0.75),
+        ("cached_tokens_total", ',cache_source="host"', hits * 0.25),
         ("num_aborted_requests_total", "", served.failed),
     ):
         lines.append(f"sglang:{name}{{{who}{more}}} {value!r}")
     streamed = f'{who},is_streaming="true"'
-    lines += histogram("sglang:time_to_first_token_seconds", streamed, SGLANG_TTFT, [(served.ttft_s, served.requests)])
+    lines += histogram("sglang:time_to_first_token_seconds", streamed, SGLANG_TTFT, served.observed("ttft_s"))
     whole = f'{who},is_streaming="false"'
     lines += histogram("sglang:time_to_first_token_seconds", whole, SGLANG_TTFT, [(served.e2e_s, 7.0)])
-    gaps = served.requests * (served.output_tokens - 1.0)
-    lines += histogram("sglang:inter_token_latency_seconds", who, SGLANG_ITL, [(served.tpot_s, gaps)])
-    lines += histogram("sglang:e2e_request_latency_seconds", streamed, SGLANG_TTFT, [(served.e2e_s, served.requests)])
+    gaps = [(batch.tpot_s, batch.requests * (batch.output_tokens - 1.0)) for batch in (*served.past, served)]
+    lines += histogram("sglang:inter_token_latency_seconds", who, SGLANG_ITL, gaps)
+    lines += histogram("sglang:e2e_request_latency_seconds", streamed, SGLANG_TTFT, served.observed("e2e_s"))
     return "\n".join(lines) + "\n"
 
 
 def trtllm(served: Served) -> str:
     """TensorRT-LLM at /prometheus/metrics."""
     who = f'engine_type="trtllm",model_name="{served.model}"'
-    lines = [f'trtllm_request_success_total{{{who},finished_reason="stop"}} {served.requests!r}']
+    lines = [f'trtllm_request_success_total{{{who},finished_reason="stop"}} {served.total()!r}']
     for name, value in (
-        ("prompt_tokens_total", served.requests * served.input_tokens),
-        ("generation_tokens_total", served.requests * served.output_tokens),
-        ("prompt_cached_tokens_total", served.requests * served.input_tokens * served.hits),
+        ("prompt_tokens_total", served.total(lambda b: b.input_tokens)),
+        ("generation_tokens_total", served.total(lambda b: b.output_tokens)),
+        ("prompt_cached_tokens_total", served.total(lambda b: b.input_tokens * b.hits)),
         ("num_requests_running", served.running), ("num_requests_waiting", served.waiting),
         ("kv_cache_utilization", 0.5), ("kv_cache_max_blocks", served.kv_tokens // served.block),
         ("kv_cache_tokens_per_block", served.block), ("max_batch_size_static", 256), ("max_num_tokens_runtime", 8192),
     ):  # fmt: skip
         lines.append(f"trtllm_{name}{{{who}}} {float(value)!r}")
-    for name, bounds, value in (
-        ("time_to_first_token_seconds", VLLM_TTFT, served.ttft_s),
-        ("time_per_output_token_seconds", VLLM_TPOT, served.tpot_s),
-        ("e2e_request_latency_seconds", VLLM_E2E, served.e2e_s),
+    for name, bounds, quantity in (
+        ("time_to_first_token_seconds", VLLM_TTFT, "ttft_s"),
+        ("time_per_output_token_seconds", VLLM_TPOT, "tpot_s"),
+        ("e2e_request_latency_seconds", VLLM_E2E, "e2e_s"),
     ):
-        lines += histogram(f"trtllm_{name}", who, bounds, [(value, served.requests)])
+        lines += histogram(f"trtllm_{name}", who, bounds, served.observed(quantity))
     return "\n".join(lines) + "\n"
 
 
@@ -172,12 +182,13 @@ def trtllm_iterations(served: Served) -> str:
 
 def llama_cpp(served: Served) -> str:
     """llama-server --metrics."""
-    prompt, answer = served.requests * served.input_tokens, served.requests * served.output_tokens
+    prompt, answer = served.total(lambda b: b.input_tokens), served.total(lambda b: b.output_tokens)
+    answer_s = served.total(lambda b: b.output_tokens * b.tpot_s)
     lines = []
     for name, kind, value in (
         ("prompt_tokens_total", "counter", prompt), ("prompt_seconds_total", "counter", prompt * 1e-4),
         ("tokens_predicted_total", "counter", answer),
-        ("tokens_predicted_seconds_total", "counter", answer * served.tpot_s), ("n_decode_total", "counter", answer),
+        ("tokens_predicted_seconds_total", "counter", answer_s), ("n_decode_total", "counter", answer),
         ("n_busy_slots_per_decode", "gauge", 1.5), ("prompt_tokens_seconds", "gauge", 0.0),
         ("predicted_tokens_seconds", "gauge", 0.0), ("requests_processing", "gauge", served.running),
         ("requests_deferred", "gauge", served.waiting),

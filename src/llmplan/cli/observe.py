@@ -76,8 +76,8 @@ def observe(
     expected = expected_of_plan(plan, strategy, force=force)
     found, where, notes = _observed.looks(url, access, looking)
     seen = served.see(found)
-    bench = Workbench(open_catalog(catalog))
-    if model is not None:
+    bench = Workbench(open_catalog(catalog)) if plan is not None or model is not None else None
+    if model is not None and bench is not None:
         from llmplan.cli._expected import from_flags
 
         expected = from_flags(model, replica, load, seen.last, bench)
@@ -131,7 +131,7 @@ def expected_of_plan(plan: Path | None, strategy: str | None, *, force: bool) ->
 
 
 def compared(
-    seen: Seen, expected: Expected | None, bench: Workbench, where: str, at: str, notes: list[str]
+    seen: Seen, expected: Expected | None, bench: Workbench | None, where: str, at: str, notes: list[str]
 ) -> Observed:
     """The comparison, and what every rule says of it."""
     from llmplan.cli._expected import predicted
@@ -140,7 +140,7 @@ def compared(
     from llmplan.plan.served.rules import RULES
     from llmplan.report.observe import Observed
 
-    now = predicted(expected, seen, bench) if expected is not None else None
+    now = predicted(expected, seen, bench) if expected is not None and bench is not None else None
     rows = compare(seen, expected, now)
     case = Case(seen=seen, rows={row.id: row for row in rows}, expected=expected, predicted=now)
     return Observed(

@@ -11,7 +11,8 @@ from llmplan.plan.served.expected import Expected, Predicted
 from llmplan.plan.served.seen import Seen
 from llmplan.report import views
 from llmplan.report.blocks import Block, Column, Document, Facts, Items, Paragraph, Row, Table, Tone
-from llmplan.report.numbers import MISSING, band, format_seconds, percent, plural, rate
+from llmplan.report.numbers import MISSING, band, format_seconds, percent, plural, rate, seconds
+from llmplan.report.predict import load_line
 from llmplan.spec.band import Band
 
 TITLES: dict[Kind, str] = {
@@ -25,6 +26,7 @@ TITLES: dict[Kind, str] = {
 }
 DRIFT: tuple[Kind, ...] = ("deployment", "setting", "capacity", "latency")
 """kinds of findings that say the plan no longer holds; traffic, load and reading say what it was compared under"""
+LATENCY_ROWS = ("ttft", "ttft_p95", "tpot", "tpot_p95", "output_tokens_per_s")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,30 +92,38 @@ def _facts(found: Observed) -> Iterator[tuple[str, str]]:
             "not stated",
             ", ".join(f"{key} {value}" for key, value in expected.taken.items()) + ": as the server says",
         )
+    if expected.load is not None:
+        yield "planned for", _planned(expected)
     if found.predicted is not None and seen.load is not None:
         load = seen.load
         how = (
             f"{rate(load.value)} in flight, {load.input_tokens.mean:,.0f} tokens in, {load.output_tokens.mean:,.0f} out"
         )
         doubt = ", which has no measurements of it" if found.predicted.extrapolated else ""
-        yield "at this traffic", f"predicted for {how}, by {found.predicted.calibration_id}{doubt}"
+        yield "latency", f"expected for what was seen ({how}), by {found.predicted.calibration_id}{doubt}"
+
+
+def _planned(expected: Expected) -> str:
+    """The traffic that one replica was planned for, and its latency there."""
+    assert expected.load is not None
+    text = load_line(expected.load)
+    estimate = expected.estimate
+    if estimate is None:
+        return text
+    return f"{text}: TTFT {seconds(estimate.ttft_s)}, TPOT {seconds(estimate.tpot_s)}"
 
 
 def _table(found: Observed) -> Table:
     beside = found.expected is not None
-    now = any(row.predicted is not None for row in found.rows)
     columns = [Column(title="quantity")]
-    columns += [Column(title="planned", align="right")] if beside else []
-    columns += [Column(title="at this traffic", align="right")] if now else []
+    columns += [Column(title="expected", align="right")] if beside else []
     columns += [Column(title="seen", align="right")]
     columns += [Column(title="")] if beside else []
     rows = []
     for row in found.rows:
-        cells = [row.name]
-        cells += [_banded(row.planned, row.unit)] if beside else []
-        cells += [_banded(row.predicted, row.unit)] if now else []
-        cells += [_seen(row)]
-        cells += [row.verdict] if beside else []
+        # latency is held against a prediction for the traffic that was seen, all else against the plan
+        expected = row.planned if row.id not in LATENCY_ROWS else row.predicted
+        cells = [row.name, *([_banded(expected, row.unit)] if beside else []), _seen(row), *([row.verdict] * beside)]
         rows.append(Row(cells=tuple(cells), tone="warn" if row.verdict == "differs" else "plain"))
     return Table(columns=tuple(columns), rows=tuple(rows))
 

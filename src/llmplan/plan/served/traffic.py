@@ -49,7 +49,7 @@ def latency(case: Case) -> Iterator[Finding]:
         assert row.predicted is not None
         low, high = format_seconds(row.predicted.low), format_seconds(row.predicted.high)
         word = "slower" if row.observed > row.predicted.high else "faster"
-        parts.append(f"{row.name} {format_seconds(row.observed)} is {word} than {low} to {high}")
+        parts.append(f"{row.id.upper()} {format_seconds(row.observed)} is {word} than {low} to {high}")
     yield Finding(
         id="latency",
         kind="latency",
