@@ -47,7 +47,8 @@ def kv_capacity(case: Case) -> Iterator[Finding]:
 def _causes(case: Case, budget: MemoryBudget, ratio: float) -> Iterator[str]:
     """What the server states first; what is left beyond the pool's band is inferred from its size."""
     assert case.expected is not None
-    known = [finding.message for rule in EXPLAINING for finding in rule(case)]
+    named = [finding for rule in EXPLAINING for finding in rule(case)]
+    known = [finding.message for finding in named]
     known += [
         f"{case.rows[name].name} differ, and with them activations" for name in STEP_SETTINGS if case.differs(name)
     ]
@@ -62,7 +63,8 @@ def _causes(case: Case, budget: MemoryBudget, ratio: float) -> Iterator[str]:
         )
         change -= moved
     pool = budget.kv_cache_bytes
-    if not known and not pool.low - pool.mid <= change <= pool.high - pool.mid:
+    certain = len(known) - sum(not finding.certain for finding in named)
+    if not certain and not pool.low - pool.mid <= change <= pool.high - pool.mid:
         yield from inferred(case, budget, change)
 
 
