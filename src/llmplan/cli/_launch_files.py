@@ -1,64 +1,18 @@
-"""Launch files from data to text, and onto disk: all of them or none."""
+"""Launch files onto disk: all of them or none."""
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import shlex
 import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from llmplan.emit import Command, Env, LaunchFile, Word
+from llmplan.cli._launch_text import render
+from llmplan.emit import LaunchFile
 from llmplan.errors import LlmplanError
-from llmplan.planfile import cannot_write, dump_yaml
-
-COMMENT_WIDTH = 200
-
-
-def render(file: LaunchFile) -> str:
-    """The text of a launch file. Values are quoted by the writer of their format, never pasted."""
-    comments = [f"# {line}" for line in map(comment, file.header)]
-    match file.kind:
-        case "shell":
-            head = ["#!/usr/bin/env bash", *comments, "set -euo pipefail", ""]
-            return "\n".join([*head, *shell_lines(file.content), ""])
-        case "yaml":
-            return "\n".join([*comments, dump_yaml(file.content, width=2**16)])
-        case "json":
-            return json.dumps(file.content, indent=2, allow_nan=False) + "\n"
-        case "text":
-            return "\n".join([*comments, *file.content, ""])
-
-
-def render_markdown(file: LaunchFile) -> str:
-    """The file under its name, fenced with more backticks than it holds in a row."""
-    text = render(file)
-    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
-    return f"### {file.path}\n\n{fence}{'bash' if file.kind == 'shell' else file.kind}\n{text}{fence}"
-
-
-def comment(text: str) -> str:
-    """One line that cannot end early: anything but a printable character is escaped."""
-    line = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
-    return line if len(line) <= COMMENT_WIDTH else f"{line[: COMMENT_WIDTH - 1]}…"
-
-
-def shell_lines(command: Command) -> list[str]:
-    """The command with one option a line."""
-    lines = [f"export {name}={shlex.quote(value)}" for name, value in command.env.items()]
-    parts = [" ".join(map(_shell_word, ("exec", *command.program)))]
-    parts += [f"  {' '.join(map(_shell_word, option))}" for option in command.options]
-    return [*lines, *[f"{part} \\" for part in parts[:-1]], parts[-1]]
-
-
-def _shell_word(word: Word) -> str:
-    if not isinstance(word, Env):
-        return shlex.quote(word)
-    after = f":?{word.message}" if word.default is None else f":-{word.default}"
-    return f'"${{{word.name}{after}}}"'
+from llmplan.planfile import cannot_write
 
 
 def write_all(files: Sequence[LaunchFile], folder: Path, *, force: bool) -> list[Path]:

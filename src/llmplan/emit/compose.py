@@ -2,43 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
+from llmplan.emit.container import Container
 from llmplan.emit.launch_file import Env, Word
 
-CACHE_VOLUME = "huggingface-cache"
+CACHE_VOLUME = "model-cache"
 START_PERIOD = "30m"
 """a first start downloads the weights"""
 
 
-def service(
-    *,
-    image: str,
-    entrypoint: tuple[str, ...],
-    words: tuple[Word, ...],
-    gpus: int,
-    port: int,
-    mounts: Mapping[str, str] | None = None,
-    host_network: bool = False,
-) -> dict[str, Any]:
-    """The compose file. `mounts` maps files beside it to paths inside the container, read-only."""
-    network = {"network_mode": "host"} if host_network else {"ports": [f"{port}:{port}"]}
-    volumes = [f"{CACHE_VOLUME}:/root/.cache/huggingface"]
-    volumes += [f"./{source}:{target}:ro" for source, target in (mounts or {}).items()]
+def service(container: Container, *, host_network: bool = False) -> dict[str, Any]:
+    """The compose file. The container's files lie beside it and are mounted read-only."""
+    network = {"network_mode": "host"} if host_network else {"ports": [f"{container.port}:{container.port}"]}
+    volumes = [f"{CACHE_VOLUME}:{container.cache_path}"]
+    volumes += [f"./{file.path}:{path}:ro" for path, file in container.files.items()]
+    secrets = {name: f"${{{name}:-}}" for name in container.secrets}
     content = {
-        "image": escape(image),
-        "entrypoint": [escape(word) for word in entrypoint],
-        "command": [interpolated(word) for word in words],
-        "environment": {"HF_TOKEN": "${HF_TOKEN:-}"},
+        "image": escape(container.image),
+        "entrypoint": [escape(word) for word in container.entrypoint],
+        "command": [interpolated(word) for word in container.words],
+        "environment": {**{name: escape(value) for name, value in container.env.items()}, **secrets},
         "volumes": volumes,
         **network,
         "ipc": "host",
         "deploy": {
-            "resources": {"reservations": {"devices": [{"driver": "nvidia", "count": gpus, "capabilities": ["gpu"]}]}}
+            "resources": {
+                "reservations": {"devices": [{"driver": "nvidia", "count": container.gpus, "capabilities": ["gpu"]}]}
+            }
         },
         "healthcheck": {
-            "test": ["CMD", "curl", "--fail", "--silent", f"http://localhost:{port}/health"],
+            "test": ["CMD", "curl", "--fail", "--silent", f"http://localhost:{container.port}{container.health_path}"],
             "interval": "10s",
             "timeout": "5s",
             "retries": 3,

@@ -32,29 +32,84 @@ def plain(text: str) -> str:
 
 SAFE = " ._/,:()+-"
 Word: TypeAlias = str | Env
+Value: TypeAlias = int | float | str | bool | Env
+"""of a setting; True is a switch"""
+Path: TypeAlias = tuple[str | int, ...]
+"""keys and list positions from the top of a YAML document to one of its values"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One option of an engine as it is written, and why it has this value in one line. `default` is what the engine
+    would do without it, in the same notation; None where it has no default or none is known."""
+
+    name: str
+    value: Value
+    why: str = ""
+    default: str | None = None
+
+    @property
+    def text(self) -> Word:
+        """The value as one word."""
+        if isinstance(self.value, Env):
+            return self.value
+        return f"{self.value:g}" if isinstance(self.value, float) else str(self.value)
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        """`--name value`, or the name alone for a switch."""
+        return (self.name,) if self.value is True else (self.name, self.text)
+
+    @property
+    def is_default(self) -> bool:
+        """Whether the engine would do the same without it: written all the same, so that no default can move it."""
+        return self.default is not None and self.default == self.text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """One command. `options` are groups of words that stay on one line: `("--max-num-seqs", "256")`."""
+    """One command: the program with its first arguments, then settings."""
 
     program: tuple[Word, ...]
-    options: tuple[tuple[Word, ...], ...] = ()
+    settings: tuple[Setting, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def words(self) -> tuple[Word, ...]:
         """The whole argument vector, program first."""
-        return self.program + tuple(word for option in self.options for word in option)
+        return self.program + tuple(word for setting in self.settings for word in setting.words)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitFile:
+    """A systemd unit: sections of (key, value); a value is a text, or a command line that is quoted as systemd
+    reads it."""
+
+    sections: Mapping[str, tuple[tuple[str, str | Command], ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PythonModule:
+    """A Python file: constants, written as literals, then lines of code which are the same for every plan and refer to
+    the constants by name."""
+
+    docstring: str
+    constants: Mapping[str, Any]
+    code: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchFile:
-    """One file to write. `content` is a `Command` for a shell script, plain data for YAML and JSON, and lines for
-    text. `header` are comment lines that say what the file is for and what it was planned from."""
+    """One file to write. `content` by kind: `shell` a `Command`; `yaml` and `json` plain data; `yaml-documents` a tuple
+    of plain data; `text` lines; `unit` a `UnitFile`; `python` a `PythonModule`. `header` are comment lines that say
+    what the file is for and what it was planned from; `comments` go above the YAML values at these paths (for
+    `yaml-documents` the first element is the document's number). `settings` are the engine's options that the file
+    holds, for `--explain`."""
 
     path: str
-    kind: Literal["shell", "yaml", "text", "json"]
+    kind: Literal["shell", "yaml", "yaml-documents", "text", "json", "unit", "python"]
     content: Any
     executable: bool = False
     header: tuple[str, ...] = ()
+    comments: Mapping[Path, str] = field(default_factory=dict)
+    settings: tuple[Setting, ...] = ()

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from llmplan.emit import compose
-from llmplan.emit.launch_file import Command, Env, LaunchFile, Word, plain
+from llmplan.emit.container import CACHE_PATH, Container, Metrics, Node
+from llmplan.emit.launch_file import Command, Env, LaunchFile, Setting, Value, Word, plain
 from llmplan.emit.selection import Launch
+from llmplan.emit.supply import image_of, resources_of
 from llmplan.errors import UsageError
 from llmplan.plan.deployment import Replica
 
 PORT = 8080
 IMAGE = "ghcr.io/ggml-org/llama.cpp:server-cuda-b11434"
+METRICS = Metrics(path="/metrics", waiting="llamacpp:requests_deferred", running="llamacpp:requests_processing")
 KV_TYPES: Mapping[str, str] = {"fp16": "f16", "bf16": "bf16", "gguf-q8_0": "q8_0", "gguf-q4_0": "q4_0"}
 OPTIONS: tuple[str, ...] = (
     "-m", "-a", "--host", "--port", "-ngl", "--n-cpu-moe", "-sm", "-c", "-np", "-b", "-fa", "-ctk", "-ctv", "--fit",
@@ -23,22 +27,44 @@ OPTIONS: tuple[str, ...] = (
 def emit(launch: Launch) -> tuple[LaunchFile, ...]:
     """`serve.sh` and `compose.yaml`."""
     _demand_one_machine(launch.replica)
-    file = _file(launch.replica)
-    header = (*launch.summary, file.message, f"-c {_context(launch.replica)} is shared by {_slots(launch.replica)}")
-    command = Command(program=("llama-server",), options=arguments(launch.replica, file))
-    content = compose.service(
-        image=(launch.replica.engine.image if launch.same_engine else None) or IMAGE,
-        entrypoint=("/app/llama-server",),
-        words=command.words[1:],
-        gpus=launch.replica.parallel.gpus,
-        port=PORT,
-    )
-    content["services"]["llm"]["volumes"].append("${MODEL_DIR:?set MODEL_DIR to the folder of the file}:/models:ro")
+    file = _file(launch)
+    asked = (file.message,) if isinstance(file, Env) else ()
+    header = (*launch.summary, *asked, f"-c {_context(launch.replica)} is shared by {_slots(launch.replica)}")
+    command = Command(program=("llama-server",), settings=settings_of(launch.replica, file))
     in_container = "inside the container the file lies under /models: MODEL=/models/FILE.gguf docker compose up -d"
     return (
         LaunchFile(path="serve.sh", kind="shell", content=command, executable=True, header=header),
-        LaunchFile(path="compose.yaml", kind="yaml", content=content, header=(*header, in_container)),
+        LaunchFile(
+            path="compose.yaml", kind="yaml", content=_compose(container(launch)), header=(*header, in_container)
+        ),
     )
+
+
+def container(launch: Launch, node: Node = "head") -> Container:
+    """The server in its own image; the file lies in the cache."""
+    _demand_one_machine(launch.replica)
+    file = _file(launch)
+    return Container(
+        image=image_of(launch, IMAGE),
+        entrypoint=("/app/llama-server",),
+        settings=settings_of(launch.replica, file),
+        model_name=launch.replica.model.id,
+        weights=file,
+        gpus=launch.replica.parallel.gpus,
+        port=PORT,
+        secrets=(),
+        metrics=METRICS,
+        **resources_of(launch),
+    )
+
+
+def _compose(found: Container) -> dict[str, Any]:
+    """The user's folder of GGUF files in the place of the cache."""
+    content = compose.service(found)
+    folder = f"${{MODEL_DIR:?set MODEL_DIR to the folder of the file}}:{CACHE_PATH}:ro"
+    content["services"]["llm"]["volumes"] = [folder]
+    del content["volumes"]
+    return content
 
 
 def compose_only(launch: Launch) -> tuple[LaunchFile, ...]:
@@ -46,42 +72,41 @@ def compose_only(launch: Launch) -> tuple[LaunchFile, ...]:
     return emit(launch)[1:]
 
 
-def arguments(replica: Replica, file: Word) -> tuple[tuple[Word, ...], ...]:
-    """The options of `llama-server`, one group per option."""
+def settings_of(replica: Replica, file: Word) -> tuple[Setting, ...]:
+    """The options of `llama-server`."""
     settings = replica.settings
     kv_type = KV_TYPES.get(replica.kv.id)
     if kv_type is None:
         raise UsageError(
             f"llama.cpp has no KV cache type for {replica.kv.id!r}", hints=["llmplan recommend ... --kv-cache fp16"]
         )
-    split: tuple[tuple[Word, ...], ...] = (("-sm", "layer"),) if replica.parallel.gpus > 1 else ()
-    reuse: tuple[tuple[Word, ...], ...] = () if settings.prefix_caching else (("--no-cache-prompt",),)
-    return (
-        ("-m", file),
-        ("-a", replica.model.id),
-        ("--host", "0.0.0.0"),
-        ("--port", str(PORT)),
-        ("-ngl", _gpu_layers(replica)),
-        *_expert_layers(replica),
-        *split,
-        ("-c", str(_context(replica))),
-        ("-np", str(settings.max_num_seqs)),
-        ("-b", str(settings.max_num_batched_tokens)),
-        ("-fa", "on"),
-        ("-ctk", kv_type),
-        ("-ctv", kv_type),
-        ("--fit", "off"),
-        *reuse,
-        ("--metrics",),
-    )
+    found: dict[str, Value] = {
+        "-m": file,
+        "-a": replica.model.id,
+        "--host": "0.0.0.0",
+        "--port": PORT,
+        "-ngl": _gpu_layers(replica),
+        **_expert_layers(replica),
+        **({"-sm": "layer"} if replica.parallel.gpus > 1 else {}),
+        "-c": _context(replica),
+        "-np": settings.max_num_seqs,
+        "-b": settings.max_num_batched_tokens,
+        "-fa": "on",
+        "-ctk": kv_type,
+        "-ctv": kv_type,
+        "--fit": "off",
+        **({} if settings.prefix_caching else {"--no-cache-prompt": True}),
+        "--metrics": True,
+    }
+    return tuple(Setting(name=name, value=value) for name, value in found.items())
 
 
-def _expert_layers(replica: Replica) -> tuple[tuple[Word, ...], ...]:
+def _expert_layers(replica: Replica) -> dict[str, Value]:
     """The first layers whose experts stay on the CPU."""
     offload = replica.offload
     if offload is None or offload.kind != "experts":
-        return ()
-    return (("--n-cpu-moe", str(offload.host_layers)),)
+        return {}
+    return {"--n-cpu-moe": offload.host_layers}
 
 
 def _gpu_layers(replica: Replica) -> str:
@@ -106,8 +131,11 @@ def _slots(replica: Replica) -> str:
     return f"{settings.max_num_seqs} slot{'s' * (settings.max_num_seqs != 1)} of {settings.max_model_len} tokens"
 
 
-def _file(replica: Replica) -> Env:
+def _file(launch: Launch) -> Word:
     """llama.cpp reads GGUF files, which the model's own repository does not hold: the user names the file."""
+    replica = launch.replica
+    if launch.variant.checkpoint is not None:
+        return launch.variant.checkpoint
     kind = replica.weights.id.removeprefix("gguf-").upper()
     return Env(name="MODEL", message=plain(f"set MODEL to a GGUF file ({kind}) of {replica.model.id}"))
 

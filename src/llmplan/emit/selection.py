@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from llmplan.emit.variant import Variant
 from llmplan.errors import UsageError
 from llmplan.plan.deployment import Deployment, Replica, StrategyId
 from llmplan.plan.outcome import MemoryBudget, Option, Quote, Rejection
 from llmplan.plan.plan import Plan
+from llmplan.spec.workload import Question
 from llmplan.units import format_seconds, format_usd
 
 
@@ -16,11 +18,40 @@ class Launch:
     """One row, ready to be turned into files. `same_engine`: the target runs the engine that was planned."""
 
     strategy: StrategyId
-    deployment: Deployment
+    question: Question
+    option: Option
     replica: Replica
-    memory: MemoryBudget | None
     summary: tuple[str, ...]
     same_engine: bool = True
+    variant: Variant = field(default_factory=Variant)
+
+    @property
+    def deployment(self) -> Deployment:
+        """The row's deployment."""
+        return self.option.deployment
+
+    @property
+    def memory(self) -> MemoryBudget | None:
+        """The row's memory on each GPU, as planned."""
+        return self.option.memory
+
+    @property
+    def air_gapped(self) -> bool:
+        """Whether what serves reaches no network."""
+        chosen = self.variant.air_gapped
+        return self.question.limits.privacy == "air-gapped" if chosen is None else chosen
+
+    @property
+    def spot(self) -> bool:
+        """Whether its machines may be taken away."""
+        chosen = self.variant.spot
+        priced = (line.figure for line in self.option.quote.serving)
+        return any(figure is not None and figure.term == "spot" for figure in priced) if chosen is None else chosen
+
+    @property
+    def replicas(self) -> int:
+        """Copies that the plan runs at its peak; 1 where it was not sized."""
+        return self.deployment.replicas or 1
 
     @property
     def nodes(self) -> int:
@@ -28,7 +59,7 @@ class Launch:
         return -(-self.replica.parallel.gpus // max(1, self.replica.host.gpus))
 
 
-def select(plan: Plan, strategy: StrategyId | None) -> Launch:
+def select(plan: Plan, strategy: StrategyId | None, variant: Variant | None = None) -> Launch:
     """The row named, or the recommended one; a `UsageError` says why there is nothing to launch."""
     name = strategy or plan.recommended
     if name is None:
@@ -48,10 +79,11 @@ def select(plan: Plan, strategy: StrategyId | None) -> Launch:
         )
     return Launch(
         strategy=name,
-        deployment=outcome.deployment,
+        question=plan.question,
+        option=outcome,
         replica=outcome.deployment.replica,
-        memory=outcome.memory,
         summary=_summary(plan, name, outcome, outcome.deployment.replica),
+        variant=variant or Variant(),
     )
 
 

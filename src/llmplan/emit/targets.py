@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from types import ModuleType
 
 from llmplan.emit import llama_cpp, tensorrt_llm, vllm
 from llmplan.emit.compatibility import demand_runnable
+from llmplan.emit.engines import engine_of
 from llmplan.emit.launch_file import LaunchFile
 from llmplan.emit.selection import Launch, select
+from llmplan.emit.variant import Variant
 from llmplan.errors import UsageError, nearest
 from llmplan.plan.deployment import StrategyId
 from llmplan.plan.plan import Plan
@@ -25,22 +26,8 @@ class Target:
     emit: Callable[[Launch], tuple[LaunchFile, ...]]
 
 
-_ENGINES: tuple[tuple[str, ModuleType], ...] = (
-    ("vllm", vllm),
-    ("tensorrt-llm", tensorrt_llm),
-    ("llama-cpp", llama_cpp),
-)
-
-
 def _compose_of_planned_engine(launch: Launch) -> tuple[LaunchFile, ...]:
-    module = dict(_ENGINES).get(launch.replica.engine.id)
-    if module is None:
-        raise UsageError(
-            f"no Compose file is known for the planned engine {launch.replica.engine.ref}",
-            hints=[f"llmplan emit-config PLAN --target {name}" for name, _ in _ENGINES],
-        )
-    files: tuple[LaunchFile, ...] = module.compose_only(launch)
-    return files
+    return engine_of(launch).compose_only(launch)
 
 
 TARGETS: tuple[Target, ...] = (
@@ -72,10 +59,12 @@ def target_of(engine_id: str) -> str | None:
     return next((target.id for target in TARGETS if target.engine == engine_id), None)
 
 
-def emit(plan: Plan, *, strategy: StrategyId | None, target: str) -> tuple[LaunchFile, ...]:
+def emit(
+    plan: Plan, *, strategy: StrategyId | None, target: str, variant: Variant | None = None
+) -> tuple[LaunchFile, ...]:
     """The launch files of one row of the plan (the recommended one if None), the same bytes for the same plan."""
     chosen = find_target(target)
-    launch = select(plan, strategy)
+    launch = select(plan, strategy, variant)
     if is_foreign(chosen, launch):
         demand_runnable(launch.replica, str(chosen.engine))
         launch = replace(launch, same_engine=False, summary=(*launch.summary, foreign_note(chosen, launch)))

@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from llmplan.emit import compose
-from llmplan.emit.launch_file import Command, Env, LaunchFile
+from llmplan.emit.container import CACHE_PATH, Container, Node
+from llmplan.emit.launch_file import Command, Env, LaunchFile, Setting
 from llmplan.emit.selection import Launch
+from llmplan.emit.supply import hub_environment, image_of, resources_of
 from llmplan.emit.weights import Checkpoint, checkpoint_for, dtype_name
 from llmplan.errors import UsageError
 from llmplan.plan.deployment import Offload, Replica
@@ -40,7 +42,7 @@ KV_DTYPES: Mapping[str, str] = {"fp8": "fp8"}
 
 def emit(launch: Launch) -> tuple[LaunchFile, ...]:
     """`serve.sh`, `trtllm.yaml` and `compose.yaml` (one machine per replica)."""
-    checkpoint = checkpoint_for(launch.replica, {})
+    checkpoint = checkpoint_for(launch, {})
     header = (*launch.summary, *checkpoint.notes)
     files = [
         LaunchFile(
@@ -50,21 +52,19 @@ def emit(launch: Launch) -> tuple[LaunchFile, ...]:
             executable=True,
             header=(*header, f"run it in the folder that holds {CONFIG}"),
         ),
-        LaunchFile(path=CONFIG, kind="yaml", content=config(launch), header=header),
+        _config(launch, header),
     ]
     if launch.nodes == 1:
-        files.append(_compose(launch, checkpoint, header))
+        files.append(_compose(launch, header))
     return tuple(files)
 
 
 def compose_only(launch: Launch) -> tuple[LaunchFile, ...]:
     """The Compose file with the configuration that it mounts."""
-    if launch.nodes > 1:
-        raise UsageError(
-            "a TensorRT-LLM replica over several machines starts under MPI, not under Compose",
-            hints=["llmplan emit-config PLAN --target tensorrt-llm"],
-        )
-    return tuple(file for file in emit(launch) if file.kind == "yaml")
+    files = {file.path: file for file in emit(launch)}
+    if "compose.yaml" not in files:
+        container(launch)  # says why
+    return tuple(file for file in files.values() if file.kind == "yaml")
 
 
 def config(launch: Launch) -> dict[str, Any]:
@@ -161,26 +161,51 @@ def _lora(replica: Replica) -> dict[str, Any]:
     return {"enable_lora": True, "lora_config": sizes}
 
 
-def _command(launch: Launch, checkpoint: Checkpoint) -> Command:
+def _command(launch: Launch, checkpoint: Checkpoint, config_path: str = CONFIG) -> Command:
     serve = ("trtllm-serve", checkpoint.model)
-    named = () if checkpoint.is_named else (("--served_model_name", launch.replica.model.id),)
-    options = (("--config", CONFIG), ("--host", "0.0.0.0"), ("--port", str(PORT)), *named)
+    name = launch.replica.model.id
+    named = () if checkpoint.is_named else (Setting(name="--served_model_name", value=name),)
+    settings = (
+        Setting(name="--config", value=config_path),
+        Setting(name="--host", value="0.0.0.0"),
+        Setting(name="--port", value=PORT),
+        *named,
+    )
     if launch.nodes == 1:
-        return Command(program=serve, options=options)
+        return Command(program=serve, settings=settings)
     hosts = Env(name="HOSTFILE", message="set HOSTFILE to an MPI host file that lists the machines")
     mpi = ("mpirun", "-n", str(launch.replica.parallel.gpus), "--hostfile", hosts, "trtllm-llmapi-launch")
-    return Command(program=(*mpi, *serve), options=options)
+    return Command(program=(*mpi, *serve), settings=settings)
 
 
-def _compose(launch: Launch, checkpoint: Checkpoint, header: tuple[str, ...]) -> LaunchFile:
-    command = _command(launch, checkpoint)
-    words = tuple(MOUNTED_CONFIG if word == CONFIG else word for word in command.words[1:])
-    content = compose.service(
-        image=(launch.replica.engine.image if launch.same_engine else None) or IMAGE,
+def container(launch: Launch, node: Node = "head") -> Container:
+    """One replica in NVIDIA's image, with its configuration mounted."""
+    if launch.nodes > 1:
+        raise UsageError(
+            "a TensorRT-LLM replica over several machines starts under MPI: only its own target says how",
+            hints=["llmplan emit-config PLAN --target tensorrt-llm"],
+        )
+    checkpoint = checkpoint_for(launch, {})
+    command = _command(launch, checkpoint, MOUNTED_CONFIG)
+    return Container(
+        image=image_of(launch, IMAGE),
         entrypoint=("trtllm-serve",),
-        words=words,
+        arguments=(checkpoint.model,),
+        settings=command.settings,
+        model_name=launch.replica.model.id,
+        weights=checkpoint.model,
         gpus=launch.replica.parallel.gpus,
         port=PORT,
-        mounts={CONFIG: MOUNTED_CONFIG},
+        env=hub_environment(launch, CACHE_PATH),
+        files={MOUNTED_CONFIG: _config(launch, (*launch.summary, *checkpoint.notes))},
+        **resources_of(launch),
     )
+
+
+def _config(launch: Launch, header: tuple[str, ...]) -> LaunchFile:
+    return LaunchFile(path=CONFIG, kind="yaml", content=config(launch), header=header)
+
+
+def _compose(launch: Launch, header: tuple[str, ...]) -> LaunchFile:
+    content = compose.service(container(launch))
     return LaunchFile(path="compose.yaml", kind="yaml", content=content, header=(*header, "docker compose up -d"))

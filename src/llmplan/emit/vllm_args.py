@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from llmplan import units
-from llmplan.emit.launch_file import Env, Word
+from llmplan.emit.launch_file import Env, Setting, Value
 from llmplan.emit.selection import Launch
 from llmplan.emit.vllm_flags import LORA_RANKS, VLLM_FLAGS
 from llmplan.emit.weights import DTYPES, Checkpoint, dtype_name
@@ -19,7 +19,6 @@ MASTER_PORT = 29501
 DP_RPC_PORT = 13345
 KV_DTYPES: Mapping[str, str] = {"fp8": "fp8", "fp8-ds-mla": "fp8_ds_mla", "int8": "int8_per_token_head"}
 
-Value: TypeAlias = int | float | str | bool | Env
 Options: TypeAlias = dict[str, Value]
 """option string to value; True is a switch. In the order in which they are written."""
 
@@ -75,19 +74,15 @@ def worker_options(launch: Launch) -> Options:
     return {**head, "--data-parallel-start-rank": start, "--headless": True}
 
 
-def as_words(found: Options) -> tuple[tuple[Word, ...], ...]:
-    """The options as argument words, one group per option."""
-    return tuple((flag,) if value is True else (flag, _word(value)) for flag, value in found.items())
+def as_settings(found: Options) -> tuple[Setting, ...]:
+    """The options as settings, in the same order."""
+    return tuple(Setting(name=flag, value=value) for flag, value in found.items())
 
 
 def as_config(found: Options) -> dict[str, Value]:
     """The options as a `--config` file. A switch is written as true under its own name: the file reader drops a false
     and turns a null into the text "None"."""
     return {flag.removeprefix("--"): value for flag, value in found.items()}
-
-
-def _word(value: Value) -> Word:
-    return value if isinstance(value, Env) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _parallel(replica: Replica) -> Options:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from llmplan.emit.launch_file import Env, Word, plain
+from llmplan.emit.selection import Launch
 from llmplan.errors import UsageError
 from llmplan.plan.deployment import Replica
 
@@ -39,18 +40,25 @@ class Checkpoint:
     model: Word
     method: str | None = None
     notes: tuple[str, ...] = ()
+    is_own: bool = True
+    """whether it is the model's own repository; any other name is not the one that requests use"""
 
     @property
     def is_named(self) -> bool:
-        """Whether the repository is known, not left to the user."""
-        return isinstance(self.model, str)
+        """Whether the engine would serve it under the model's own name."""
+        return isinstance(self.model, str) and self.is_own
 
 
-def checkpoint_for(replica: Replica, convertible: Mapping[str, str]) -> Checkpoint:
+def checkpoint_for(launch: Launch, convertible: Mapping[str, str]) -> Checkpoint:
     """The checkpoint to load; `convertible` maps the formats that the engine makes from 16 bit to its method names."""
+    replica, named = launch.replica, launch.variant.checkpoint
     model, wanted = replica.model, replica.weights.id
-    if model.id.startswith("-"):
-        raise UsageError(f"a model cannot be named {model.id!r}: the engine would read it as an option")
+    for name in (model.id, named or ""):
+        if name.startswith("-"):
+            raise UsageError(f"a model cannot be named {name!r}: the engine would read it as an option")
+    if named is not None:
+        note = f"the checkpoint was named by hand: it must hold {model.id} in {wanted}, as planned"
+        return Checkpoint(model=named, notes=(note,), is_own=False)
     published = model.checkpoint_format
     if wanted == published or {wanted, published} <= SIXTEEN_BIT | {"fp32"}:
         folder = model.id.removesuffix("/config.json")

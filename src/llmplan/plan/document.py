@@ -45,6 +45,8 @@ DERIVED: Mapping[str, tuple[str, ...]] = {
     "deployment": ("gpus",),
 }  # fmt: skip
 _OPTION_KEYS = ("deployment", "meets_slo", "memory", "estimate", "quote", "quality", "cold", "checks", "notes")
+_OPTION_MAY_HAVE = ("start_s",)
+"""keys that rows were once written without"""
 _ROW_KEYS = ("strategy", "status", *_OPTION_KEYS, "levers", "rejection")
 _PLAN_KEYS = (
     "schema", "question", "strategies", "recommended", "reasons", "warnings", "alternatives", "price_date", "made_with",
@@ -130,7 +132,7 @@ def _row(encoder: Encoder, strategy: str, outcome: Outcome) -> dict[str, Plain]:
     if deployment is not None:
         row["deployment"]["gpus"] = deployment.gpus
         row["levers"] = list(deployment.levers)
-    return {key: row[key] for key in _ROW_KEYS}
+    return {key: row[key] for key in (*_ROW_KEYS, *_OPTION_MAY_HAVE) if key in row}
 
 
 def _with_totals(quote: Quote, content: dict[str, Plain]) -> dict[str, Plain]:
@@ -152,11 +154,11 @@ def _with_totals(quote: Quote, content: dict[str, Plain]) -> dict[str, Plain]:
 
 
 def _outcome(decoder: Decoder, row: Plain, path: str) -> tuple[StrategyId, Outcome]:
-    _demand_keys(row, _ROW_KEYS, path)
+    _demand_keys(row, _ROW_KEYS, path, _OPTION_MAY_HAVE)
     strategy = decoder.decode(row["strategy"], StrategyId, f"{path}.strategy")
     deployment = _without_derived(row, "deployment")
     if row["status"] == "option":
-        content = {key: row[key] for key in _OPTION_KEYS}
+        content = {key: row[key] for key in (*_OPTION_KEYS, *_OPTION_MAY_HAVE) if key in row}
         content |= {"deployment": deployment, "quote": _without_derived(row, "quote")}
         return strategy, decoder.decode(content, Option, path)
     if row["status"] != "rejection":

@@ -229,6 +229,8 @@ class Option:
     meets_slo: bool | None = None
     cold: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    start_s: float | None = None
+    """a replica from a container with its image to its first answer, weights not yet there; None: no figure known"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

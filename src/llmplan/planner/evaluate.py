@@ -14,10 +14,9 @@ from llmplan.planner.context import Context
 from llmplan.planner.demand import with_rate
 from llmplan.planner.quality import FULL_CACHE_BYTES, quality_of
 from llmplan.planner.running import Running
-from llmplan.planner.serverless import Worker, evaluate_per_second
+from llmplan.planner.serverless import Worker, evaluate_per_second, start_seconds
 from llmplan.planner.size import Sized, size
 from llmplan.planner.terms import terms_for
-from llmplan.simulate import start_of
 from llmplan.spec.workload import Workload
 
 Ready: TypeAlias = tuple[tuple[CheckResult, ...], MemoryBudget, Running]
@@ -127,6 +126,7 @@ def by_the_machine(
         checks=findings,
         meets_slo=True,
         notes=fleet_notes(replica, sized),
+        start_s=start_seconds(replica, budget),
     )
     return within_budget(option, context)
 
@@ -137,7 +137,6 @@ def rented(
     """A month of a sized fleet that runs all the time, with the host memory that its replicas need and all that comes
     beside them. `carrying` of its replicas carry the load (None: all), the others are spare."""
     replica = fleet.replica
-    start = start_of(replica, budget.checkpoint_bytes) if replica is not None else None
     return pricing.quote(
         fleet,
         workload,
@@ -147,7 +146,7 @@ def rented(
         host_bytes=memory.host_bytes_beside(replica, budget) if replica is not None else 0,
         checkpoint_bytes=budget.checkpoint_bytes,
         carrying=carrying,
-        replacement_s=start.total_s if start is not None else None,
+        replacement_s=start_seconds(replica, budget) if replica is not None else None,
     )
 
 

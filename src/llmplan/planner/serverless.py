@@ -41,7 +41,7 @@ class Worker:
 
 def evaluate_per_second(deployment: Deployment, worker: Worker, context: Context) -> Outcome:
     """The cheapest platform for this GPU that meets the SLO; failing that, why the nearest one misses it."""
-    start_s = start_seconds(worker)
+    start_s = start_seconds(worker.replica, worker.budget)
     if start_s is None:
         return Rejection(
             strategy="serverless",
@@ -64,9 +64,9 @@ def evaluate_per_second(deployment: Deployment, worker: Worker, context: Context
     )
 
 
-def start_seconds(worker: Worker) -> float | None:
-    """Cold start of one worker [s]; None where a figure is missing. A new worker finds no weights on a local disk."""
-    start = start_of(worker.replica, worker.budget.checkpoint_bytes)
+def start_seconds(replica: Replica, budget: MemoryBudget) -> float | None:
+    """Cold start of one replica [s]; None where a figure is missing. A new one finds no weights on a local disk."""
+    start = start_of(replica, budget.checkpoint_bytes)
     return None if start is None else start.total_s
 
 
@@ -145,6 +145,7 @@ def _priced(
         meets_slo=True,
         cold=cold_figures(usage, offer),
         notes=tuple(cold_notes(usage, offer)),
+        start_s=usage.cold_start_s,
     )
     return within_budget(option, context)
 

@@ -52,7 +52,7 @@ class Seconds:
         findings, budget, running, sized = physics
         worker = Worker(replica=replica, budget=budget, findings=findings, running=running, sized=sized)
         start_s, offers = (
-            start_seconds(worker),
+            start_seconds(worker.replica, worker.budget),
             pricing.serverless_offers(replica.gpu.id, context.limits, context.prices),
         )
         seller = next((line.figure.provider for line in option.quote.lines if line.figure is not None), "")

@@ -1,0 +1,67 @@
+"""Where images and weights come from, and what a container needs of its machine."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from llmplan.emit.selection import Launch
+from llmplan.units import GIB
+
+SHM_BYTES_PER_GPU = 4 * GIB
+"""what the ranks of a replica exchange through /dev/shm; Docker's default of 64 MiB stops NCCL (vLLM, docs/deployment/
+docker: `--ipc=host` or `--shm-size`)"""
+DOCKER_HUB = "docker.io"
+
+
+class Resources(TypedDict):
+    """The fields of a `Container` that no engine changes."""
+
+    checkpoint_bytes: int
+    host_memory_bytes: int | None
+    shm_bytes: int
+    start_s: float | None
+
+
+def resources_of(launch: Launch) -> Resources:
+    """Bytes of the checkpoint, of host memory beside the GPUs and of shared memory; seconds of a start."""
+    budget = launch.memory
+    gpus = launch.replica.parallel.gpus // launch.nodes
+    return Resources(
+        checkpoint_bytes=budget.checkpoint_bytes if budget else 0,
+        host_memory_bytes=budget.host_bytes or None if budget else None,
+        shm_bytes=SHM_BYTES_PER_GPU * gpus,
+        start_s=launch.option.start_s,
+    )
+
+
+def image_of(launch: Launch, pinned: str) -> str:
+    """The image of the planned engine, else the `pinned` one of the target's; from the mirror where one is given.
+
+    >>> mirrored("vllm/vllm-openai:v1", "registry.example/hub/")
+    'registry.example/hub/vllm/vllm-openai:v1'
+    """
+    image = (launch.replica.engine.image if launch.same_engine else None) or pinned
+    return mirrored(image, launch.variant.image_registry)
+
+
+def mirrored(image: str, registry: str | None) -> str:
+    """The same image under another registry: the host of the original, if it names one, is replaced.
+
+    >>> mirrored("nvcr.io/nvidia/x:1", "localhost:5000")
+    'localhost:5000/nvidia/x:1'
+    """
+    if registry is None:
+        return image
+    first, slash, rest = image.partition("/")
+    names_host = bool(slash) and ("." in first or ":" in first or first == "localhost")
+    return f"{registry.rstrip('/')}/{rest if names_host else image}"
+
+
+def hub_environment(launch: Launch, cache_path: str) -> dict[str, str]:
+    """What tells the Hugging Face libraries where to look: a cache, a mirror, or nowhere but the cache."""
+    found = {"HF_HOME": cache_path}
+    if launch.variant.hub_mirror is not None:
+        found["HF_ENDPOINT"] = launch.variant.hub_mirror
+    if launch.air_gapped:
+        found |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+    return found

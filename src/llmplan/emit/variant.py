@@ -1,0 +1,59 @@
+"""What the user may choose about launch files beside the plan: where weights and images come from, names, scaling."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from llmplan.errors import UsageError
+
+Autoscaler: TypeAlias = Literal["hpa", "keda", "none"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """Every field has a flag of `emit-config`. None: as the plan says."""
+
+    checkpoint: str | None = None
+    """repository or folder of the weights, instead of the model's own"""
+    adapters: Mapping[str, str] = field(default_factory=dict)
+    """name of each LoRA adapter to its repository or folder"""
+    air_gapped: bool | None = None
+    """no machine that serves reaches the network; None: as the plan's privacy says"""
+    hub_mirror: str | None = None
+    """URL that answers like huggingface.co (`HF_ENDPOINT`)"""
+    image_registry: str | None = None
+    """registry, with a path if need be, that mirrors the images under their own names"""
+    name: str = "llm"
+    """of services, objects and the app"""
+    namespace: str | None = None
+    """Kubernetes namespace; None: that of the user's context"""
+    autoscaler: Autoscaler | None = None
+    """None: what fits the plan, `none` for a fleet of fixed size"""
+    storage_class: str | None = None
+    spot: bool | None = None
+    """machines that may be taken away; None: as the plan is priced"""
+
+    def __post_init__(self) -> None:
+        for flag, value in (("--name", self.name), ("--namespace", self.namespace)):
+            if value is not None and not _DNS_LABEL.fullmatch(value):
+                raise UsageError(
+                    f"{flag} {value!r}: at most {NAME_CHARACTERS} lower-case letters, digits and dashes, first a letter"
+                )
+        url, registry, storage = self.hub_mirror, self.image_registry, self.storage_class
+        if url is not None and not _URL.fullmatch(url):
+            raise UsageError(f"--hub-mirror {url!r}: expected http(s)://HOST[:PORT][/PATH] without a password")
+        if registry is not None and not _REGISTRY.fullmatch(registry):
+            raise UsageError(f"--image-registry {registry!r}: expected HOST[:PORT][/PATH]")
+        if storage is not None and not _STORAGE_CLASS.fullmatch(storage):
+            raise UsageError(f"--storage-class {storage!r}: not the name of a storage class")
+
+
+NAME_CHARACTERS = 40
+"""of the 63 that a DNS label may have, so that endings find room"""
+_DNS_LABEL = re.compile(r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?")
+_URL = re.compile(r"https?://[A-Za-z0-9.-]+(?::\d{1,5})?(?:/[A-Za-z0-9._~/-]*)?")
+_REGISTRY = re.compile(r"[a-z0-9.-]+(?::\d{1,5})?(?:/[a-z0-9._/-]+)?")
+_STORAGE_CLASS = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
