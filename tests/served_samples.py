@@ -122,7 +122,9 @@ def sglang(served: Served, tp: int = 2) -> str:
             ("cache_hit_rate", 0.0), ("max_total_num_tokens", served.kv_tokens), ("page_size", served.block),
             ("context_len", served.context), ("num_retracted_requests_total", served.preemptions),
         ):  # fmt: skip
-            lines.append(f"sglang:{name}{{{who}}} {float(value)!r}")
+            lines.append(f'sglang:{name}{{{who},priority=""}} {float(value)!r}')
+            if name == "num_running_reqs":  # those of each priority besides
+                lines.append(f'sglang:{name}{{{who},priority="1"}} {float(value)!r}')
     who = f'model_name="{served.model}"'
     prompts, hits = served.total(lambda b: b.input_tokens), served.total(lambda b: b.input_tokens * b.hits)
     for name, more, value in (
@@ -189,6 +191,7 @@ def llama_cpp(served: Served) -> str:
         ("prompt_tokens_total", "counter", prompt), ("prompt_seconds_total", "counter", prompt * 1e-4),
         ("tokens_predicted_total", "counter", answer),
         ("tokens_predicted_seconds_total", "counter", answer_s), ("n_decode_total", "counter", answer),
+        ("prompt_tokens_cached_total", "counter", served.total(lambda b: b.input_tokens * b.hits)),
         ("n_busy_slots_per_decode", "gauge", 1.5), ("prompt_tokens_seconds", "gauge", 0.0),
         ("predicted_tokens_seconds", "gauge", 0.0), ("requests_processing", "gauge", served.running),
         ("requests_deferred", "gauge", served.waiting),

@@ -112,7 +112,7 @@ def test_whatever_address_of_it_is_pasted(server: FeedServer, end: str, capsys: 
 def test_sglang(server: FeedServer, capsys: pytest.CaptureFixture[str]) -> None:
     server.routes = {
         "/metrics": reply(samples.sglang(START)), "/v1/models": as_json(samples.models("tiny", owner="sglang")),
-        "/get_server_info": as_json(SGLANG_INFO | {"api_key": SECRET}),
+        "/server_info": as_json(SGLANG_INFO | {"api_key": SECRET}),
     }  # fmt: skip
     assert main(["observe", server.url, "--json"]) == 0
     captured = capsys.readouterr()
@@ -120,6 +120,9 @@ def test_sglang(server: FeedServer, capsys: pytest.CaptureFixture[str]) -> None:
     assert (found["server"]["version"], found["server"]["model"]) == ("0.5.23", "org/Tiny-1B")
     assert found["server"]["settings"]["max_num_seqs"] == 512
     assert SECRET not in captured.out + captured.err
+    assert "/get_server_info" not in server.seen
+    server.routes["/get_server_info"] = server.routes.pop("/server_info")
+    assert ask(capsys, server.url)["server"]["version"] == "0.5.23"
 
 
 def test_tensorrt_llm_is_read_without_taking_its_records_away(
@@ -298,6 +301,16 @@ def test_two_replicas_behind_one_address(server: FeedServer, capsys: pytest.Capt
     assert found["looks"] == {"asked": 2, "used": 1, "span_s": None, "since_start": True}
 
 
+def test_a_header_that_says_when_the_process_started(server: FeedServer, capsys: pytest.CaptureFixture[str]) -> None:
+    listed = as_json(samples.models("tiny", owner="llamacpp"))
+    first, later = (reply(samples.llama_cpp(each), Process_Start_Time_Unix=at)
+                    for each, at in ((START, "1795355015"), (START.after(10.0), "1795355999")))  # fmt: skip
+    server.routes = {"/v1/models": listed, "/metrics": in_turn(first, later)}
+    assert ask(capsys, server.url, "--interval", "0.05s")["looks"]["used"] == 1
+    server.routes = {"/v1/models": listed, "/metrics": in_turn(first, first)}
+    assert ask(capsys, server.url, "--interval", "0.05s")["looks"]["used"] == 2
+
+
 def test_a_server_that_goes_away_ends_the_looks(server: FeedServer, capsys: pytest.CaptureFixture[str]) -> None:
     vllm(server, START)
     server.routes["/metrics"] = in_turn(reply(samples.vllm(START)), reply("", 500))
@@ -325,6 +338,18 @@ def test_rows_without_a_model_name_what_calibrate_needs(
     assert main(["observe", server.url, "--interval", "0.05s", "-o", str(target)]) == 0
     assert "--model MODEL --gpu ID" in capsys.readouterr().err
     assert "gpu" not in json.loads(target.read_text())
+
+
+def test_explain_puts_the_numbers_in(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, then = (
+        save(tmp_path / "a.txt", samples.vllm(START)),
+        save(tmp_path / "b.txt", samples.vllm(START.after(90.0))),
+    )
+    assert main(["observe", "--metrics-file", first, "--metrics-file", then, "--interval", "30s", "--explain"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "requests/s = requests answered / time = 90 / 30 s = 3" in out
+    assert "360 s / 30 s = 12 (Little's law)" in out
+    assert "TTFT mean = sum / count = 13.5 s / 90 = 0.15 s" in out
 
 
 SWITCHED_OFF = [

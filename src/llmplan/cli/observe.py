@@ -62,7 +62,7 @@ def observe(
     """Read a running server's metrics (vLLM, SGLang, TensorRT-LLM, llama.cpp) and set them beside a plan.
 
     Compares KV capacity, settings, traffic and latency, names what differs and what it likely comes from. Only reads:
-    GETs of /metrics, /v1/models, /version and the engine's own /get_server_info or /props. One look tells sizes and
+    GETs of /metrics, /v1/models, /version and the engine's own /server_info or /props. One look tells sizes and
     totals; with --interval the rates and latency are of the time between looks.
     """
     from llmplan import planfile
@@ -170,7 +170,7 @@ def show(answer: Observed, skipped: list[str], written: Path | None, output: Out
     _console.answer(
         output.chosen,
         record=lambda: json_observe.record(answer, skipped=skipped, written=str(written) if written else None),
-        document=lambda: view.document(answer),
+        document=lambda: view.document(answer, explain=output.explain),
     )
 
 

@@ -11,7 +11,7 @@ from llmplan.plan.served.expected import Expected, Predicted
 from llmplan.plan.served.seen import Seen
 from llmplan.report import views
 from llmplan.report.blocks import Block, Column, Document, Facts, Items, Paragraph, Row, Table, Tone
-from llmplan.report.numbers import MISSING, band, format_seconds, percent, plural, rate, seconds
+from llmplan.report.numbers import MISSING, band, format_bytes, format_seconds, percent, plural, rate, seconds
 from llmplan.report.predict import load_line
 from llmplan.spec.band import Band
 
@@ -49,12 +49,12 @@ class Observed:
         return tuple(finding for finding in self.findings if finding.kind in DRIFT)
 
 
-def document(found: Observed) -> Document:
-    """`llmplan observe`."""
-    return tuple(_blocks(found))
+def document(found: Observed, *, explain: bool = False) -> Document:
+    """`llmplan observe`; `explain` adds how its figures were computed."""
+    return tuple(_blocks(found, explain))
 
 
-def _blocks(found: Observed) -> Iterator[Block]:
+def _blocks(found: Observed, explain: bool) -> Iterator[Block]:
     last = found.seen.last
     version = f" {last.version}" if last.version else ", version unknown"
     name = last.served_name or last.model or "a model that it does not name"
@@ -68,6 +68,8 @@ def _blocks(found: Observed) -> Iterator[Block]:
         if of_kind:
             tone: Tone = "warn" if kind in (*DRIFT, "load") else "plain"
             yield Items(title=title, items=of_kind, tone=tone)
+    if explain and (lines := tuple(_arithmetic(found))):
+        yield Items(title="How figures were computed", items=lines)
     if found.notes:
         yield Items(title="Notes", items=tuple(found.notes), tone="dim")
 
@@ -126,6 +128,34 @@ def _table(found: Observed) -> Table:
         cells = [row.name, *([_banded(expected, row.unit)] if beside else []), _seen(row), *([row.verdict] * beside)]
         rows.append(Row(cells=tuple(cells), tone="warn" if row.verdict == "differs" else "plain"))
     return Table(columns=tuple(columns), rows=tuple(rows))
+
+
+def _arithmetic(found: Observed) -> Iterator[str]:
+    """The formulae, with the numbers put in."""
+    seen, span_s = found.seen, found.seen.span_s
+    requests, spent, expected = seen.requests, seen.histogram("e2e"), found.expected
+    if requests is not None and span_s:
+        yield f"requests/s = requests answered / time = {requests:,.0f} / {span_s:.3g} s = {requests / span_s:.4g}"
+    if spent is not None and span_s:
+        yield (
+            "requests in flight = seconds that answered requests spent in the server / time = "
+            f"{spent.total:.4g} s / {span_s:.3g} s = {spent.total / span_s:.4g} (Little's law)"
+        )
+    for name in ("ttft", "tpot", "itl"):
+        gained = seen.histogram(name)
+        if gained is not None and gained.mean is not None:
+            yield f"{name.upper()} mean = sum / count = {gained.total:.4g} s / {gained.count:,.0f} = {gained.mean:.4g} s"
+    if expected is not None and expected.budget is not None and expected.capacity_tokens is not None:
+        pool, capacity = expected.budget.kv_cache_bytes, expected.capacity_tokens
+        yield (
+            f"KV capacity expected = {capacity.mid:,.0f} tokens in a pool of {format_bytes(pool.mid)} on a GPU, its band "
+            f"that of the pool: {format_bytes(pool.low)} to {format_bytes(pool.high)}"
+        )
+    if found.predicted is not None:
+        yield (
+            "TTFT expected = that of llmplan predict for this traffic without the client's part of a request, since the "
+            "server measures it"
+        )
 
 
 def _verdict(found: Observed) -> Paragraph:

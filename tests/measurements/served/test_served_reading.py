@@ -112,7 +112,9 @@ def test_tensorrt_llm_json_of_iterations() -> None:
 def test_llama_cpp_counts_tokens_and_no_requests() -> None:
     look = read_look(samples.llama_cpp(BUSY), {"/props": LLAMA_PROPS})
     assert (look.engine, look.version, look.model) == ("llama-cpp", "b11434", "Tiny-1B-Q4_K_M.gguf")
-    assert look.totals == {"prompt_tokens": 100_000.0, "output_tokens": 30_000.0}
+    assert look.totals == {
+        "prompt_tokens": 100_000.0, "output_tokens": 30_000.0, "prefix_hits": 40_000.0, "prefix_misses": 100_000.0,
+    }  # fmt: skip
     assert look.histograms["itl"].mean == pytest.approx(0.012)
     assert look.gauges["kv_tokens"] == 4 * 4096
     assert (look.settings["max_num_seqs"], look.settings["max_model_len"]) == (4, 4096)
@@ -167,7 +169,7 @@ def test_adapters_and_aliases_are_no_other_models() -> None:
     [
         {"/v1/models": [1, 2]}, {"/v1/models": {"data": 5}}, {"/v1/models": {"data": [None, {"id": 5}]}},
         {"/v1/models": {"data": [{"id": "x", "max_model_len": float("nan")}]}}, {"/version": []},
-        {"/version": {"version": {"a": 1}}}, {"/get_server_info": [], "/props": 3},
+        {"/version": {"version": {"a": 1}}}, {"/server_info": [], "/get_server_info": 5, "/props": 3},
     ],
 )  # fmt: skip
 def test_documents_of_any_shape(documents: dict[str, Any]) -> None:

@@ -106,3 +106,5 @@ def test_llama_cpp_has_a_time_per_token_and_no_requests() -> None:
     assert seen.tpot_s == pytest.approx(0.012)
     assert seen.per_s("output_tokens") == pytest.approx(300.0)
     assert seen.in_flight == 10.0
+    # half as many prompt tokens in the cache as were computed: a third of all
+    assert seen.prefix_share == pytest.approx(1 / 3)

@@ -17,6 +17,7 @@ from llmplan.units import MIB
 from llmplan.web import Watch
 
 AGENT = f"llmplan/{__version__} (observe)"
+STARTED_HEADER = "Process-Start-Time-Unix"
 REDIRECTS = (301, 302, 303, 307, 308)
 MOST_REDIRECTS = 3
 _CHUNK: Final = 1 << 16
@@ -45,6 +46,8 @@ class Answer:
 
     status: int
     body: bytes = b""
+    started: str = ""
+    """when the process started, where a header says so (llama.cpp)"""
 
     @property
     def text(self) -> str:
@@ -86,7 +89,8 @@ class Client:
             response = connection.getresponse()
             if response.status in REDIRECTS and (location := response.headers.get("Location")):
                 return Answer(status=response.status), location
-            return Answer(status=response.status, body=self._body(response, watch)), None
+            started = (response.headers.get(STARTED_HEADER) or "")[:40]
+            return Answer(status=response.status, body=self._body(response, watch), started=started), None
         finally:
             connection.close()
 

@@ -49,25 +49,26 @@ class Server:
         engine = owner(self.documents)
         # TensorRT-LLM hands out each record of its /metrics once: they are read only where there is nothing else
         paths = (TRTLLM_METRICS, METRICS) if engine == "tensorrt-llm" else (METRICS, TRTLLM_METRICS)
-        text = self._metrics(paths, engine)
-        at_s = self.clock()
+        answer = self._metrics(paths, engine)
+        text, at_s = answer.text, self.clock()
         if not self.asked:
-            for path in (VERSION, SERVER_INFO, PROPS):
-                if path == VERSION or path == _own(text):
-                    self._keep(path)
+            for path in (VERSION, *_own(text)):
+                self._keep(path)
             self.asked = True
-        return read_look(text, self.documents, at_s=at_s, served_name=self.served_name)
+        return read_look(
+            text, self.documents, at_s=at_s, served_name=self.served_name, started=answer.started
+        )  # fmt: skip
 
-    def _metrics(self, paths: tuple[str, str], engine: str | None) -> str:
+    def _metrics(self, paths: tuple[str, str], engine: str | None) -> Answer:
         first = self.client.get(paths[0])
         self._refuse_locked(paths[0], first)
         if first.status == 200 and not (paths[0] == METRICS and _is_records(first.text)):
-            return first.text
+            return first
         second = self.client.get(paths[1])
         if second.status == 200:
-            return second.text
+            return second
         if first.status == 200:
-            return first.text
+            return first
         raise self._off(paths[0], first, engine)
 
     def _refuse_locked(self, path: str, answer: Answer) -> None:
@@ -95,6 +96,8 @@ class Server:
 
     def _keep(self, path: str) -> None:
         """A document that may be there or not."""
+        if path in SERVER_INFO and any(name in self.documents for name in SERVER_INFO):
+            return
         try:
             answer = self.client.get(path)
         except UnreachableError:
@@ -121,12 +124,12 @@ def owner(documents: Mapping[str, Any]) -> str | None:
     return OWNERS.get((Fields(documents.get(MODELS)).text("data", 0, "owned_by") or "").casefold())
 
 
-def _own(text: str) -> str | None:
-    """The address at which this engine tells its settings."""
-    for prefix, path in (("sglang:", SERVER_INFO), ("llamacpp:", PROPS)):
+def _own(text: str) -> tuple[str, ...]:
+    """The addresses at which this engine tells its settings."""
+    for prefix, paths in (("sglang:", SERVER_INFO), ("llamacpp:", (PROPS,))):
         if f"\n{prefix}" in text or text.startswith(prefix):
-            return path
-    return None
+            return paths
+    return ()
 
 
 def _is_records(text: str) -> bool:

@@ -19,11 +19,17 @@ WANTED = "--served-model-name NAME"
 
 
 def read_look(
-    text: str, documents: Mapping[str, Any], *, at_s: float | None = None, served_name: str | None = None
+    text: str,
+    documents: Mapping[str, Any],
+    *,
+    at_s: float | None = None,
+    served_name: str | None = None,
+    started: str = "",
 ) -> Snapshot:
     """A look at a server from its metrics text and what its other addresses answered, by path.
 
-    The engine is told from the names of its series. Of several models `served_name` is read.
+    The engine is told from the names of its series. Of several models `served_name` is read. `started` tells processes
+    apart where their metrics do not.
     """
     records = stated.iteration_records(text)
     if records is not None:
@@ -47,7 +53,7 @@ def read_look(
         served_name=card.name,
         model=told.model or card.model,
         at_s=at_s,
-        process=_process(scrape),
+        process=_process(scrape) or started,
         totals=dict(scrape.summed(series.totals)),
         gauges=stated.derived(gauges, settings),
         histograms=dict(scrape.all_histograms()),

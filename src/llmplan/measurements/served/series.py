@@ -34,6 +34,8 @@ class Series:
     """quantities of each part, and settings, that are labels of `info_series`: label by name"""
     parts: tuple[str, ...] = ()
     copies: tuple[str, ...] = ()
+    shares: tuple[str, ...] = ()
+    """labels that, where they are not empty, name a share of what another series has whole"""
     without: Mapping[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
 
     def recognizes(self, exposition: Exposition) -> bool:
@@ -57,6 +59,7 @@ class Scrape:
             sample
             for sample in self.exposition.of(self.series.prefix + name)
             if not (label and sample.labels.get(label) in values)
+            and not any(sample.labels.get(name) for name in self.series.shares)
             and self.served_name in (None, sample.labels.get("model_name", self.served_name))
         ]
 

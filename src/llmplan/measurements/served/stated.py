@@ -13,7 +13,8 @@ from llmplan.measurements.benchmark.result import Fields, clean
 from llmplan.measurements.served.series import Scrape
 from llmplan.units import GIB
 
-SERVER_INFO, PROPS = "/get_server_info", "/props"
+SERVER_INFO, PROPS = ("/server_info", "/get_server_info"), "/props"
+"""SGLang's, newest name first, and llama.cpp's"""
 PART_SIZES = ("kv_tokens", "kv_blocks", "max_concurrency")
 """labels that are sizes of one part: they add up"""
 _VERSION = re.compile(r"b?\d+(?:\.\d+)*(?:\.?(?:post|rc|dev)\d+)?")
@@ -50,11 +51,12 @@ class Told:
 def version(text: str | None) -> str | None:
     """A version as it can be looked up: without build tags.
 
-    >>> version("0.32.0+cpu"), version("b11434-5d2c83e6"), version("1.2.0rc4"), version("unknown")
+    >>> version("0.32.0+cpu"), version("b11434-5d2c83e6"), version("1.2.0rc4"), version("b0-unknown")
     ('0.32.0', 'b11434', '1.2.0rc4', None)
     """
     match = _VERSION.match((text or "").strip().removeprefix("v"))
-    return match[0] if match else None
+    # a llama.cpp that was not built from its repository does not know its number
+    return match[0] if match and match[0] != "b0" else None
 
 
 def iteration_records(text: str) -> Sequence[Mapping[str, Any]] | None:
@@ -100,7 +102,7 @@ def _parsed(text: str) -> Any:
 def documents(engine: str, found: Mapping[str, Any]) -> Told:
     """What the engine's own address says."""
     if engine == "sglang":
-        return _sglang(Fields(found.get(SERVER_INFO)))
+        return _sglang(Fields(next((found[path] for path in SERVER_INFO if path in found), None)))
     if engine == "llama-cpp":
         return _llama_cpp(Fields(found.get(PROPS)))
     return Told()

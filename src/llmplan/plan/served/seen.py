@@ -95,7 +95,9 @@ class Seen:
     @property
     def prefix_share(self) -> float | None:
         """Share of prompt tokens that the prefix cache held."""
-        hits, queries = self.total("prefix_hits"), self.total("prefix_queries")
+        hits, queries, misses = (self.total(f"prefix_{name}") for name in ("hits", "queries", "misses"))
+        if queries is None and hits is not None and misses is not None:
+            queries = hits + misses
         if queries is None:
             queries = self.total("prompt_tokens")
         return min(1.0, hits / queries) if hits is not None and queries else None

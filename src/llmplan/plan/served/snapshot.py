@@ -10,8 +10,9 @@ from llmplan.plan.served.histogram import Histogram
 
 TOTALS = (
     "requests", "failed", "prompt_tokens", "output_tokens", "preemptions", "prefix_hits", "prefix_queries",
+    "prefix_misses",
 )  # fmt: skip
-"""counters: requests that were answered, requests that were not, and tokens"""
+"""counters: requests that were answered, requests that were not, and tokens; `prefix_queries` are hits and misses"""
 GAUGES = (
     "running", "waiting", "kv_usage", "kv_tokens", "kv_blocks", "max_concurrency", "parts", "weights_bytes",
 )  # fmt: skip

@@ -1,7 +1,9 @@
-"""SGLang 0.4 to 0.5.23, with --enable-metrics: names as its metrics collector registers them. Every rank of a group
-writes the same gauges (`tp_rank`, `pp_rank`); `dp_rank` shares the work. Its gauge of the hit rate is set to 0 by every
-decode step, so that cached tokens are counted instead; the time to the first token of a request that is not streamed
-is that of the whole answer."""
+"""SGLang 0.4 to 0.5.23, with --enable-metrics: names as its metrics collector registers them.
+
+Every rank of a group writes the same gauges (`tp_rank`, `pp_rank`); `dp_rank` shares the work; with priorities the
+series without one has them all. Its gauge of the hit rate is set to 0 by every decode step, so that cached tokens are
+counted instead. The time to the first token of a request that is not streamed is that of the whole answer.
+"""
 
 from llmplan.measurements.served.series import Series
 
@@ -34,5 +36,6 @@ SERIES = Series(
     },
     parts=("dp_rank",),
     copies=("tp_rank", "pp_rank", "moe_ep_rank", "pid"),
+    shares=("priority",),
     without={"ttft": ("is_streaming", ("false",))},
 )
