@@ -47,6 +47,7 @@ def container(launch: Launch, node: Node = "head") -> Container:
     return Container(
         image=image_of(launch, IMAGE),
         entrypoint=("/app/llama-server",),
+        image_entrypoint=("/app/llama-server",),
         settings=settings_of(launch.replica, file),
         model_name=launch.replica.model.id,
         weights=file,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from llmplan.emit import llama_cpp, tensorrt_llm, vllm
+from llmplan.emit import dstack, llama_cpp, modal, runpod, skypilot, tensorrt_llm, vllm
 from llmplan.emit.compatibility import demand_runnable
 from llmplan.emit.engines import engine_of
 from llmplan.emit.launch_file import LaunchFile
@@ -40,6 +40,12 @@ TARGETS: tuple[Target, ...] = (
     Target(
         id="docker-compose", engine=None, summary="compose.yaml of the planned engine", emit=_compose_of_planned_engine
     ),
+    Target(id="modal", engine=None, summary="modal_app.py, a Modal app", emit=modal.emit),
+    Target(
+        id="runpod", engine=None, summary="endpoint.json or pod.json with the call that creates it", emit=runpod.emit
+    ),
+    Target(id="skypilot", engine=None, summary="task.yaml, a SkyPilot task and SkyServe service", emit=skypilot.emit),
+    Target(id="dstack", engine=None, summary="llm.dstack.yml, a dstack service", emit=dstack.emit),
 )  # fmt: skip
 
 

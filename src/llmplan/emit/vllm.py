@@ -68,6 +68,7 @@ def container(launch: Launch, node: Node = "head") -> Container:
     return Container(
         image=image_of(launch, IMAGE),
         entrypoint=("vllm", "serve"),
+        image_entrypoint=("vllm", "serve"),
         arguments=(checkpoint.model,),
         settings=vllm_args.as_settings(found),
         model_name=launch.replica.model.id,
