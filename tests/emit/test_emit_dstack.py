@@ -45,7 +45,8 @@ def test_a_rented_fleet_of_fixed_size() -> None:
     assert found["backends"] == ["lambda"]
     assert found["spot_policy"] == "on-demand"
     assert found["max_price"] == 4.25
-    assert found["env"] == ["HF_HOME=/models", "HF_TOKEN"]
+    assert found["env"] == ["HF_TOKEN"]
+    assert found["commands"][0].startswith("exec env HF_HOME=/models ")
     assert found["volumes"] == [{"instance_path": "/llm-weights", "path": "/models", "optional": True}]
 
 
@@ -69,12 +70,9 @@ def test_a_checkpoint_that_only_the_user_knows_is_asked_for() -> None:
     assert '"${MODEL:?' in found["commands"][0]
 
 
-def test_values_are_not_interpolated() -> None:
+def test_a_mirror_of_the_hub_is_for_the_engine_alone() -> None:
     found = service(rent.hourly(), hub_mirror="https://hub.example/x")
-    assert "HF_ENDPOINT=https://hub.example/x" in found["env"]
-    from llmplan.emit.dstack import _literal
-
-    assert _literal("${{ secrets.hf }}") == "$${{ secrets.hf }}"
+    assert " HF_ENDPOINT=https://hub.example/x " in found["commands"][0]
 
 
 def test_a_name_of_one_letter_is_too_short() -> None:

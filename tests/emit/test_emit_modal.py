@@ -15,7 +15,7 @@ from llmplan.errors import UsageError
 from llmplan.plan.deployment import Parallelism
 
 CALLS = {
-    "modal.App", "modal.Image.from_registry", ".entrypoint", ".env", "FILES.items", "image.add_local_file", "Path",
+    "modal.App", "modal.Image.from_registry", ".entrypoint", "FILES.items", "image.add_local_file", "Path",
     ".with_name", "modal.Volume.from_name", "modal.Secret.from_name", "SECRETS.items", "app.function",
     "modal.concurrent", "modal.web_server", "subprocess.Popen",
 }  # fmt: skip
@@ -44,7 +44,7 @@ def test_only_known_calls_occur_whatever_the_names(name: str) -> None:
     assert calls == CALLS
     (start,) = (node for node in ast.walk(module) if isinstance(node, ast.Call) and called(node.func).endswith("Popen"))
     assert [called(argument) for argument in start.args] == ["COMMAND"]
-    assert not start.keywords  # no shell
+    assert [keyword.arg for keyword in start.keywords] == ["env"]  # no shell
 
 
 def test_constants_read_back_as_planned() -> None:

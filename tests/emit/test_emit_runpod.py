@@ -73,7 +73,10 @@ def test_arguments_follow_the_images_own_entrypoint() -> None:
 
 
 def test_secrets_are_references_that_no_name_can_forge() -> None:
-    assert body(rent.hourly(), "pod.json")["env"]["HF_TOKEN"] == "{{ RUNPOD_SECRET_HF_TOKEN }}"
+    env = body(rent.hourly(), "pod.json")["env"]
+    assert env["HF_TOKEN"] == "{{ RUNPOD_SECRET_HF_TOKEN }}"
+    assert env["VLLM_API_KEY"] == "{{ RUNPOD_SECRET_VLLM_API_KEY }}"  # anybody reaches a pod
+    assert "VLLM_API_KEY" not in body(rent.by_second(), "endpoint.json")["env"]  # RunPod asks for its own key
     with pytest.raises(UsageError, match=r"fills \{\{"):
         body(rent.hourly(rent.replica(model=sample.model(id="{{ RUNPOD_SECRET_HF_TOKEN }}"))), "pod.json")
 

@@ -53,8 +53,9 @@ def test_a_rented_fleet_of_fixed_size() -> None:
     assert found["service"] == {
         "readiness_probe": {"path": "/health", "initial_delay_seconds": 450}, "replicas": 2,
     }  # fmt: skip
-    assert found["secrets"] == {"HF_TOKEN": None}
-    assert found["envs"] == {"HF_HOME": "/models"}
+    assert found["secrets"] == {"HF_TOKEN": None, "VLLM_API_KEY": None}
+    assert "envs" not in found
+    assert found["run"].startswith("exec env HF_HOME=/models ")
 
 
 def test_by_the_second_it_scales_to_zero_at_the_planned_rate() -> None:
@@ -90,7 +91,11 @@ def test_a_checkpoint_that_only_the_user_knows_is_asked_for() -> None:
     found = task(plan)
     assert found["envs"]["MODEL"] is None
     assert '"${MODEL:?' in found["run"]
-    assert any("--env MODEL --secret HF_TOKEN" in line for line in rent.files(plan, "skypilot")["task.yaml"].header)
+    header = rent.files(plan, "skypilot")["task.yaml"].header
+    assert any("--env MODEL --secret HF_TOKEN --secret VLLM_API_KEY" in line for line in header)
+        "--env MODEL --secret HF_TOKEN --secret VLLM_API_KEY" in line
+        for line in rent.files(plan, "skypilot")["task.yaml"].header
+    )
 
 
 def test_files_of_the_engine_are_mounted() -> None:

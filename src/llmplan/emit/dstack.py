@@ -26,7 +26,7 @@ from llmplan.emit.rent.facts import (
 )
 from llmplan.emit.rent.price import MARGIN_WORDS, price_cap
 from llmplan.emit.rent.scale import WHY_IDLE, Scale, scale_of
-from llmplan.emit.rent.words import asked, shell_line
+from llmplan.emit.rent.words import asked, secrets_of, shell_line
 from llmplan.emit.selection import Launch
 from llmplan.errors import UsageError
 
@@ -50,13 +50,13 @@ def emit(launch: Launch) -> tuple[LaunchFile, ...]:
     if len(name) < LEAST_NAME_CHARACTERS:
         raise UsageError(f"--name {name!r}: dstack wants at least {LEAST_NAME_CHARACTERS} characters")
     scale, cap = scale_of(launch, container), price_cap(launch)
+    names = [*asked(container), *secrets_of(container, public=False)]
     content: dict[str, Any] = {
         "type": "service",
         "name": name,
         "image": container.image,
         "commands": [shell_line(container)],
-        "env": [f"{key}={_literal(value)}" for key, value in container.env.items()]
-        + [*asked(container), *container.secrets],
+        **({"env": names} if names else {}),
         "port": container.port,
         "model": container.model_name,
         "probes": [{"type": "http", "url": container.health_path, "interval": PROBE_INTERVAL}],
@@ -76,11 +76,6 @@ def emit(launch: Launch) -> tuple[LaunchFile, ...]:
         comments=_comments(launch, scale),
     )  # fmt: skip
     return (file, *container.files.values())
-
-
-def _literal(text: str) -> str:
-    """A value that dstack passes on as it is: it replaces `${{ ... }}` and reads `$$` as one sign."""
-    return text.replace("$", "$$")
 
 
 def _replicas(scale: Scale) -> dict[str, Any]:
@@ -126,7 +121,7 @@ def _starts(container: Container, scale: Scale) -> tuple[str, ...]:
 def _comments(launch: Launch, scale: Scale) -> dict[Path, str]:
     hourly, backend, figure = hourly_price(launch), _backend(launch), seller_of(launch)
     found: dict[Path, str] = {
-        ("env",): "a name without a value is read from your shell by dstack apply",
+        ("env",): "read from your shell by dstack apply",
         ("replicas",): scale.why_size,
         ("scaling", "target"): "requests/s of one replica in the plan",
         ("scaling", "scale_down_delay"): WHY_IDLE,

@@ -28,13 +28,14 @@ SECRET = "huggingface-secret"
 """the name that Modal's own form for Hugging Face tokens gives"""
 
 CODE = (
+    "import os",
     "import subprocess",
     "from pathlib import Path",
     "",
     "import modal",
     "",
     "app = modal.App(NAME)",
-    "image = modal.Image.from_registry(IMAGE, add_python=PYTHON).entrypoint([]).env(ENVIRONMENT)",
+    "image = modal.Image.from_registry(IMAGE, add_python=PYTHON).entrypoint([])",
     "for source, place in FILES.items():",
     "    image = image.add_local_file(Path(__file__).with_name(source), place)",
     "weights = modal.Volume.from_name(VOLUME, create_if_missing=True)",
@@ -57,7 +58,7 @@ CODE = (
     "@modal.concurrent(max_inputs=MAX_INPUTS, target_inputs=TARGET_INPUTS)",
     "@modal.web_server(PORT, startup_timeout=STARTUP_TIMEOUT_S, requires_proxy_auth=True)",
     "def serve():",
-    "    subprocess.Popen(COMMAND)",
+    "    subprocess.Popen(COMMAND, env={**os.environ, **ENVIRONMENT})",
 )
 
 

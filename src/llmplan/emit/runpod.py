@@ -29,7 +29,7 @@ from llmplan.emit.rent.facts import (
     whole_gib,
 )
 from llmplan.emit.rent.scale import WHY_IDLE, WHY_TARGET, Scale, bounded, scale_of
-from llmplan.emit.rent.words import argument_vector
+from llmplan.emit.rent.words import argument_vector, secrets_of
 from llmplan.emit.selection import Launch
 from llmplan.errors import UsageError
 from llmplan.units import format_seconds
@@ -64,8 +64,9 @@ def emit(launch: Launch) -> tuple[LaunchFile, ...]:
     body = _endpoint(launch, container, scale) if by_second else _pod(launch, container)
     name, path = ("endpoint", "serverless") if by_second else ("pod", "pods")
     header = (*launch.summary, price_note(launch, platform), f"GPU: {gpu_note(launch, platform)}")
-    notes = _endpoint_notes(launch, scale) if by_second else _pod_notes(launch)
-    secrets = tuple(f"first, in RunPod's console: a secret named {secret}" for secret in container.secrets)
+    notes = _endpoint_notes(launch, scale) if by_second else _pod_notes(launch, container)
+    names = secrets_of(container, public=not by_second)
+    secrets = tuple(f"first, in RunPod's console: a secret named {secret}" for secret in names)
     return (
         LaunchFile(path=f"{name}.json", kind="json", content=body, header=header, settings=container.settings),
         LaunchFile(
@@ -75,8 +76,8 @@ def emit(launch: Launch) -> tuple[LaunchFile, ...]:
     )  # fmt: skip
 
 
-def _container(launch: Launch, container: Container) -> dict[str, Any]:
-    """What pods and endpoints share."""
+def _container(launch: Launch, container: Container, *, public: bool) -> dict[str, Any]:
+    """What pods, which are `public`, and endpoints share."""
     words = argument_vector(container)
     own = container.image_entrypoint
     if tuple(words[: len(own)]) != own:
@@ -86,7 +87,7 @@ def _container(launch: Launch, container: Container) -> dict[str, Any]:
         )
     if any(TEMPLATE_SIGN in word for word in words):
         raise UsageError(f"RunPod fills {TEMPLATE_SIGN} ... }}}} in, and a name of this plan has it")
-    secrets = {name: f"{TEMPLATE_SIGN} RUNPOD_SECRET_{name} }}}}" for name in container.secrets}
+    secrets = {name: f"{TEMPLATE_SIGN} RUNPOD_SECRET_{name} }}}}" for name in secrets_of(container, public=public)}
     return {
         "name": launch.variant.name,
         "image": container.image,
@@ -99,7 +100,7 @@ def _container(launch: Launch, container: Container) -> dict[str, Any]:
 def _endpoint(launch: Launch, container: Container, scale: Scale) -> dict[str, Any]:
     pool, *others = gpu_name(launch, POOLS).split(",")
     excluded = [other.removeprefix("-") for other in others]
-    shared = _container(launch, container)
+    shared = _container(launch, container, public=False)
     port = str(container.port)
     health = {"PORT": port, "PORT_HEALTH": port, "HEALTH_CHECK_PATH": container.health_path}
     idle = {} if scale.idle_s is None else {"idleTimeout": bounded(scale.idle_s, 1, LONGEST_IDLE_S)}
@@ -120,7 +121,7 @@ def _pod(launch: Launch, container: Container) -> dict[str, Any]:
     per_gpu = {} if memory_bytes is None else {"minRamPerGpu": -(-whole_gib(memory_bytes) // container.gpus)}
     weights_gb = max(LEAST_VOLUME_GB, whole_gb(VOLUME_HEADROOM * download_bytes(launch, container)))
     return {
-        **_container(launch, container),
+        **_container(launch, container, public=True),
         "cloud": CLOUDS.get("" if figure is None else figure.provider, "SECURE"),
         "disk": disk_gb(launch, container),
         "gpu": {"id": gpu_name(launch, PODS), "count": container.gpus, **per_gpu},
@@ -167,13 +168,15 @@ def _endpoint_notes(launch: Launch, scale: Scale) -> tuple[str, ...]:
     )
 
 
-def _pod_notes(launch: Launch) -> tuple[str, ...]:
+def _pod_notes(launch: Launch, container: Container) -> tuple[str, ...]:
+    key = container.api_key_variable
+    guard = "asks for no key" if key is None else f"asks requests for {key}"
     count = launch.replicas
     runs = "one pod is the planned fleet" if count == 1 else f"run it {count} times for the planned {count} replicas"
     spot = ("RunPod's API v2 rents no spot pods: the plan's spot price does not hold here",) if launch.spot else ()
     return (
         runs,
-        "the port is reached at https://POD_ID-PORT.proxy.runpod.net by anybody: set the engine's own API key",
+        f"anybody reaches the engine at https://POD_ID-{container.port}.proxy.runpod.net; it {guard}",
         *spot,
         *_regions_note(launch),
     )

@@ -28,7 +28,7 @@ from llmplan.emit.rent.facts import (
 )
 from llmplan.emit.rent.price import MARGIN_WORDS, price_cap
 from llmplan.emit.rent.scale import WHY_IDLE, Scale, scale_of
-from llmplan.emit.rent.words import asked, shell_line
+from llmplan.emit.rent.words import asked, secrets_of, shell_line
 from llmplan.emit.selection import Launch
 
 SKYPILOT = Platform(key="skypilot", name="SkyPilot")
@@ -43,12 +43,12 @@ CLOUDS = (
 def emit(launch: Launch) -> tuple[LaunchFile, ...]:
     """`task.yaml`, with the files that the engine reads."""
     container = rented_container(launch, SKYPILOT, spot=True)
-    scale = scale_of(launch, container)
+    scale, secrets = scale_of(launch, container), secrets_of(container, public=True)
     content: dict[str, Any] = {
         "name": launch.variant.name,
         "resources": _resources(launch, container),
-        "envs": {**container.env, **dict.fromkeys(asked(container))},
-        **({"secrets": dict.fromkeys(container.secrets)} if container.secrets else {}),
+        **({"envs": dict.fromkeys(asked(container))} if asked(container) else {}),
+        **({"secrets": dict.fromkeys(secrets)} if secrets else {}),
         **_mounts(container),
         "service": _service(container, scale),
         "run": shell_line(container),
@@ -109,12 +109,14 @@ def _service(container: Container, scale: Scale) -> dict[str, Any]:
 
 def _starts(container: Container) -> tuple[str, ...]:
     given = "".join(f" --env {name}" for name in asked(container)) + "".join(
-        f" --secret {name}" for name in container.secrets
+        f" --secret {name}" for name in secrets_of(container, public=True)
     )
+    key = container.api_key_variable
+    guard = "this engine asks requests for no key: let a firewall do it" if key is None else f"requests need {key}"
     return (
         f"one replica: sky launch {PATH}{given}",
         f"the planned fleet behind one address: sky serve up {PATH}{given}",
-        "the port is open to the internet: restrict it, or set the engine's own API key, before you name the address",
+        f"the port is open to the internet: {guard}",
     )
 
 

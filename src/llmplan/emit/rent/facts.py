@@ -25,7 +25,6 @@ PUBLISHED_BITS: Mapping[str, float] = {"fp32": 32.0, "bf16": 16.0, "fp16": 16.0}
 """of checkpoints that engines convert while loading"""
 
 
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Platform:
     """`key` in a GPU's `platform_names`, the name for people, and the sellers of the catalogue that are this one."""

@@ -16,12 +16,14 @@ def argument_vector(container: Container, *, with_entrypoint: bool = True) -> li
 
 
 def shell_line(container: Container) -> str:
-    """One line for a POSIX shell, which replaces that shell: values are quoted, variables are expanded once.
+    """One line for a POSIX shell, which replaces that shell: values are quoted, variables are expanded once. The
+    engine's environment is set for it alone: what runs around it on a rented machine keeps its own home.
 
     >>> quoted("it's"), quoted(Env(name="MODEL", message="set MODEL"))
     ('\\'it\\'"\\'"\\'s\\'', '"${MODEL:?set MODEL}"')
     """
-    return " ".join(("exec", *map(quoted, (*container.entrypoint, *container.words))))
+    given = [f"{name}={value}" for name, value in container.env.items()]
+    return " ".join(("exec", "env", *map(quoted, (*given, *container.entrypoint, *container.words))))
 
 
 def quoted(word: Word) -> str:
@@ -29,6 +31,12 @@ def quoted(word: Word) -> str:
     if not isinstance(word, Env):
         return shlex.quote(word)
     return f'"${{{word.name}:?{word.message}}}"' if word.default is None else f'"${{{word.name}:-{word.default}}}"'
+
+
+def secrets_of(container: Container, *, public: bool) -> tuple[str, ...]:
+    """Variables with secrets; where the port is open to anybody, also the key that the server asks of requests."""
+    key = container.api_key_variable
+    return (*container.secrets, *((key,) if public and key is not None else ()))
 
 
 def asked(container: Container) -> tuple[str, ...]:
