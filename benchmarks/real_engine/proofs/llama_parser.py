@@ -44,7 +44,10 @@ def check(argv: list[str], intent: dict[str, Any]) -> list[str]:
 
 def controls(argv: list[str]) -> dict[str, str]:
     """What is said of lines that are wrong on purpose."""
-    wrong = {"an unknown option": [*argv[1:], "--n-cpu-moes", "2"], "a KV type that does not exist": [*argv[1:], "-ctk", "q9_0"]}
+    wrong = {
+        "an unknown option": [*argv[1:], "--n-cpu-moes", "2"],
+        "a KV type that does not exist": [*argv[1:], "-ctk", "q9_0"],
+    }
     return {name: refusal(line) or "ACCEPTED" for name, line in wrong.items()}
 
 

@@ -41,7 +41,9 @@ def main(folder: str, gguf: str) -> None:
         catalog = random_plans.catalog()
         replica = build(find_model(gguf, catalog), flags, catalog, None).replica
         option = plan_samples.option("hybrid_offload", replica, memory=memory.budget(replica))
-        for file in emit.emit(plan_samples.plan(option, recommended="hybrid_offload"), strategy=None, target="llama-cpp"):
+        for file in emit.emit(
+            plan_samples.plan(option, recommended="hybrid_offload"), strategy=None, target="llama-cpp"
+        ):
             (place / file.path).write_text(render(file), encoding="utf-8")
         intent = {"case": name, "predicted": _predicted(gguf, settings), "gguf": gguf}
         (place / "intent.json").write_text(json.dumps(intent, indent=1), encoding="utf-8")
