@@ -18,6 +18,8 @@ from llmplan.errors import UsageError
 from llmplan.plan.deployment import Offload, Parallelism, Replica, Tenancy
 from llmplan.plan.speculation import Speculation
 
+MOE = sample.model(feed_forward=sample.experts(8, 2, 1536, 4096))
+TYPES = {"int": int, "float": float, "str": str, "json": json.loads, "list": str}
 LORA = Tenancy(tenants=9, adapters=3, lora_rank=8)
 ADAPTERS = {"law": "org/law", "a=b,c": "/mnt/with space", "yes": "null"}
 
@@ -50,9 +52,7 @@ def parsed(words: list[str]) -> dict[str, Any]:
         if flag.type == "switch":
             parser.add_argument(option, action="store_true")
         else:
-            parser.add_argument(
-                option, nargs="+" if flag.type == "list" else None, type=json.loads if flag.type == "json" else str
-            )
+            parser.add_argument(option, nargs="+" if flag.type == "list" else None, type=TYPES[flag.type])
     return vars(parser.parse_args(words))
 
 
@@ -63,7 +63,7 @@ REPLICAS: dict[str, dict[str, Any]] = {
     "fp8": {"weights": "fp8", "kv": "fp8", "parallel": Parallelism(tp=2)},
     "host": {"offload": Offload(kind="kv", host_kv_bytes=20 * 2**30)},
     "pool": {"settings": sample.settings(kv_cache_memory_bytes=60 * 10**9)},
-    "groups": {"model": sample.model(feed_forward=sample.experts(8, 2, 1536, 4096)), "parallel": Parallelism(dp=8, ep=True)},
+    "groups": {"model": MOE, "parallel": Parallelism(dp=8, ep=True)},
 }  # fmt: skip
 
 
