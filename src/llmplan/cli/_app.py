@@ -28,6 +28,8 @@ COMMANDS = (
     "workload",
     "finetune",
     "emit-config",
+    "check",
+    "observe",
     "calibrate",
     "catalog",
     "prices",

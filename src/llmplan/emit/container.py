@@ -34,6 +34,8 @@ class Container:
 
     image: str
     entrypoint: tuple[str, ...]
+    image_entrypoint: tuple[str, ...] = ()
+    """what the image itself starts, whatever it is given; none: the words that it is given"""
     arguments: tuple[Word, ...] = ()
     settings: tuple[Setting, ...]
     model_name: str
@@ -59,6 +61,10 @@ class Container:
     """shared memory (/dev/shm) that its processes exchange tensors through"""
     start_s: float | None = None
     """seconds from a container with the image to readiness, weights not yet there; None: no figure known"""
+    api_key_variable: str | None = None
+    """from which the server reads the key that it asks of requests, if it is set; None: it reads none"""
+    pins_memory: bool = False
+    """whether it locks host memory, which the limit on locked memory must allow"""
 
     @property
     def words(self) -> tuple[Word, ...]:
