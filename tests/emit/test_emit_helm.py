@@ -106,7 +106,7 @@ def test_nothing_is_downloaded_where_there_is_no_network() -> None:
     [
         (sample.replica(parallel=Parallelism(tp=8, pp=2)), {}, "on Ray"),
         (sample.replica(), {"autoscaler": "hpa"}, "scales engines by KEDA"),
-        (sample.replica(weights="gguf-q4_k_m", engine=sample.engine("llama-cpp")), {}, "does not run weights in gguf"),
+        (sample.replica(weights="gguf-q4_k_m", engine=sample.engine("llama-cpp")), {}, "GGUF"),
         (sample.replica(), {"checkpoint": "/models/x"}, "at /data"),
     ],
 )

@@ -15,9 +15,10 @@ from llmplan.cli import _launch_text
 from llmplan.emit import Variant
 from llmplan.emit.kube.names import label_value
 from llmplan.errors import UsageError
-from llmplan.plan.deployment import Offload, Parallelism, Purchase, Replica
+from llmplan.plan.deployment import Offload, Parallelism, Purchase, Replica, Tenancy
 from llmplan.plan.outcome import Option
 from llmplan.plan.plan import Plan
+from llmplan.plan.speculation import Speculation
 from llmplan.spec.band import Band
 from llmplan.units import GIB
 
@@ -253,9 +254,24 @@ def test_another_checkpoint_is_another_job() -> None:
 
 
 def test_adapters_are_downloaded_with_the_model() -> None:
-    objects = objects_of(planned(), "kubernetes", adapters={"sql": "org/sql-lora", "here": "/models/here"})
+    many = sample.replica(tenancy=Tenancy(tenants=2, adapters=2))
+    objects = objects_of(planned(many), "kubernetes", adapters={"sql": "org/sql-lora", "here": "/models/here"})
     (job,) = of_kind(objects, "Job")["spec"]["template"]["spec"]["containers"]
     assert job["command"][-2:] == ["meta-llama/Llama-3.1-8B-Instruct", "org/sql-lora"]
+
+
+def test_a_model_that_drafts_is_downloaded_too() -> None:
+    drafts = Speculation(drafter="model", tokens=3, acceptance_rate=0.7, model=sample.model(id="org/small"))
+    objects = objects_of(planned(replace(sample.replica(), speculation=drafts)), "kubernetes")
+    (job,) = of_kind(objects, "Job")["spec"]["template"]["spec"]["containers"]
+    assert job["command"][-2:] == ["meta-llama/Llama-3.1-8B-Instruct", "org/small"]
+
+
+def test_a_key_is_asked_for_if_its_secret_is_made() -> None:
+    (reference,) = [each for each in engine_of_pod(planned())["env"] if each["name"] == "VLLM_API_KEY"]
+    assert reference["valueFrom"]["secretKeyRef"] == {"name": "vllm-api-key", "key": "VLLM_API_KEY", "optional": True}
+    header = files_of(planned(), "kubernetes")[0].header
+    assert any("create secret generic vllm-api-key --from-literal=VLLM_API_KEY=" in line for line in header)
 
 
 def test_a_folder_that_no_pod_has_is_refused() -> None:

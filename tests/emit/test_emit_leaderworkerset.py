@@ -58,8 +58,8 @@ def test_ranks_and_addresses_come_from_the_controller() -> None:
 
 
 def test_the_first_data_parallel_rank_is_counted_by_the_shell(tmp_path: Path) -> None:
-    """4 groups of 4 GPUs on 2 machines of 8: the second machine begins at rank 2. The script is run as the kubelet passes
-    it on, which reads `$$` as one sign."""
+    """4 groups of 4 GPUs on 2 machines of 8: the second machine begins at rank 2. The script is run as the kubelet
+    passes it on, which reads `$$` as one sign."""
     _, worker = containers(planned(Parallelism(tp=4, dp=4)))
     stand_in = tmp_path / "vllm"
     stand_in.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n', encoding="utf-8")
@@ -112,3 +112,15 @@ def test_the_network_between_machines_is_said_to_be_unknown() -> None:
     files = files_of(planned(Parallelism(tp=8, pp=2)), "leaderworkerset")
     assert any("InfiniBand or RoCE needs a device plugin" in line for line in files[0].header)
     assert "PersistentVolumeClaim" in [each["kind"] for each in parsed(files)]
+
+
+def test_sglang_meets_at_the_leader_s_address_with_a_port() -> None:
+    wide = sample.replica(parallel=Parallelism(tp=16), engine=sample.engine("sglang", image="lmsysorg/sglang:v0.5.23"))
+    option = sample.option(of=wide)
+    group = of_kind(objects_of(sample.plan(option), "leaderworkerset"), "LeaderWorkerSet")["spec"][
+        "leaderWorkerTemplate"
+    ]
+    for name, rank in (("leaderTemplate", "0"), ("workerTemplate", "$(LWS_WORKER_INDEX)")):
+        (container,) = group[name]["spec"]["containers"]
+        assert after(container["args"], "--dist-init-addr") == "$(LWS_LEADER_ADDRESS):20000"
+        assert after(container["args"], "--node-rank") == rank

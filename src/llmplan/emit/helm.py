@@ -15,7 +15,7 @@ from typing import Any
 from llmplan.emit import vllm
 from llmplan.emit.container import HF_TOKEN, Container
 from llmplan.emit.kube import placement
-from llmplan.emit.kube.names import annotations, demand_pinned, kubectl, label_value, literal, word_in_pod
+from llmplan.emit.kube.names import demand_pinned, kubectl, label_value, literal, what_is_planned, word_in_pod
 from llmplan.emit.kube.placement import gpu_resource, node_terms, tolerations
 from llmplan.emit.kube.pod import environment
 from llmplan.emit.kube.probes import Patience, patience, probes
@@ -104,7 +104,7 @@ def _model(launch: Launch, container: Container, weights: Weights, scale: Scale)
     storage = launch.variant.storage_class
     return {
         "name": launch.variant.name,
-        "annotations": annotations(launch),
+        "annotations": what_is_planned(launch),
         "repository": repository,
         "tag": tag,
         "modelURL": word_in_pod(container.weights, {}),
