@@ -93,9 +93,6 @@ def test_a_checkpoint_that_only_the_user_knows_is_asked_for() -> None:
     assert '"${MODEL:?' in found["run"]
     header = rent.files(plan, "skypilot")["task.yaml"].header
     assert any("--env MODEL --secret HF_TOKEN --secret VLLM_API_KEY" in line for line in header)
-        "--env MODEL --secret HF_TOKEN --secret VLLM_API_KEY" in line
-        for line in rent.files(plan, "skypilot")["task.yaml"].header
-    )
 
 
 def test_files_of_the_engine_are_mounted() -> None:
