@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from llmplan.checks import (
     adapters,
+    architectures,
     attention,
     builds,
     counted,
@@ -29,7 +30,8 @@ from llmplan.plan.outcome import CheckResult
 
 RULES: tuple[Rule, ...] = (
     *parallelism.RULES, *machines.RULES, *builds.RULES, *formats.RULES, *divisibility.RULES, *attention.RULES,
-    *memory_limits.RULES, *settings.RULES, *host_memory.RULES, *adapters.RULES, *speculation.RULES, *counted.RULES,
+    *memory_limits.RULES, *settings.RULES, *host_memory.RULES, *adapters.RULES, *architectures.RULES,
+    *speculation.RULES, *counted.RULES,
 )  # fmt: skip
 
 
