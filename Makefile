@@ -34,6 +34,7 @@ generate: $(VENV)/.test-installed
 	$(BIN)/python scripts/make_schemas.py
 	$(BIN)/python scripts/make_cli_reference.py
 	$(BIN)/python scripts/make_architectures.py
+	$(BIN)/python scripts/make_engine_rules.py
 	$(BIN)/python scripts/make_readme_example.py
 	$(BIN)/python scripts/make_charts.py
 

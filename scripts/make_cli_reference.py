@@ -18,7 +18,7 @@ from llmplan.cli import main
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "cli.md"
 COMMANDS = (
     (), ("hardware",), ("memory",), ("predict",), ("recommend",), ("cost",), ("simulate",),
-    ("finetune",), ("emit-config",),
+    ("finetune",), ("emit-config",), ("check",),
     ("workload",), ("workload", "describe"), ("workload", "generate"),
     ("observe",), ("calibrate",),
     ("catalog",), ("catalog", "list"), ("catalog", "show"), ("catalog", "check"), ("prices",),

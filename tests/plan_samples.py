@@ -329,5 +329,6 @@ def plan(*options: Option, recommended: StrategyId | None = "dedicated", **chang
     base = Plan(
         question=question, outcomes=rows, recommended=recommended, reasons=("cheapest that meets the SLO",),
         figures=(figure,), price_date=date(2026, 11, 22), made_with="llmplan 0.1.0",
+        engines=tuple(map(engine, ("vllm", "sglang", "tensorrt-llm", "llama-cpp"))),
     )  # fmt: skip
     return replace(base, **changes)

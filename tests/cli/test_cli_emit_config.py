@@ -63,7 +63,7 @@ def test_json_carries_the_texts(plan_path: Path, capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["--target", "kubernetes"], 2, "there are vllm"),
+        (["--target", "nomad"], 2, "there are vllm"),
         (["--target", "vllm", "--strategy", "serverless"], 2, "hosted token API"),
         (["--target", "vllm", "--strategy", "dedicate"], 2, "did you mean dedicated"),
         (["--target", "vllm", "--strategy", "hybrid-offload"], 2, "hybrid_offload was rejected"),

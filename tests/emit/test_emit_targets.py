@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import copy
-from datetime import date
 
 import pytest
 
 import plan_samples as sample
 from llmplan import emit
-from llmplan.catalogs import load_catalog, packaged_profiles
-from llmplan.emit.compatibility import LIMITS
 from llmplan.errors import UsageError
 from llmplan.plan.deployment import Parallelism
 
 
-@pytest.mark.parametrize("target", ["vllm", "tensorrt-llm", "llama-cpp", "docker-compose"])
+@pytest.mark.parametrize("target", ["vllm", "sglang", "tensorrt-llm", "llama-cpp", "docker-compose", "systemd"])
 def test_every_target_gives_files_and_the_same_twice(target: str) -> None:
     llama = sample.replica(weights="gguf-q4_k_m", kv="fp16", engine=sample.engine("llama-cpp", host_layers=True))
     plan = sample.plan(sample.option(of=llama if target == "llama-cpp" else None))
@@ -33,13 +30,14 @@ def test_compose_follows_the_planned_engine() -> None:
     assert set(paths) == {"compose.yaml", "trtllm.yaml"}
     service = paths["compose.yaml"].content["services"]["llm"]
     assert service["image"].endswith(":1.2.1")
-    assert "./trtllm.yaml:/config/trtllm.yaml:ro" in service["volumes"]
+    mounted = {"type": "bind", "source": "./trtllm.yaml", "target": "/config/trtllm.yaml", "read_only": True}
+    assert mounted in service["volumes"]
     assert service["command"][1:3] == ["--config", "/config/trtllm.yaml"]
 
 
 def test_an_unknown_target_lists_those_there_are() -> None:
-    with pytest.raises(UsageError, match="vllm, tensorrt-llm, llama-cpp, docker-compose"):
-        emit.emit(sample.plan(), strategy=None, target="kubernetes")
+    with pytest.raises(UsageError, match="vllm, sglang, tensorrt-llm, llama-cpp, docker-compose"):
+        emit.emit(sample.plan(), strategy=None, target="nomad")
     with pytest.raises(UsageError) as caught:
         emit.find_target("vlm")
     assert caught.value.hints == ("did you mean vllm?",)
@@ -69,36 +67,33 @@ def test_another_engine_than_the_planned_one_is_said() -> None:
     assert note in emit.emit(plan, strategy=None, target="tensorrt-llm")[0].header
 
 
-@pytest.mark.parametrize(
-    ("target", "capability", "weights", "kv", "message"),
-    [
-        ("tensorrt-llm", (8, 0), "fp8", "bf16", r"does not run weights in fp8 on .* \(compute capability 8\.0\)"),
-        ("tensorrt-llm", (7, 5), "fp16", "fp16", r"does not run on .*: it needs 8\.0"),
-        ("tensorrt-llm", (10, 0), "awq-int4", "bf16", r"it needs 8\.0 to 9\.0"),
-        ("tensorrt-llm", (9, 0), "int8", "bf16", "does not run weights in int8"),
-        ("tensorrt-llm", (9, 0), "gguf-q4_k_m", "bf16", "does not run weights in gguf-q4_k_m"),
-        ("llama-cpp", (9, 0), "awq-int4", "fp16", "does not run weights in awq-int4"),
-        ("llama-cpp", (9, 0), "bf16", "fp8", "does not run a KV cache in fp8"),
-        ("llama-cpp", None, "bf16", "bf16", "needs an NVIDIA GPU"),
-    ],
-)
-def test_what_the_other_engine_cannot_run_is_refused(
-    target: str, capability: tuple[int, int] | None, weights: str, kv: str, message: str
-) -> None:
-    replica = sample.replica(gpu=sample.gpu(capability), weights=weights, kv=kv)
-    with pytest.raises(UsageError, match=message) as caught:
-        emit.emit(sample.plan(sample.option(of=replica)), strategy=None, target=target)
-    assert "--target vllm" in caught.value.hints[0]
+def test_another_engine_gets_the_replica_with_its_own_settings() -> None:
+    plan = sample.plan(engines=(sample.engine("sglang"), sample.engine("tensorrt-llm", memory_fraction=0.9)))
+    there = emit.launched(plan, strategy=None, target="tensorrt-llm")
+    assert (there.engine.id, there.settings.memory_fraction) == ("tensorrt-llm", 0.9)
+    assert emit.launched(plan, strategy=None, target="vllm") == sample.replica()
 
 
-@pytest.mark.parametrize(
-    ("capability", "weights", "message"),
-    [((9, 0), "gguf-q4_k_m", "does not run weights in gguf"), ((7, 0), "fp16", r"it needs 7\.5")],
-)
-def test_vllm_for_a_llama_cpp_plan(capability: tuple[int, int], weights: str, message: str) -> None:
-    replica = sample.replica(gpu=sample.gpu(capability), weights=weights, kv="fp16", engine=sample.engine("llama-cpp"))
-    with pytest.raises(UsageError, match=message):
-        emit.emit(sample.plan(sample.option(of=replica)), strategy=None, target="vllm")
+def test_a_gpu_without_bfloat16_loads_the_other_16_bit_type() -> None:
+    plan = sample.plan(sample.option(of=sample.replica(gpu=sample.gpu((7, 5)), engine=sample.engine("sglang"))))
+    there = emit.launched(plan, strategy=None, target="vllm")
+    assert (there.weights.id, there.kv.id) == ("bf16", "bf16"), "the figures say that it computes in bf16"
+    turing = sample.gpu((7, 5), peak_flop_per_s={"fp16": 65e12})
+    plan = sample.plan(sample.option(of=sample.replica(gpu=turing, engine=sample.engine("sglang"))))
+    there = emit.launched(plan, strategy=None, target="vllm")
+    assert (there.weights.id, there.kv.id) == ("fp16", "fp16")
+
+
+def test_emitted_builds_are_for_cuda() -> None:
+    other = sample.replica(gpu=sample.gpu(None, vendor="AMD"))
+    with pytest.raises(UsageError, match="needs an NVIDIA GPU"):
+        emit.emit(sample.plan(sample.option(of=other)), strategy=None, target="llama-cpp")
+
+
+def test_a_plan_from_before_it_carried_other_engines_is_refused() -> None:
+    with pytest.raises(UsageError, match="does not know what llama-cpp runs") as caught:
+        emit.emit(sample.plan(engines=()), strategy=None, target="llama-cpp")
+    assert caught.value.hints[0] == "llmplan recommend ... -o plan.yaml plans again"
 
 
 def test_fractions_of_memory_are_translated_not_copied() -> None:
@@ -123,42 +118,3 @@ def test_the_header_says_how_many_replicas_and_what_they_cost() -> None:
     assert "2 such replicas (4 GPUs)" in header
     assert "$2,500 per month" in header
     assert "2026-11-22" in header
-
-
-def test_a_refusal_hints_only_at_targets_that_there_are() -> None:
-    hints = {}
-    for engine in ("vllm", "sglang"):
-        planned = sample.replica(weights="int8", engine=sample.engine(engine))
-        with pytest.raises(UsageError, match="does not run weights in int8") as caught:
-            emit.emit(sample.plan(sample.option(of=planned)), strategy=None, target="tensorrt-llm")
-        hints[engine] = caught.value.hints
-    other = "llmplan recommend ... --engine ENGINE plans for another"
-    assert hints == {"vllm": ("llmplan emit-config PLAN --target vllm", other), "sglang": (other,)}
-
-
-FALLS_BACK = "vLLM runs a bf16 checkpoint in fp16 where the GPU has no bf16, so that its launch files work from 7.5 on"
-DEVIATIONS = {("vllm", "weights", "bf16"): FALLS_BACK, ("vllm", "kv", "bf16"): FALLS_BACK}
-"""where the short list says something else than the engine's profile, and why"""
-
-
-def test_the_short_list_says_what_the_engine_profiles_say() -> None:
-    """A plan holds the planned engine alone, so the others' limits stand in code: they must not drift apart."""
-    deviating, seen = set(), set()
-    engines = load_catalog([packaged_profiles()], price_date=date(2026, 11, 22)).engines
-    for engine in engines.values():
-        limits = LIMITS.get(engine.id)
-        if limits is None or engine.version != engines[engine.id].version:
-            continue
-        seen.add(engine.id)
-        assert limits.min_compute_capability == engine.min_compute_capability, engine.ref
-        for kind, ours, theirs in (
-            ("weights", limits.weights, engine.weight_formats), ("kv", limits.kv, engine.kv_formats),
-        ):  # fmt: skip
-            assert set(ours) == set(theirs), (engine.ref, kind)
-            for name in ours:
-                spans = {
-                    (each.min_compute_capability, each.max_compute_capability) for each in (ours[name], theirs[name])
-                }
-                deviating |= {(engine.id, kind, name)} if len(spans) > 1 else set()
-    assert seen == set(LIMITS)
-    assert deviating == set(DEVIATIONS)

@@ -53,6 +53,7 @@ def test_the_config_holds_every_planned_value() -> None:
             "dtype": "fp8", "free_gpu_memory_fraction": 0.9, "enable_block_reuse": True, "tokens_per_block": 32,
         },
         "cuda_graph_config": {"max_batch_size": 64, "enable_padding": True},
+        "enable_iter_perf_stats": True, "return_perf_metrics": True,
     }  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from tests_support import DATA
 
 ENGINE_TABLE = DATA / "engines" / "vllm-0.33-cuda-flags.json"
 ENVIRONMENT = {"MODEL": "env:MODEL", "MASTER_ADDR": "10.0.0.1", "NODE_RANK": "1", "DP_START_RANK": "2"}
-TYPES = {"int": int, "float": float, "str": str}
+TYPES = {"int": int, "float": float, "str": str, "json": json.loads, "list": str}
 
 
 def files_of(replica: Replica | None = None) -> dict[str, LaunchFile]:
@@ -37,7 +37,10 @@ def parsed(command: Command) -> tuple[Any, dict[str, Any]]:
             parser.add_argument(option, action="store_true")
         else:
             parser.add_argument(
-                option, type=TYPES[flag.type], choices=[TYPES[flag.type](v) for v in flag.allowed] or None
+                option,
+                type=TYPES[flag.type],
+                choices=[TYPES[flag.type](v) for v in flag.allowed] or None,
+                nargs="+" if flag.type == "list" else None,
             )
     assert command.words[:2] == ("vllm", "serve")
     words = [ENVIRONMENT[word.name] if isinstance(word, Env) else word for word in command.words[2:]]
@@ -66,6 +69,11 @@ def test_the_table_matches_the_engine_s_own_parser() -> None:
             assert entry["type"] == flag.type, option
         if entry["choices"] is not None:
             assert set(flag.allowed) <= set(entry["choices"]), option
+        if flag.type == "list":
+            assert entry["nargs"] == "+", option
+        if flag.default is not None and entry["default"] != "None":
+            stated = {"off": "False", "on": "True"}.get(flag.default, flag.default)
+            assert entry["default"].strip("'") == stated, option
     assert set(ONLINE_METHODS.values()) <= set(VLLM_FLAGS["--quantization"].allowed)
 
 
@@ -84,7 +92,7 @@ def test_three_files_and_every_planned_value_in_each() -> None:
     assert service["command"] == list(files["serve.sh"].content.words[2:])
     assert service["image"] == "vllm/vllm-openai:v0.33.0"
     assert service["deploy"]["resources"]["reservations"]["devices"][0]["count"] == 1
-    assert service["environment"]["HF_TOKEN"] == "${HF_TOKEN:-}"
+    assert service["environment"]["HF_TOKEN"] is service["environment"]["VLLM_API_KEY"] is None
     assert (files["serve.sh"].executable, files["vllm.yaml"].executable) == (True, False)
 
 

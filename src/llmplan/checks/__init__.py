@@ -1,32 +1,51 @@
 """What an engine will refuse or do badly, said before it is launched and in its own words.
 
-A rule is one small function in `parallelism`, `formats`, `divisibility`, `settings` or `counted`, and one line in the
-`RULES` of that module.
+A rule is one small function in a module of this package, and one line in the `RULES` of that module.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from functools import lru_cache
 
-from llmplan.checks import counted, divisibility, formats, parallelism, settings
+from llmplan.checks import (
+    adapters,
+    attention,
+    counted,
+    divisibility,
+    formats,
+    machines,
+    memory_limits,
+    parallelism,
+    settings,
+    speculation,
+)
 from llmplan.checks.rule import Rule
 from llmplan.plan.deployment import Replica
+from llmplan.plan.engine_rule import SEVERITIES
+from llmplan.plan.launch_facts import LaunchFacts
 from llmplan.plan.outcome import CheckResult
 
-RULES: tuple[Rule, ...] = (*parallelism.RULES, *formats.RULES, *divisibility.RULES, *settings.RULES, *counted.RULES)
-
-_SEVERITIES = ("error", "warning", "advice")
-_FOR_ANY: tuple[Rule, ...] = tuple(rule for rule in RULES if not rule.engines)
-_BY_ENGINE: Mapping[str, tuple[Rule, ...]] = {
-    engine: tuple(rule for rule in RULES if not rule.engines or engine in rule.engines)
-    for engine in sorted({engine for rule in RULES for engine in rule.engines})
-}
+RULES: tuple[Rule, ...] = (
+    *parallelism.RULES, *machines.RULES, *formats.RULES, *divisibility.RULES, *attention.RULES, *memory_limits.RULES,
+    *settings.RULES, *adapters.RULES, *speculation.RULES, *counted.RULES,
+)  # fmt: skip
 
 
-def run(replica: Replica) -> tuple[CheckResult, ...]:
-    """Everything that the replica's engine would object to, errors first."""
-    rules = _BY_ENGINE.get(replica.engine.id, _FOR_ANY)
-    found = [result for rule in rules if (result := rule.check(replica)) is not None]
+def run(replica: Replica, facts: LaunchFacts | None = None) -> tuple[CheckResult, ...]:
+    """Everything that the replica's engine would object to, errors first; `facts` is what a launch states beside it."""
+    found = []
+    for rule in rules_for(replica.engine.id, replica.engine.version):
+        if facts is None and rule.find is None:
+            continue
+        result = rule.check(replica, facts)
+        if result is not None:
+            found.append(result)
     if len(found) > 1:
-        found.sort(key=lambda result: _SEVERITIES.index(result.severity))
+        found.sort(key=lambda result: SEVERITIES.index(result.severity))
     return tuple(found)
+
+
+@lru_cache(maxsize=64)
+def rules_for(engine_id: str, version: str) -> tuple[Rule, ...]:
+    """The rules that bind a version of an engine."""
+    return tuple(rule for rule in RULES if rule.binds(engine_id, version))

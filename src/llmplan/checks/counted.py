@@ -15,5 +15,9 @@ def model_is_counted_whole(replica: Replica) -> Finding | None:
 
 
 RULES: tuple[Rule, ...] = (
-    Rule(id="model-note", engines=(), find=model_is_counted_whole, source="the model's config.json or profile"),
-)
+    Rule(
+        id="model-note", engines=(), severities=("warning",), find=model_is_counted_whole,
+        title="What the model's inventory leaves out is known.",
+        says="{note}.", source="the model's config.json or profile", basis=("profile",),
+    ),
+)  # fmt: skip

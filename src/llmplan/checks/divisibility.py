@@ -80,15 +80,25 @@ def _smaller(replica: Replica, size: int, ranks: int, multiple: int) -> str:
 
 RULES: tuple[Rule, ...] = (
     Rule(
-        id="V-Q1", engines=GPU_SERVERS, find=groups_divide,
+        id="V-Q1", engines=GPU_SERVERS, severities=("error",), find=groups_divide,
+        title="Each shard of group-quantized weights holds whole groups.",
+        says="Weight input_size_per_partition = {size} is not divisible by group_size = {group}. "
+        "This can be caused by too large tensor parallel size.",
         source="vLLM 0.33.0 quantization/auto_awq.py:819-831, distributed/utils.py:137-152; vllm-project/vllm#5675",
+        basis=("code", "issue"),
     ),
     Rule(
-        id="V-Q2", engines=("vllm",), find=marlin_tiles_fit,
-        source="vLLM 0.33.0 quantization/utils/marlin_utils.py:32-37, 177-205",
+        id="V-Q2", engines=("vllm",), severities=("warning",), find=marlin_tiles_fit,
+        title="Shards of 4-bit weights fit the tiles of the Marlin kernel (64 outputs by 128 inputs).",
+        says="Weight {side}_size_per_partition = {size} is not divisible by min_thread_{n|k} = {tile}.",
+        source="vLLM 0.33.0 quantization/utils/marlin_utils.py:32-37, 177-205", basis=("code",),
     ),
     Rule(
-        id="V-Q3", engines=GPU_SERVERS, find=blocks_divide,
+        id="V-Q3", engines=GPU_SERVERS, severities=("error",), find=blocks_divide,
+        title="Each shard of block-scaled FP8 weights holds whole blocks of 128 x 128.",
+        says="The output_size of gate's and up's weight = {size} is not divisible by weight quantization block_n = "
+        "128.",
         source="vLLM 0.33.0 quantization/utils/fp8_utils.py:1296-1376; vllm-project/vllm#17569",
+        basis=("code", "issue"),
     ),
 )  # fmt: skip

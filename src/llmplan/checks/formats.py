@@ -2,11 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from llmplan.checks.rule import GPU_SERVERS, Finding, Rule, advice, error, warning
 from llmplan.plan.deployment import Replica
+from llmplan.plan.launch_facts import LaunchFacts
 from llmplan.spec.gpu import dotted
 
 BUSY_SEQS = 128
+_TOO_OLD = (
+    "The quantization method {method} is not supported for the current GPU. Minimum capability: {min}. "
+    "Current capability: {capability}."
+)
+ONLINE_METHODS = frozenset({
+    "fp8", "online", "fp8_per_tensor", "fp8_per_block", "fp8_per_channel", "int8_per_channel_weight_only", "torchao",
+    "nvfp4_per_token", "mxfp8", "experts_int8", "w8a8_int8", "w8a8_fp8", "nvfp4_online", "bitsandbytes",
+})  # fmt: skip
+"""methods that convert a 16-bit checkpoint while loading"""
+METHOD_WORDS: Mapping[str, tuple[str, ...]] = {
+    "awq-int4": ("awq", "inc", "moe-wna16", "compressed-tensors"),
+    "gptq-int4": ("gptq", "inc", "moe-wna16", "compressed-tensors", "marlin"),
+    "gptq-int8": ("gptq", "inc", "moe-wna16", "compressed-tensors", "marlin"),
+    "w4a16": ("compressed-tensors", "inc"),
+    "w8a16": ("compressed-tensors",),
+    "int8": ("compressed-tensors", "quark", "modelopt"),
+    "fp8": ("fp8", "compressed-tensors", "modelopt", "quark", "fbgemm"),
+    "fp8-block": ("fp8", "compressed-tensors", "modelopt"),
+    "nvfp4": ("modelopt", "compressed-tensors", "nvfp4"),
+    "mxfp4": ("mxfp4", "quark", "compressed-tensors"),
+}
+"""what the methods are called that read each published format; a word that any of their names has"""
 PLUGINS = {"gguf": "vllm-gguf-plugin", "nf4": "vllm-bnb-plugin"}
 
 
@@ -43,6 +68,11 @@ def kernels_are_tested(replica: Replica) -> Finding | None:
         f"{replica.gpu.name} (compute capability 8.6) should work and is not in NVIDIA's own tests of TensorRT-LLM.",
         "start once before relying on it, or --engine vllm",
     )
+
+
+def tensorrt_llm_runs_there(replica: Replica) -> Finding | None:
+    """The published build, then its maker's own test matrix."""
+    return build_has_kernels(replica) or kernels_are_tested(replica)
 
 
 def capability_is_known(replica: Replica) -> Finding | None:
@@ -163,6 +193,28 @@ def four_bit_suits_load(replica: Replica) -> Finding | None:
     )
 
 
+def method_is_the_checkpoints(replica: Replica, facts: LaunchFacts) -> Finding | None:
+    """A quantized checkpoint brings its own method; a few others convert 16-bit weights while loading."""
+    asked, stored = facts.quantization, replica.model.checkpoint_format
+    if asked is None:
+        return None
+    if stored in ("bf16", "fp16", "fp32"):
+        if asked in ONLINE_METHODS:
+            return None
+        return error(
+            f"Cannot find the config file for {asked}: {replica.model.id} is published in {stored} and the method "
+            f"{asked} does not convert it while loading.",
+            "leave --quantization out, or name a checkpoint in that format",
+        )
+    if any(word in asked.replace("_", "-") for word in METHOD_WORDS.get(stored, (asked.replace("_", "-"),))):
+        return None
+    return error(
+        f"Quantization method specified in the model config ({stored}) does not match the quantization method "
+        f"specified in the `quantization` argument ({asked}).",
+        "leave --quantization out: the checkpoint states its method",
+    )
+
+
 def _number(capability: tuple[int, int]) -> int:
     return capability[0] * 10 + capability[1]
 
@@ -170,47 +222,88 @@ def _number(capability: tuple[int, int]) -> int:
 _CAPABILITIES = "vLLM 0.33.0 vllm/config/vllm.py:927-936, get_min_capability() of each quantization method"
 RULES: tuple[Rule, ...] = (
     Rule(
-        id="V-D1", engines=("vllm", "sglang"), find=bfloat16_exists,
-        source="vLLM 0.33.0 vllm/platforms/cuda.py:638-655; vllm-project/vllm#1157",
+        id="V-D1", engines=("vllm", "sglang"), gpus="below 8.0", severities=("error",), find=bfloat16_exists,
+        title="bfloat16 weights need a GPU with bfloat16.",
+        says="Bfloat16 is only supported on GPUs with compute capability of at least 8.0. "
+        "Your {gpu} GPU has compute capability {capability}.",
+        source="vLLM 0.33.0 vllm/platforms/cuda.py:638-655; vllm-project/vllm#1157", basis=("code", "issue"),
     ),
     Rule(
-        id="V-A1", engines=("vllm", "sglang"), find=build_has_kernels,
+        id="V-A1", engines=("vllm", "sglang"), severities=("error",), find=build_has_kernels,
+        title="The published build has kernels for the GPU's compute capability.",
+        says="no kernel image is available for execution on the device",
         source="vLLM 0.33.0 wheel, architectures in _C_stable_libtorch.abi3.so; vllm-project/vllm#39878",
+        basis=("binary", "issue"),
     ),
     Rule(
-        id="T-3", engines=("tensorrt-llm",), find=build_has_kernels,
+        id="T-3", engines=("tensorrt-llm",), gpus="8.0 and newer", severities=("error", "advice"),
+        find=tensorrt_llm_runs_there,
+        title="TensorRT-LLM is built for Ampere and newer; 8.6 is not in its maker's tests.",
+        says="no kernel image is available for execution on the device",
         source="TensorRT-LLM docs/source/legacy/reference/support-matrix.md; NVIDIA/TensorRT-LLM#2620, #516",
-    ),
-    Rule(id="T-3", engines=("tensorrt-llm",), find=kernels_are_tested, source="NVIDIA/TensorRT-LLM#516"),
-    Rule(id="GPU-1", engines=(), find=capability_is_known, source="the GPU's profile, compute_capability"),
-    Rule(id="V-Q7", engines=("vllm",), find=format_is_in_tree, source="vllm-project/vllm#39583, #39612"),
-    Rule(id="V-Q4", engines=("vllm",), find=weights_are_accepted, source=_CAPABILITIES),
-    Rule(
-        id="S-2", engines=("sglang",), find=weights_are_accepted,
-        source="SGLang 0.5.23 srt/layers/quantization, get_min_capability() of each method",
+        basis=("docs", "issue"),
     ),
     Rule(
-        id="T-4", engines=("tensorrt-llm",), find=weights_are_accepted,
-        source="TensorRT-LLM docs/source/features/quantization.md, Hardware Support Matrix",
+        id="GPU-1", engines=(), severities=("error", "warning"), find=capability_is_known,
+        title="The GPU has a CUDA compute capability, on which the rules about formats and kernels rest.",
+        says="{gpu} has no CUDA compute capability", source="the GPU's profile, compute_capability", basis=("profile",),
     ),
     Rule(
-        id="L-Q", engines=("llama-cpp",), find=weights_are_accepted,
-        source="llama.cpp b11434 ggml/include/ggml.h, enum ggml_type: what a GGUF file holds",
+        id="V-Q7", engines=("vllm",), severities=("error",), find=format_is_in_tree,
+        title="GGUF and bitsandbytes are plugins of vLLM, no part of it.",
+        says="Invalid quantization method: {method}", source="vllm-project/vllm#39583, #39612", basis=("code", "issue"),
     ),
     Rule(
-        id="V-Q5", engines=("vllm", "sglang"), find=fp8_is_native,
+        id="V-Q4", engines=("vllm",), severities=("error",), find=weights_are_accepted,
+        title="vLLM runs the weight format, and on this GPU.", says=_TOO_OLD, source=_CAPABILITIES,
+        basis=("code", "docs"),
+    ),
+    Rule(
+        id="S-2", engines=("sglang",), severities=("error",), find=weights_are_accepted,
+        title="SGLang runs the weight format, and on this GPU.", says=_TOO_OLD,
+        source="SGLang 0.5.23 srt/layers/quantization, get_min_capability() of each method", basis=("code",),
+    ),
+    Rule(
+        id="T-4", engines=("tensorrt-llm",), severities=("error",), find=weights_are_accepted,
+        title="TensorRT-LLM runs the weight format, and on this GPU.", says=_TOO_OLD,
+        source="TensorRT-LLM docs/source/features/quantization.md, Hardware Support Matrix", basis=("docs",),
+    ),
+    Rule(
+        id="L-Q", engines=("llama-cpp",), severities=("error",), find=weights_are_accepted,
+        title="llama.cpp runs what a GGUF file can hold.", says="error loading model: {format}",
+        source="llama.cpp b11434 ggml/include/ggml.h, enum ggml_type: what a GGUF file holds", basis=("code",),
+    ),
+    Rule(
+        id="V-Q5", engines=("vllm", "sglang"), gpus="below 8.9", severities=("warning",), find=fp8_is_native,
+        title="FP8 weights run as FP8 from Ada on; before, they save bytes and no time.",
+        says="Your GPU does not have native support for FP8 computation but FP8 quantization is being used. "
+        "Weight-only FP8 compression will be used leveraging the Marlin kernel.",
         source="vLLM 0.33.0 quantization/utils/marlin_utils_fp8.py:97; vllm-project/vllm#5975",
+        basis=("code", "issue"),
     ),
     Rule(
-        id="V-Q6", engines=("vllm", "sglang"), find=fp4_is_sure,
-        source="vllm-project/vllm#35065, #47749, #31085; NVIDIA/TensorRT-LLM#5018",
+        id="V-Q6", engines=("vllm", "sglang"), gpus="12.x", severities=("warning",), find=fp4_is_sure,
+        title="FP4 on consumer Blackwell differs from kernel to kernel.",
+        says="No NvFp4 MoE backend supports the deployment configuration",
+        source="vllm-project/vllm#35065, #47749, #31085; NVIDIA/TensorRT-LLM#5018", basis=("issue",),
     ),
     Rule(
-        id="V-KV4", engines=(), find=kv_format_is_accepted,
+        id="V-KV4", engines=(), severities=("error", "warning"), find=kv_format_is_accepted,
+        title="The engine stores the KV cache in this format on this GPU.",
+        says="FP8 KV cache is not supported by the Triton attention backend: requires SM89+",
         source="vLLM 0.33.0 v1/attention/backends/triton_attn.py:513-526, flashinfer.py:573; vllm-project/vllm#26431",
+        basis=("code", "issue"),
     ),
     Rule(
-        id="V-Q8", engines=GPU_SERVERS, find=four_bit_suits_load,
-        source="casper-hansen/AutoAWQ#106; vllm-project/vllm#2268",
+        id="V-Q8", engines=GPU_SERVERS, severities=("advice",), find=four_bit_suits_load,
+        title="Weight-only 4-bit is for small batches.", says="",
+        source="casper-hansen/AutoAWQ#106; vllm-project/vllm#2268", basis=("issue", "measured"),
+    ),
+    Rule(
+        id="V-Q9", engines=("vllm", "sglang"), severities=("error",), find_in_launch=method_is_the_checkpoints,
+        title="--quantization is the checkpoint's own method, or one that converts 16-bit weights while loading.",
+        says="Quantization method specified in the model config ({method}) does not match the quantization method "
+        "specified in the `quantization` argument ({asked}).",
+        source="vLLM 0.33.0 vllm/config/model.py:1455-1462; vllm-project/vllm#19050", basis=("code", "issue"),
     ),
 )  # fmt: skip

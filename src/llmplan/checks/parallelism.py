@@ -5,8 +5,10 @@ from __future__ import annotations
 from llmplan.checks.rule import GPU_SERVERS, Finding, Rule, advice, divisors_text, error, warning
 from llmplan.checks.shapes import cuts, kv_heads
 from llmplan.plan.deployment import Replica
+from llmplan.plan.launch_facts import LaunchFacts
 
 CUSTOM_ALL_REDUCE_SIZES = (2, 4, 6, 8, 16)
+NODE_BACKENDS = ("mp", "uni", "external_launcher")
 
 
 def heads_divide(replica: Replica) -> Finding | None:
@@ -116,6 +118,38 @@ def nodes_are_whole(replica: Replica) -> Finding | None:
     return None
 
 
+def ranks_have_gpus(replica: Replica, facts: LaunchFacts) -> Finding | None:
+    """Every rank has a GPU on the nodes that the launch names, and the nodes can find each other."""
+    world, nodes = replica.parallel.tp * replica.parallel.pp, facts.nodes or 1
+    if nodes > 1 and facts.executor_backend not in (None, *NODE_BACKENDS):
+        return error(
+            "nnodes > 1 can only be set when distributed executor backend is mp, uni or external_launcher.",
+            "--distributed-executor-backend mp",
+        )
+    if facts.executor_backend == "ray" or facts.gpus_per_node is None:
+        return nodes_are_whole(replica)
+    if world > facts.gpus_per_node * nodes:
+        need = -(-world // facts.gpus_per_node)
+        return error(
+            f"World size ({world}) is larger than the number of available GPUs ({facts.gpus_per_node * nodes}) in "
+            f"{'this node' if nodes == 1 else f'these {nodes} nodes'}.",
+            f"--tensor-parallel-size {facts.gpus_per_node}, or --nnodes {need} with --node-rank and --master-addr",
+        )
+    if nodes > 1 and facts.master_address in (None, "127.0.0.1", "localhost"):
+        return warning(
+            f"{nodes} nodes and no --master-addr: each waits for the others on its own 127.0.0.1.",
+            "--master-addr ADDRESS of the first node",
+        )
+    return nodes_are_whole(replica) if nodes > 1 else None
+
+
+def balancing_has_experts(replica: Replica, facts: LaunchFacts) -> Finding | None:
+    """The balancer moves experts among expert-parallel ranks."""
+    if facts.eplb and not replica.parallel.ep:
+        return error("enable_expert_parallel must be True to use EPLB.", "--enable-expert-parallel")
+    return experts_exist(replica)
+
+
 def all_reduce_is_fast(replica: Replica) -> Finding | None:
     """The engine's own all-reduce needs NVLink beyond two GPUs, and certain world sizes."""
     tp = replica.parallel.tp
@@ -147,7 +181,7 @@ def tensor_parallel_is_known(replica: Replica) -> Finding | None:
         return None
     return error(
         f"{replica.engine.name} has no tensor parallelism (asked for {replica.parallel.tp}).",
-        "use --pp instead of --tp",
+        f"--tp 1 --pp {replica.parallel.tp}",
     )
 
 
@@ -158,47 +192,81 @@ def context_ranks_are_known(replica: Replica) -> Finding | None:
     return error(f"{replica.engine.name} is not known to share a KV cache among TP ranks.", "leave --dcp out")
 
 
+_HEADS = "Total number of attention heads ({heads}) must be divisible by tensor parallel size ({tp})."
 RULES: tuple[Rule, ...] = (
     Rule(
-        id="V-TP1", engines=("vllm",), find=heads_divide,
-        source="vLLM 0.33.0 vllm/config/model.py:1559; vllm-project/vllm#414, #11797",
-    ),
-    Rule(id="S-1", engines=("sglang",), find=heads_divide, source="SGLang 0.5.23 srt/models/llama.py:183-189"),
-    Rule(
-        id="T-2", engines=("tensorrt-llm",), find=heads_divide,
-        source="TensorRT-LLM tensorrt_llm/_torch/modules/attention.py, class Attention",
+        id="V-TP1", engines=("vllm",), severities=("error",), find=heads_divide,
+        title="TP divides the attention heads (vLLM).", says=_HEADS,
+        source="vLLM 0.33.0 vllm/config/model.py:1559; vllm-project/vllm#414, #11797", basis=("code", "issue"),
     ),
     Rule(
-        id="V-TP2", engines=GPU_SERVERS, find=kv_heads_divide,
-        source="vLLM 0.33.0 model_executor/layers/linear.py:1065-1071, models/llama.py:145-156",
+        id="S-1", engines=("sglang",), severities=("error",), find=heads_divide,
+        title="TP divides the attention heads (SGLang).", says="AssertionError",
+        source="SGLang 0.5.23 srt/models/llama.py:183-189", basis=("code",),
     ),
     Rule(
-        id="V-TP3", engines=GPU_SERVERS, find=latent_cache_is_copied, source="vLLM 0.33.0 config/model.py:1663-1675",
-    ),
-    Rule(id="V-TP5", engines=GPU_SERVERS, find=linears_divide, source="vLLM 0.33.0 vllm/distributed/utils.py:50-60"),
-    Rule(
-        id="V-P1", engines=(), find=pipeline_has_layers,
-        source="vLLM 0.33.0 vllm/distributed/utils.py:195-245, config/model.py:1569-1576",
+        id="T-2", engines=("tensorrt-llm",), severities=("error",), find=heads_divide,
+        title="TP divides the attention heads (TensorRT-LLM).", says="AssertionError",
+        source="TensorRT-LLM tensorrt_llm/_torch/modules/attention.py, class Attention", basis=("code",),
     ),
     Rule(
-        id="V-P2", engines=GPU_SERVERS, find=nodes_are_whole,
+        id="V-TP2", engines=GPU_SERVERS, severities=("error", "advice"), find=kv_heads_divide,
+        title="TP divides the KV heads, or is a multiple of them; beyond them each head is stored several times.",
+        says="AssertionError", source="vLLM 0.33.0 model_executor/layers/linear.py:1065-1071, models/llama.py:145-156",
+        basis=("code",),
+    ),
+    Rule(
+        id="V-TP3", engines=GPU_SERVERS, severities=("advice",), find=latent_cache_is_copied,
+        title="TP does not divide the cache of latent attention: every rank holds all of it.", says="",
+        source="vLLM 0.33.0 config/model.py:1663-1675", basis=("code",),
+    ),
+    Rule(
+        id="V-TP5", engines=GPU_SERVERS, severities=("error",), find=linears_divide,
+        title="Linear layers split over TP without remainder.", says="{size} is not divisible by {ranks}",
+        source="vLLM 0.33.0 vllm/distributed/utils.py:50-60", basis=("code",),
+    ),
+    Rule(
+        id="V-P1", engines=(), severities=("error", "advice"), find=pipeline_has_layers,
+        title="Every pipeline stage has a layer, and stages are best of equal length.",
+        says="Pipeline parallelism is not supported for this model.",
+        source="vLLM 0.33.0 vllm/distributed/utils.py:195-245, config/model.py:1569-1576", basis=("code",),
+    ),
+    Rule(
+        id="V-P2", engines=GPU_SERVERS, severities=("error", "warning"), find=nodes_are_whole,
+        find_in_launch=ranks_have_gpus,
+        title="A replica over several machines takes them whole, says so, and keeps TP inside each.",
+        says="World size ({world}) is larger than the number of available GPUs ({gpus}) in this node.",
         source="vLLM 0.33.0 vllm/config/parallel.py:1066-1115; docs/serving/parallelism_scaling.md",
+        basis=("code", "docs"),
     ),
     Rule(
-        id="V-P3", engines=("vllm",), find=all_reduce_is_fast,
+        id="V-P3", engines=("vllm",), severities=("warning",), find=all_reduce_is_fast,
+        title="vLLM's own all-reduce runs for 2, 4, 6, 8 or 16 ranks, and beyond two only over NVLink.",
+        says="Custom allreduce is disabled because it's not supported on more than two PCIe-only GPUs",
         source="vLLM 0.33.0 distributed/device_communicators/custom_all_reduce.py:118, 267-273; vllm-project/vllm#732",
+        basis=("code", "issue"),
     ),
     Rule(
-        id="V-P4", engines=GPU_SERVERS, find=experts_exist,
-        source="vLLM 0.33.0 vllm/config/model.py:1498-1503, config/parallel.py:562-585",
+        id="V-P4", engines=GPU_SERVERS, severities=("error",), find=experts_exist, find_in_launch=balancing_has_experts,
+        title="Expert parallelism needs experts, and balancing them needs expert parallelism.",
+        says="Number of experts in the model must be greater than 0 when expert parallelism is enabled.",
+        source="vLLM 0.33.0 vllm/config/model.py:1498-1503, config/parallel.py:562-585", basis=("code",),
     ),
     Rule(
-        id="V-P5", engines=("vllm",), find=context_ranks_divide,
-        source="vLLM 0.33.0 vllm/config/parallel.py:596-600, config/model.py:1578-1606",
+        id="V-P5", engines=("vllm",), severities=("error",), find=context_ranks_divide,
+        title="Decode context parallel ranks share copies of the same KV heads.",
+        says="Decode context parallelism for GQA/MQA requires tensor parallel size {tp} > num_kv_heads {heads}",
+        source="vLLM 0.33.0 vllm/config/parallel.py:596-600, config/model.py:1578-1606", basis=("code",),
     ),
     Rule(
-        id="L-DCP", engines=("sglang", "tensorrt-llm", "llama-cpp"), find=context_ranks_are_known,
-        source="the engine's option list",
+        id="L-DCP", engines=("sglang", "tensorrt-llm", "llama-cpp"), severities=("error",),
+        find=context_ranks_are_known, title="Only vLLM shares a KV cache among TP ranks.",
+        says="unrecognized arguments: --decode-context-parallel-size", source="the engine's option list",
+        basis=("profile",),
     ),
-    Rule(id="L-TP", engines=(), find=tensor_parallel_is_known, source="the engine's profile, tensor_parallel"),
+    Rule(
+        id="L-TP", engines=(), severities=("error",), find=tensor_parallel_is_known,
+        title="Engines without tensor parallelism split by layers.", says="",
+        source="the engine's profile, tensor_parallel", basis=("profile",),
+    ),
 )  # fmt: skip

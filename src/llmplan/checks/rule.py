@@ -1,15 +1,16 @@
-"""One rule of an engine: which engines it binds, and the function that says what is wrong with a replica."""
+"""One rule of an engine: its card, and the function that says what is wrong with a replica."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 from llmplan.plan.deployment import Replica
+from llmplan.plan.engine_rule import EngineRule, Severity
+from llmplan.plan.launch_facts import LaunchFacts
 from llmplan.plan.outcome import CheckResult
 
-Severity: TypeAlias = Literal["error", "warning", "advice"]
 GPU_SERVERS = ("vllm", "sglang", "tensorrt-llm")
 """Engines that cut tensors over GPUs in the same way and so share most rules."""
 
@@ -23,24 +24,25 @@ class Finding:
     fix: str
 
 
+Find: TypeAlias = Callable[[Replica], Finding | None]
+FindInLaunch: TypeAlias = Callable[[Replica, LaunchFacts], Finding | None]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """`id` is the rule's name in the table of engine rules, `source` the place in the engine that enforces it."""
+class Rule(EngineRule):
+    """`find` looks at the replica alone, `find_in_launch` also at what a launch states beside it; at least one."""
 
-    id: str
-    engines: tuple[str, ...]
-    """engine ids; empty: every engine"""
-    find: Callable[[Replica], Finding | None]
-    source: str
+    find: Find | None = None
+    find_in_launch: FindInLaunch | None = None
 
-    def check(self, replica: Replica) -> CheckResult | None:
-        """The finding with its rule's name and source."""
-        found = self.find(replica)
-        if found is None:
-            return None
-        return CheckResult(
-            id=self.id, severity=found.severity, message=found.message, fix=found.fix, source=self.source
-        )
+    def check(self, replica: Replica, facts: LaunchFacts | None) -> CheckResult | None:
+        """The finding with its rule's name and source. Where facts are known, the function that takes them decides."""
+        found = None
+        if facts is not None and self.find_in_launch is not None:
+            found = self.find_in_launch(replica, facts)
+        elif self.find is not None:
+            found = self.find(replica)
+        return None if found is None else self.result(found.severity, found.message, found.fix)
 
 
 def error(message: str, fix: str) -> Finding:

@@ -1,10 +1,17 @@
-"""Rules on scheduler limits, context, LoRA adapters and what lives in host memory."""
+"""Rules on scheduler limits, context and what lives in host memory."""
 
 from __future__ import annotations
 
 from llmplan.checks.rule import Finding, Rule, advice, error, warning
 from llmplan.plan.deployment import Replica
+from llmplan.plan.engine_rule import in_range
+from llmplan.plan.launch_facts import LaunchFacts
 from llmplan.units import GIB
+
+LOGIT_BYTES = 4
+READING_TOKENS_PER_S = 5.0
+"""slower than this, an answer takes longer to come than to read"""
+COMPILERS = ("trtllm-build", "convert_checkpoint.py", "trtllm-refit", "trtllm-prune")
 
 
 def batch_holds_sequences(replica: Replica) -> Finding | None:
@@ -29,25 +36,90 @@ def context_is_known_to_model(replica: Replica) -> Finding | None:
     )
 
 
-def adapters_fit_engine(replica: Replica) -> Finding | None:
-    """Engines load LoRA adapters of certain ranks, if any."""
-    tenancy = replica.tenancy
-    if tenancy is None or tenancy.adapters == 0:
-        return None
-    if not replica.engine.multi_lora:
-        return error(f"{replica.engine.ref} serves no LoRA adapters per request.", "--engine vllm")
-    ranks = replica.engine.max_lora_ranks
-    if not ranks or tenancy.lora_rank in ranks:
-        return None
-    larger = [rank for rank in ranks if rank >= tenancy.lora_rank]
-    if not larger:
+def whole_prompts_fit_a_step(replica: Replica, facts: LaunchFacts) -> Finding | None:
+    """Without chunked prefill a step holds a whole prompt."""
+    tokens, length = replica.settings.max_num_batched_tokens, replica.settings.max_model_len
+    if facts.chunked_prefill is False and tokens < length:
         return error(
-            f"LoRA rank {tenancy.lora_rank} is greater than max_lora_rank {max(ranks)}.",
-            f"adapters of rank {max(ranks)} or less",
+            f"max_num_batched_tokens ({tokens}) is smaller than max_model_len ({length}). This effectively limits the "
+            "maximum sequence length to max_num_batched_tokens and makes vLLM reject longer sequences.",
+            f"--enable-chunked-prefill, or --max-num-batched-tokens {length}",
         )
+    return batch_holds_sequences(replica)
+
+
+def limits_are_written_out(replica: Replica, facts: LaunchFacts) -> Finding | None:
+    """A default that depends on the GPU's memory is another one on another GPU."""
+    settings = replica.settings
+    if facts.stated is None or "max_num_seqs" in facts.stated:
+        return None
+    defaults = sorted({default.max_num_seqs for default in replica.engine.scheduler_defaults})
+    logits = settings.max_num_seqs * replica.model.vocab_size * LOGIT_BYTES
     return advice(
-        f"There is no max_lora_rank {tenancy.lora_rank}: memory is set aside for rank {min(larger)}.",
-        f"--max-lora-rank {min(larger)}",
+        f"max_num_seqs is left to the default, {settings.max_num_seqs} on {replica.gpu.id} and elsewhere "
+        f"{' or '.join(map(str, defaults))}: the start warms the sampler up with as many sequences "
+        f"({logits / GIB:.2g} GiB of logits here).",
+        f"--max-num-seqs {settings.max_num_seqs} --max-num-batched-tokens {settings.max_num_batched_tokens}",
+    )
+
+
+def graphs_hold_the_batch(replica: Replica, facts: LaunchFacts) -> Finding | None:
+    """Decode batches beyond the captured ones run without CUDA graphs."""
+    seqs, graphs = replica.settings.max_num_seqs, facts.cuda_graph_seqs
+    if facts.stated is None or "max_num_seqs" not in facts.stated or replica.settings.enforce_eager:
+        return None
+    if graphs is None:
+        try:
+            default = replica.engine.scheduler_default(
+                replica.gpu.memory_bytes, replica.gpu.architecture, replica.parallel.tp
+            )
+        except ValueError:
+            return None
+        graphs = default.captured_seqs(seqs)
+    if seqs <= graphs:
+        return None
+    return advice(
+        f"max_running_requests is {seqs} and CUDA graphs are captured up to {graphs} sequences on {replica.gpu.id}: "
+        "larger decode steps run without.",
+        f"--cuda-graph-max-bs-decode {seqs}, or --max-running-requests {graphs}",
+    )
+
+
+def offload_groups_are_whole(replica: Replica, facts: LaunchFacts) -> Finding | None:
+    """Prefetched layers are a part of their group; and weights that fit need not leave the GPU."""
+    size, number = facts.offload_group_size, facts.offload_num_in_group
+    if size and number is not None and number > size:
+        return error(
+            f"offload_num_in_group ({number}) must be <= offload_group_size ({size})", f"--offload-num-in-group {size}"
+        )
+    if size and replica.offload is not None and replica.offload.kind == "weights":
+        return warning(
+            "Both --cpu-offload-gb and --offload-group-size are set: prefetching wins and --cpu-offload-gb is ignored.",
+            "leave one of them out",
+        )
+    if facts.weights_fit and replica.offload is not None and replica.offload.kind == "weights":
+        return warning(
+            "The weights fit on the GPU and yet cross PCIe at every step (measured elsewhere: 2434 to 120 tokens/s).",
+            "leave --cpu-offload-gb out",
+        )
+    return streamed_weights_are_slow(replica)
+
+
+def layers_on_the_cpu_are_read_slowly(replica: Replica) -> Finding | None:
+    """One token reads its weights from GPU memory and from host memory, one after the other."""
+    offload = replica.offload
+    if offload is None or offload.kind not in ("layers", "experts") or not replica.model.layer_count:
+        return None
+    on_host = min(1.0, offload.host_layers / replica.model.layer_count)
+    read_bytes = replica.model.active_parameters * replica.weights.bits / 8
+    on_gpu = read_bytes * (1 - on_host) / replica.gpu.memory_bandwidth_bytes_per_s
+    tokens_per_s = 1 / (on_gpu + read_bytes * on_host / replica.host.memory_bandwidth_bytes_per_s)
+    if tokens_per_s >= READING_TOKENS_PER_S:
+        return None
+    return warning(
+        f"At most {tokens_per_s:.2g} tokens/s for one request: {on_host:.0%} of the {read_bytes / GIB:.1f} GiB of "
+        f"weights that a token reads are read at {replica.host.memory_bandwidth_bytes_per_s / 1e9:.0f} GB/s.",
+        "fewer layers on the CPU, more GPUs, or a smaller --weights format",
     )
 
 
@@ -82,6 +154,21 @@ def host_layers_are_known(replica: Replica) -> Finding | None:
     return None
 
 
+def slots_share_or_divide(replica: Replica, facts: LaunchFacts) -> Finding | None:
+    """A unified cache is shared; else a launch that states its context says what each slot gets."""
+    slots, tokens = replica.settings.max_num_seqs, replica.settings.max_model_len
+    asked = facts.asked_context_tokens
+    if slots == 1 or facts.kv_unified:
+        return None
+    if asked is None:
+        return context_is_per_slot(replica)
+    return advice(
+        f"-np {slots} divides -c {asked} by {slots}: each request has {tokens} tokens, and stops with 'Context size "
+        "has been exceeded' beyond.",
+        f"-c {asked * slots} -np {slots} for {asked} tokens each, or --kv-unified",
+    )
+
+
 def context_is_per_slot(replica: Replica) -> Finding | None:
     """llama-server divides its context among the slots."""
     slots, tokens = replica.settings.max_num_seqs, replica.settings.max_model_len
@@ -112,22 +199,80 @@ def latent_reuse_is_supported(replica: Replica) -> Finding | None:
     )
 
 
-_SUPPORTED_MODELS = "TensorRT-LLM docs/source/models/supported-models.md"
+def model_is_supported(replica: Replica) -> Finding | None:
+    """What it reads, and what it does with latent caches."""
+    return gguf_is_read(replica) or latent_reuse_is_supported(replica)
+
+
+def engine_is_not_compiled(replica: Replica, facts: LaunchFacts) -> Finding | None:
+    """Checkpoints are served as they are; what compiled them first is gone from the newest version."""
+    if facts.program not in COMPILERS:
+        return None
+    message = f"{facts.program}: the TensorRT backend has been removed; checkpoints are served as they are."
+    fix = f"trtllm-serve {replica.model.id}"
+    return error(message, fix) if in_range(replica.engine.version, ">=1.3") else warning(message, fix)
+
+
 RULES: tuple[Rule, ...] = (
     Rule(
-        id="V-S2", engines=("vllm",), find=batch_holds_sequences, source="vLLM 0.33.0 vllm/config/scheduler.py:317-336"
+        id="V-S2", engines=("vllm",), severities=("error",), find=batch_holds_sequences,
+        find_in_launch=whole_prompts_fit_a_step,
+        title="A step has a token for each sequence, and without chunked prefill room for a whole prompt.",
+        says="max_num_batched_tokens ({tokens}) must be greater than or equal to max_num_seqs ({seqs}).",
+        source="vLLM 0.33.0 vllm/config/scheduler.py:317-336", basis=("code",),
     ),
-    Rule(id="V-S3", engines=(), find=context_is_known_to_model, source="vLLM 0.33.0 vllm/config/model.py:2634-2688"),
     Rule(
-        id="V-L1", engines=(), find=adapters_fit_engine,
-        source="vLLM 0.33.0 vllm/config/lora.py:27-36, lora/peft_helper.py:188-202",
+        id="V-S3", engines=(), severities=("error",), find=context_is_known_to_model,
+        title="The context is no longer than the model was made for.",
+        says="User-specified max_model_len ({asked}) is greater than the derived max_model_len ({most}).",
+        source="vLLM 0.33.0 vllm/config/model.py:2634-2688", basis=("code",),
     ),
     Rule(
-        id="V-O1", engines=(), find=streamed_weights_are_slow,
+        id="V-S1", engines=("vllm",), severities=("advice",), find_in_launch=limits_are_written_out,
+        title="Scheduler limits are written out: the defaults move with the GPU's memory.",
+        says="CUDA out of memory occurred when warming up sampler with {seqs} dummy requests.",
+        source="vLLM 0.33.0 vllm/engine/arg_utils.py:2970-3036; vllm-project/vllm#15105, #27508",
+        basis=("code", "issue"),
+    ),
+    Rule(
+        id="S-4", engines=("sglang",), severities=("advice",), find_in_launch=graphs_hold_the_batch,
+        title="SGLang captures CUDA graphs up to a batch that it chooses by GPU memory; larger steps run without.",
+        says="", source="SGLang 0.5.23 srt/arg_groups/memory_hook.py:88-140", basis=("code",),
+    ),
+    Rule(
+        id="V-O1", engines=(), severities=("error", "warning"), find=streamed_weights_are_slow,
+        find_in_launch=offload_groups_are_whole,
+        title="Weights in host memory cross PCIe at every step: never where they fit on the GPU.",
+        says="offload_num_in_group ({n}) must be <= offload_group_size ({size})",
         source="vLLM 0.33.0 vllm/config/offload.py:22-125; vllm-project/vllm#57771",
+        basis=("code", "issue", "measured"),
     ),
-    Rule(id="O-1", engines=(), find=host_layers_are_known, source="the engine's profile, host_layers and host_kv"),
-    Rule(id="L-1", engines=("llama-cpp",), find=context_is_per_slot, source="ggml-org/llama.cpp#11681, #23652"),
-    Rule(id="T-5", engines=("tensorrt-llm",), find=gguf_is_read, source=_SUPPORTED_MODELS),
-    Rule(id="T-5", engines=("tensorrt-llm",), find=latent_reuse_is_supported, source=_SUPPORTED_MODELS),
+    Rule(
+        id="O-1", engines=(), severities=("error",), find=host_layers_are_known,
+        title="The engine computes layers on the CPU, or spills its cache to host memory, at all.", says="",
+        source="the engine's profile, host_layers and host_kv", basis=("profile",),
+    ),
+    Rule(
+        id="L-2", engines=("llama-cpp",), severities=("warning",), find=layers_on_the_cpu_are_read_slowly,
+        title="Weights in host memory are read at the speed of host memory for every token.", says="",
+        source="1 / (bytes on GPU / its bandwidth + bytes in RAM / its bandwidth); ggml-org/llama.cpp#14067",
+        basis=("derived", "issue"),
+    ),
+    Rule(
+        id="L-1", engines=("llama-cpp",), severities=("advice",), find=context_is_per_slot,
+        find_in_launch=slots_share_or_divide, title="llama-server divides its context among its slots.",
+        says="Context size has been exceeded", source="ggml-org/llama.cpp#11681, #23652", basis=("issue",),
+    ),
+    Rule(
+        id="T-5", engines=("tensorrt-llm",), severities=("error", "warning"), find=model_is_supported,
+        title="TensorRT-LLM reads no GGUF files, and reuses latent caches on some GPUs only.", says="",
+        source="TensorRT-LLM docs/source/models/supported-models.md", basis=("docs",),
+    ),
+    Rule(
+        id="T-1", engines=("tensorrt-llm",), versions=">=1.0", severities=("error", "warning"),
+        find_in_launch=engine_is_not_compiled,
+        title="The TensorRT backend is gone: serve the checkpoint itself with trtllm-serve.",
+        says="{program}: the TensorRT backend has been removed",
+        source="TensorRT-LLM Migration Guide: TensorRT Backend Removed; NVIDIA/TensorRT-LLM#15767", basis=("docs",),
+    ),
 )  # fmt: skip

@@ -28,6 +28,7 @@ COMMANDS = (
     "workload",
     "finetune",
     "emit-config",
+    "check",
     "observe",
     "calibrate",
     "catalog",

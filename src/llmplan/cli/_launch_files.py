@@ -48,6 +48,7 @@ def _stage_and_move(files: Sequence[LaunchFile], folder: Path, paths: Sequence[P
     try:
         for file in files:
             staged = stage / file.path
+            staged.parent.mkdir(parents=True, exist_ok=True)
             with staged.open("wb") as stream:
                 stream.write(render(file).encode())
                 stream.flush()
@@ -56,6 +57,7 @@ def _stage_and_move(files: Sequence[LaunchFile], folder: Path, paths: Sequence[P
                 staged.chmod(0o755)
         folder.mkdir(exist_ok=True)
         for file, path in zip(files, paths, strict=True):
+            path.parent.mkdir(parents=True, exist_ok=True)
             os.replace(stage / file.path, path)
     finally:
         shutil.rmtree(stage, ignore_errors=True)

@@ -80,7 +80,7 @@ def _shell_word(word: Word) -> str:
 
 def yaml_text(content: Any, comments: Mapping[Path, str] | None = None) -> str:
     """Plain data as YAML with comment lines above the values at these paths."""
-    text = dump_yaml(content, width=2**16)
+    text = dump_yaml(_with_texts(content), width=2**16)
     if not comments:
         return text
     lines = text.splitlines(keepends=True)
@@ -89,6 +89,15 @@ def yaml_text(content: Any, comments: Mapping[Path, str] | None = None) -> str:
         line, column = marks[path]
         lines.insert(line, f"{' ' * column}# {comment(comments[path])}\n")
     return "".join(lines)
+
+
+def _with_texts(content: Any) -> Any:
+    """The data with the text of every launch file that stands in it as a value (a ConfigMap holds files)."""
+    if isinstance(content, LaunchFile):
+        return render(content)
+    if isinstance(content, Mapping):
+        return {key: _with_texts(value) for key, value in content.items()}
+    return [_with_texts(value) for value in content] if isinstance(content, list | tuple) else content
 
 
 def _marks(node: Any, path: Path) -> Iterable[tuple[Path, tuple[int, int]]]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from llmplan.emit import Variant
 
 AUTOSCALERS = ("hpa", "keda", "none")
+WEIGHTS_VOLUMES = ("shared", "per-replica")
 """those of emit.variant, which --help need not import"""
 
 
@@ -62,6 +63,25 @@ class VariantFlags:
         typer.Option("--spot/--no-spot", help="Machines that may be taken away (default: as the plan is priced)."),
     ] = None
 
+    weights_volume: Annotated[
+        Any,
+        typer.Option(
+            "--weights-volume", parser=_parse.choice("--weights-volume", WEIGHTS_VOLUMES),
+            metavar="|".join(WEIGHTS_VOLUMES),
+            help="Kubernetes: one volume for all pods, or one each (default: shared from two pods on).",
+        ),
+    ] = None  # fmt: skip
+    gpu_resource: Annotated[
+        str | None,
+        typer.Option(
+            "--gpu-resource", metavar="NAME",
+            help="What Kubernetes calls a GPU, as nvidia.com/mig-3g.40gb (default: a whole one).",
+        ),
+    ] = None  # fmt: skip
+    prometheus_url: Annotated[
+        str | None, typer.Option("--prometheus-url", metavar="URL", help="Where the autoscaler reads metrics.")
+    ] = None
+
     def variant(self) -> Variant:
         """The same, checked."""
         from llmplan.emit import Variant
@@ -77,6 +97,9 @@ class VariantFlags:
             autoscaler=self.autoscaler,
             storage_class=self.storage_class,
             spot=self.spot,
+            weights_volume=self.weights_volume,
+            gpu_resource=self.gpu_resource,
+            prometheus_url=self.prometheus_url,
         )
 
 

@@ -15,6 +15,7 @@ from llmplan.cli._variant_flags import VariantFlags
 if TYPE_CHECKING:
     from llmplan.emit import LaunchFile
     from llmplan.plan.deployment import StrategyId
+    from llmplan.plan.plan import Plan
     from llmplan.report.blocks import Block
 
 SCHEMA = "llmplan.emit-config/v1"
@@ -56,6 +57,7 @@ def emit_config(
     emit.find_target(target)
     chosen, chosen_variant = strategy_id(strategy), variant.variant()
     plan = read_plan(plan_path, allow_edited=force)
+    _demand_startable(plan, chosen, target)
     files = emit.emit(plan, strategy=chosen, target=target, variant=chosen_variant)
     for note in emit.notes(plan, strategy=chosen, target=target):
         typer.echo(f"warning: {note}", err=True)
@@ -70,6 +72,27 @@ def emit_config(
         _console.answer(output.chosen, record=dict, document=lambda: explained(files))
     elif output_folder is None:
         typer.echo(_texts(files, markdown=output.chosen == "markdown"), nl=False)
+
+
+def _demand_startable(plan: Plan, strategy: StrategyId | None, target: str) -> None:
+    """Refuse what the engine that the target starts would refuse; say what it would do badly."""
+    from llmplan import checks, emit
+    from llmplan.errors import UsageError
+    from llmplan.plan.launch_facts import LaunchFacts
+
+    replica = emit.launched(plan, strategy=strategy, target=target)
+    for found in checks.run(replica, LaunchFacts(platform=target)):
+        if found.severity == "error":
+            planned = (emit.target_of(engine.id) for engine in plan.known_engines if engine.id != replica.engine.id)
+            raise UsageError(
+                f"{replica.engine.ref} will refuse this: {found.message} ({found.source})",
+                hints=[
+                    *[f"llmplan emit-config PLAN --target {name}" for name in list(planned)[:1] if name],
+                    f"llmplan recommend ... --engine {replica.engine.id} plans for it ({found.fix})",
+                ],
+            )
+        if found.severity == "warning":
+            typer.echo(f"warning: {found.message} Fix: {found.fix} ({found.id})", err=True)
 
 
 def strategy_id(name: str | None) -> StrategyId | None:
@@ -100,7 +123,7 @@ def _settings(files: Sequence[LaunchFile]) -> list[dict[str, str]]:
     found: dict[tuple[str, ...], dict[str, str]] = {}
     for setting in (setting for file in files for setting in file.settings):
         text = setting.text
-        shown = f"${text.name}" if isinstance(text, Env) else "on" if setting.value is True else text
+        shown = f"${text.name}" if isinstance(text, Env) else text
         row = {"name": setting.name, "value": shown, "default": setting.default or "", "why": setting.why}
         found[tuple(row.values())] = row
     return list(found.values())

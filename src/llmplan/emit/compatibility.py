@@ -1,115 +1,48 @@
-"""What another engine than the planned one can run at all, so that no launch file is written that must fail.
+"""The planned replica on another engine than the planned one: what its rules are asked about before files are written.
 
-The planned engine was checked when the plan was made. This is the short list for the others: the compute
-capabilities on which the published build runs, and where each number format works.
+Which formats and GPUs each engine takes is in its profile; a plan carries the profile of every engine that it could be
+launched with, so that the same rules judge them all and nothing is kept twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 
 from llmplan.errors import UsageError
 from llmplan.plan.deployment import Replica
-from llmplan.spec.engine import FormatSupport
-from llmplan.spec.formats import GGUF_WEIGHT_FORMATS
-from llmplan.spec.gpu import dotted
+from llmplan.plan.plan import Plan
+from llmplan.spec.engine import EngineSpec
+from llmplan.spec.formats import KV_FORMATS, WEIGHT_FORMATS
 
-Capability = tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineLimits:
-    """One engine. A format that is absent does not run on it."""
-
-    name: str
-    min_compute_capability: Capability
-    weights: Mapping[str, FormatSupport]
-    kv: Mapping[str, FormatSupport]
-    source: str
+HALF = "fp16"
 
 
-def _since(minimum: Capability, maximum: Capability | None = None) -> FormatSupport:
-    return FormatSupport(min_compute_capability=minimum, max_compute_capability=maximum)
-
-
-_TURING, _AMPERE, _ADA, _HOPPER, _BLACKWELL = (7, 5), (8, 0), (8, 9), (9, 0), (10, 0)
-_PASCAL = (6, 0)
-LIMITS: Mapping[str, EngineLimits] = {
-    "vllm": EngineLimits(
-        name="vLLM 0.33",
-        min_compute_capability=_TURING,
-        weights={
-            **dict.fromkeys(
-                ("bf16", "fp16", "fp32", "awq-int4", "gptq-int4", "gptq-int8", "w4a16", "w8a16"), _since(_TURING)
-            ),
-            **dict.fromkeys(("fp8", "fp8-block", "nvfp4"), _since(_TURING)),
-            "int8": _since(_TURING, _HOPPER),
-            "mxfp4": _since(_AMPERE),
-        },
-        kv={
-            **dict.fromkeys(("bf16", "fp16"), _since(_TURING)),
-            **dict.fromkeys(("fp8", "int8"), _since(_AMPERE)),
-            "fp8-ds-mla": _since(_HOPPER),
-        },
-        source="vLLM 0.33.0, get_min_capability() of each quantization method; GGUF and bitsandbytes are plugins",
-    ),
-    "tensorrt-llm": EngineLimits(
-        name="TensorRT-LLM",
-        min_compute_capability=_AMPERE,
-        weights={
-            **dict.fromkeys(("bf16", "fp16"), _since(_AMPERE)),
-            **dict.fromkeys(("awq-int4", "gptq-int4", "w4a16"), _since(_AMPERE, _HOPPER)),
-            "fp8": _since(_ADA),
-            "fp8-block": _since(_HOPPER, (10, 3)),
-            "nvfp4": _since(_BLACKWELL),
-            "mxfp4": _since(_HOPPER),
-        },
-        kv={"bf16": _since(_AMPERE), "fp16": _since(_AMPERE), "fp8": _since(_AMPERE)},
-        source="TensorRT-LLM docs/source/features/quantization.md, Hardware Support Matrix",
-    ),
-    "llama-cpp": EngineLimits(
-        name="llama.cpp",
-        min_compute_capability=_PASCAL,
-        weights=dict.fromkeys(
-            ("bf16", "fp16", "fp32", "mxfp4", *(fmt.id for fmt in GGUF_WEIGHT_FORMATS)), _since(_PASCAL)
-        ),
-        kv=dict.fromkeys(("bf16", "fp16", "gguf-q8_0", "gguf-q4_0"), _since(_PASCAL)),
-        source="llama.cpp llama-server --help, build 11434",
-    ),
-}
-
-
-def demand_runnable(replica: Replica, engine_id: str) -> None:
-    """Raise a `UsageError` that names what the engine cannot run of this replica."""
-    limits = LIMITS[engine_id]
-    capability = replica.gpu.compute_capability
-    where = f"{replica.gpu.id}" if capability is None else f"{replica.gpu.id} (compute capability {dotted(capability)})"
-    if capability is None or not replica.gpu.is_nvidia:
-        raise _refusal(limits, replica, f"the emitted build of {limits.name} needs an NVIDIA GPU, {where} is none")
-    if capability < limits.min_compute_capability:
-        raise _refusal(
-            limits, replica, f"{limits.name} does not run on {where}: it needs {dotted(limits.min_compute_capability)}"
+def on_engine(plan: Plan, replica: Replica, engine_id: str) -> Replica:
+    """The replica as the other engine would run it, with that engine's own share of memory and block size."""
+    engine = engine_in(plan, engine_id)
+    if not replica.gpu.is_nvidia:
+        raise UsageError(
+            f"the emitted build of {engine.name} needs an NVIDIA GPU, {replica.gpu.id} is none",
+            hints=[f"llmplan recommend ... --engine {engine_id} plans for another"],
         )
-    _demand_format(limits, replica, f"weights in {replica.weights.id}", limits.weights.get(replica.weights.id), where)
-    _demand_format(limits, replica, f"a KV cache in {replica.kv.id}", limits.kv.get(replica.kv.id), where)
+    settings = replace(replica.settings, memory_fraction=engine.memory_fraction, block_tokens=engine.block_tokens)
+    weights, kv = replica.weights, replica.kv
+    if not replica.gpu.computes_bf16:
+        # a 16-bit checkpoint is loaded in the 16-bit type that the GPU has
+        weights = next(each for each in WEIGHT_FORMATS if each.id == HALF) if weights.id == "bf16" else weights
+        kv = next(each for each in KV_FORMATS if each.id == HALF) if kv.id == "bf16" else kv
+    return replace(replica, engine=engine, weights=weights, kv=kv, settings=settings)
 
 
-def _demand_format(
-    limits: EngineLimits, replica: Replica, what: str, support: FormatSupport | None, where: str
-) -> None:
-    if support is None:
-        raise _refusal(limits, replica, f"{limits.name} does not run {what}")
-    capability = replica.gpu.compute_capability
-    if capability is None or support.runs_on(capability):
-        return
-    lowest, highest = support.min_compute_capability, support.max_compute_capability
-    span = f"{dotted(lowest)} or newer" if highest is None else f"{dotted(lowest)} to {dotted(highest)}"
-    raise _refusal(limits, replica, f"{limits.name} does not run {what} on {where}: it needs {span}")
-
-
-def _refusal(limits: EngineLimits, replica: Replica, problem: str) -> UsageError:
-    hints = ["llmplan recommend ... --engine ENGINE plans for another"]
-    if replica.engine.id in LIMITS:
-        hints.insert(0, f"llmplan emit-config PLAN --target {replica.engine.id}")
-    return UsageError(f"{problem} ({limits.source})", hints=hints)
+def engine_in(plan: Plan, engine_id: str) -> EngineSpec:
+    """The engine as the plan knows it; plans that were made before they carried other engines refuse."""
+    found = next((engine for engine in plan.known_engines if engine.id == engine_id), None)
+    if found is None:
+        raise UsageError(
+            f"this plan does not know what {engine_id} runs: it was made before plans carried the other engines",
+            hints=[
+                "llmplan recommend ... -o plan.yaml plans again",
+                f"llmplan recommend ... --engine {engine_id} plans for it",
+            ],
+        )
+    return found

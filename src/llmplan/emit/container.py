@@ -59,6 +59,10 @@ class Container:
     """shared memory (/dev/shm) that its processes exchange tensors through"""
     start_s: float | None = None
     """seconds from a container with the image to readiness, weights not yet there; None: no figure known"""
+    api_key_variable: str | None = None
+    """from which the server reads the key that it asks of requests, if it is set; None: it reads none"""
+    pins_memory: bool = False
+    """whether it locks host memory, which the limit on locked memory must allow"""
 
     @property
     def words(self) -> tuple[Word, ...]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from llmplan.emit import llama_cpp, tensorrt_llm, vllm
+from llmplan.emit import llama_cpp, sglang, tensorrt_llm, vllm
 from llmplan.emit.container import Container, Node
-from llmplan.emit.launch_file import LaunchFile
+from llmplan.emit.launch_file import Command, LaunchFile
 from llmplan.emit.selection import Launch
 from llmplan.errors import UsageError
 
@@ -21,11 +21,14 @@ class Engine(Protocol):
     def compose_only(self, launch: Launch) -> tuple[LaunchFile, ...]:
         """The Compose files alone, with what they mount."""
 
+    def command(self, launch: Launch, node: Node = "head") -> Command:
+        """One node of a replica as a program of the machine, with the environment that it needs."""
+
     def container(self, launch: Launch, node: Node = "head") -> Container:
         """One node of a replica as a container."""
 
 
-ENGINES: Mapping[str, Engine] = {"vllm": vllm, "tensorrt-llm": tensorrt_llm, "llama-cpp": llama_cpp}
+ENGINES: Mapping[str, Engine] = {"vllm": vllm, "sglang": sglang, "tensorrt-llm": tensorrt_llm, "llama-cpp": llama_cpp}
 
 
 def engine_of(launch: Launch) -> Engine:

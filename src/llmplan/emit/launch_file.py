@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -32,8 +32,8 @@ def plain(text: str) -> str:
 
 SAFE = " ._/,:()+-"
 Word: TypeAlias = str | Env
-Value: TypeAlias = int | float | str | bool | Env
-"""of a setting; True is a switch"""
+Value: TypeAlias = int | float | str | bool | Env | tuple[str, ...]
+"""of a setting; True is a switch, a tuple the words of an option that takes several"""
 Path: TypeAlias = tuple[str | int, ...]
 """keys and list positions from the top of a YAML document to one of its values"""
 
@@ -50,15 +50,24 @@ class Setting:
 
     @property
     def text(self) -> Word:
-        """The value as one word."""
-        if isinstance(self.value, Env):
-            return self.value
-        return f"{self.value:g}" if isinstance(self.value, float) else str(self.value)
+        """The value as one word: `on` and `off` for a switch, several words with spaces between them."""
+        match self.value:
+            case Env():
+                return self.value
+            case bool():
+                return "on" if self.value else "off"
+            case float():
+                return f"{self.value:.9g}"
+            case tuple():
+                return " ".join(self.value)
+        return str(self.value)
 
     @property
     def words(self) -> tuple[Word, ...]:
         """`--name value`, or the name alone for a switch."""
-        return (self.name,) if self.value is True else (self.name, self.text)
+        if self.value is True:
+            return (self.name,)
+        return (self.name, *self.value) if isinstance(self.value, tuple) else (self.name, self.text)
 
     @property
     def is_default(self) -> bool:
@@ -113,3 +122,10 @@ class LaunchFile:
     header: tuple[str, ...] = ()
     comments: Mapping[Path, str] = field(default_factory=dict)
     settings: tuple[Setting, ...] = ()
+
+
+def reasons_of(settings: Sequence[Setting], *above: str | int) -> dict[Path, str]:
+    """Comments above the values of these settings in a YAML mapping at path `above`: why, where they are not what the
+    engine would do by itself."""
+    stated = (setting for setting in settings if setting.why and not setting.is_default)
+    return {(*above, setting.name.removeprefix("--")): setting.why for setting in stated}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypedDict
 
+from llmplan.emit.container import HF_TOKEN
+from llmplan.emit.launch_file import Word
 from llmplan.emit.selection import Launch
 from llmplan.units import GIB
 
@@ -20,10 +23,13 @@ class Resources(TypedDict):
     host_memory_bytes: int | None
     shm_bytes: int
     start_s: float | None
+    secrets: tuple[str, ...]
+    pins_memory: bool
 
 
 def resources_of(launch: Launch) -> Resources:
-    """Bytes of the checkpoint, of host memory beside the GPUs and of shared memory; seconds of a start."""
+    """Bytes of the checkpoint, of host memory beside the GPUs and of shared memory; seconds of a start; the token that
+    downloads ask for. Whatever lies in host memory beside the GPUs' own is pinned."""
     budget = launch.memory
     gpus = launch.replica.parallel.gpus // launch.nodes
     return Resources(
@@ -31,6 +37,8 @@ def resources_of(launch: Launch) -> Resources:
         host_memory_bytes=budget.host_bytes or None if budget else None,
         shm_bytes=SHM_BYTES_PER_GPU * gpus,
         start_s=launch.option.start_s,
+        secrets=() if launch.air_gapped else (HF_TOKEN,),
+        pins_memory=launch.replica.offload is not None,
     )
 
 
@@ -57,11 +65,33 @@ def mirrored(image: str, registry: str | None) -> str:
     return f"{registry.rstrip('/')}/{rest if names_host else image}"
 
 
-def hub_environment(launch: Launch, cache_path: str) -> dict[str, str]:
+def hub_environment(launch: Launch, cache_path: str | None = None) -> dict[str, str]:
     """What tells the Hugging Face libraries where to look: a cache, a mirror, or nowhere but the cache."""
-    found = {"HF_HOME": cache_path}
+    found = {} if cache_path is None else {"HF_HOME": cache_path}
     if launch.variant.hub_mirror is not None:
         found["HF_ENDPOINT"] = launch.variant.hub_mirror
     if launch.air_gapped:
         found |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
     return found
+
+
+SCRATCH = "/tmp"
+SCRATCH_ENVIRONMENT: Mapping[str, str] = {
+    "HOME": SCRATCH,
+    "USER": "llm",
+    "XDG_CACHE_HOME": f"{SCRATCH}/cache",
+    "TRITON_CACHE_DIR": f"{SCRATCH}/cache/triton",
+    "TORCHINDUCTOR_CACHE_DIR": f"{SCRATCH}/cache/inductor",
+    "FLASHINFER_WORKSPACE_BASE": SCRATCH,
+}
+"""where an engine compiles what it then loads: a place that a user id unknown to the image may write, on a file system
+that is otherwise read-only. PyTorch asks for a name of the user (getpass.getuser) and fails where there is none."""
+
+
+def offline_notes(launch: Launch, weights: Word) -> tuple[str, ...]:
+    """What must be there before a start without a network."""
+    if not launch.air_gapped:
+        return ()
+    if isinstance(weights, str) and weights.startswith(("/", "./", "../")):
+        return (f"air-gapped: reads {weights} and no network",)
+    return ("air-gapped: the checkpoint must lie in the Hugging Face cache, or name a folder with --checkpoint",)

@@ -5,14 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from llmplan.emit import llama_cpp, tensorrt_llm, vllm
-from llmplan.emit.compatibility import demand_runnable
+from llmplan.emit import (
+    dynamo,
+    helm,
+    kserve,
+    kubernetes,
+    leaderworkerset,
+    llama_cpp,
+    sglang,
+    systemd,
+    tensorrt_llm,
+    vllm,
+)
+from llmplan.emit.compatibility import on_engine
 from llmplan.emit.engines import engine_of
 from llmplan.emit.launch_file import LaunchFile
 from llmplan.emit.selection import Launch, select
 from llmplan.emit.variant import Variant
 from llmplan.errors import UsageError, nearest
-from llmplan.plan.deployment import StrategyId
+from llmplan.plan.deployment import Replica, StrategyId
 from llmplan.plan.plan import Plan
 
 
@@ -32,6 +43,7 @@ def _compose_of_planned_engine(launch: Launch) -> tuple[LaunchFile, ...]:
 
 TARGETS: tuple[Target, ...] = (
     Target(id="vllm", engine="vllm", summary="serve.sh, vllm.yaml and compose.yaml", emit=vllm.emit),
+    Target(id="sglang", engine="sglang", summary="serve.sh with sglang serve, compose.yaml", emit=sglang.emit),
     Target(
         id="tensorrt-llm", engine="tensorrt-llm", summary="serve.sh with trtllm-serve, trtllm.yaml, compose.yaml",
         emit=tensorrt_llm.emit,
@@ -40,6 +52,14 @@ TARGETS: tuple[Target, ...] = (
     Target(
         id="docker-compose", engine=None, summary="compose.yaml of the planned engine", emit=_compose_of_planned_engine
     ),
+    Target(id="systemd", engine=None, summary="units of the planned engine on machines of your own", emit=systemd.emit),
+    Target(id="kubernetes", engine=None, summary="manifests of one-machine replicas", emit=kubernetes.emit),
+    Target(
+        id="leaderworkerset", engine=None, summary="manifests of replicas over machines", emit=leaderworkerset.emit
+    ),
+    Target(id="kserve", engine=None, summary="InferenceService, LLMInferenceService", emit=kserve.emit),
+    Target(id="helm", engine="vllm", summary="values of the vLLM production-stack chart", emit=helm.emit),
+    Target(id="dynamo", engine=None, summary="NVIDIA Dynamo: DynamoGraphDeployment", emit=dynamo.emit),
 )  # fmt: skip
 
 
@@ -66,9 +86,15 @@ def emit(
     chosen = find_target(target)
     launch = select(plan, strategy, variant)
     if is_foreign(chosen, launch):
-        demand_runnable(launch.replica, str(chosen.engine))
+        on_engine(plan, launch.replica, str(chosen.engine))
         launch = replace(launch, same_engine=False, summary=(*launch.summary, foreign_note(chosen, launch)))
     return chosen.emit(launch)
+
+
+def launched(plan: Plan, *, strategy: StrategyId | None, target: str) -> Replica:
+    """The replica of the row on the engine that the target starts: what engine rules are to be asked about."""
+    chosen, launch = find_target(target), select(plan, strategy)
+    return on_engine(plan, launch.replica, str(chosen.engine)) if is_foreign(chosen, launch) else launch.replica
 
 
 def notes(plan: Plan, *, strategy: StrategyId | None, target: str) -> tuple[str, ...]:

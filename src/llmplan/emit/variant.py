@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 from llmplan.errors import UsageError
 
 Autoscaler: TypeAlias = Literal["hpa", "keda", "none"]
+WeightsVolume: TypeAlias = Literal["shared", "per-replica"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,12 @@ class Variant:
     storage_class: str | None = None
     spot: bool | None = None
     """machines that may be taken away; None: as the plan is priced"""
+    weights_volume: WeightsVolume | None = None
+    """one volume that all pods mount, or one for each; None: shared from two pods on"""
+    gpu_resource: str | None = None
+    """what Kubernetes calls one GPU; None: a whole one of the plan's maker"""
+    prometheus_url: str | None = None
+    """where the autoscaler reads the engine's metrics"""
 
     def __post_init__(self) -> None:
         for flag, value in (("--name", self.name), ("--namespace", self.namespace)):
@@ -43,10 +50,13 @@ class Variant:
                     f"{flag} {value!r}: at most {NAME_CHARACTERS} lower-case letters, digits and dashes, first a letter"
                 )
         url, registry, storage = self.hub_mirror, self.image_registry, self.storage_class
-        if url is not None and not _URL.fullmatch(url):
-            raise UsageError(f"--hub-mirror {url!r}: expected http(s)://HOST[:PORT][/PATH] without a password")
         if registry is not None and not _REGISTRY.fullmatch(registry):
             raise UsageError(f"--image-registry {registry!r}: expected HOST[:PORT][/PATH]")
+        for flag, address in (("--hub-mirror", url), ("--prometheus-url", self.prometheus_url)):
+            if address is not None and not _URL.fullmatch(address):
+                raise UsageError(f"{flag} {address!r}: expected http(s)://HOST[:PORT][/PATH] without a password")
+        if self.gpu_resource is not None and not _RESOURCE.fullmatch(self.gpu_resource):
+            raise UsageError(f"--gpu-resource {self.gpu_resource!r}: expected MAKER/NAME, as nvidia.com/mig-3g.40gb")
         if storage is not None and not _STORAGE_CLASS.fullmatch(storage):
             raise UsageError(f"--storage-class {storage!r}: not the name of a storage class")
 
@@ -57,3 +67,4 @@ _DNS_LABEL = re.compile(r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?")
 _URL = re.compile(r"https?://[A-Za-z0-9.-]+(?::\d{1,5})?(?:/[A-Za-z0-9._~/-]*)?")
 _REGISTRY = re.compile(r"[a-z0-9.-]+(?::\d{1,5})?(?:/[a-z0-9._/-]+)?")
 _STORAGE_CLASS = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
+_RESOURCE = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,200}[a-z0-9])?/[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?")

@@ -13,39 +13,41 @@ from typing import Literal, TypeAlias
 VERSION = "0.33.0"
 IMAGE = f"vllm/vllm-openai:v{VERSION}"
 
-FlagType: TypeAlias = Literal["int", "float", "str", "switch"]
+FlagType: TypeAlias = Literal["int", "float", "str", "json", "list", "switch"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flag:
-    """An option: its type, and its allowed values where the parser or the engine has a closed list."""
+    """An option: its type, its allowed values where the parser or the engine has a closed list, and what the engine
+    does without it where that is the same for every model and GPU."""
 
     type: FlagType
     allowed: tuple[str, ...] = ()
+    default: str | None = None
 
 
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 VLLM_FLAGS: Mapping[str, Flag] = {
     "--served-model-name": Flag(type="str"),
-    "--port": Flag(type="int"),
-    "--headless": Flag(type="switch"),
-    "--tensor-parallel-size": Flag(type="int"),
-    "--pipeline-parallel-size": Flag(type="int"),
-    "--decode-context-parallel-size": Flag(type="int"),
-    "--data-parallel-size": Flag(type="int"),
+    "--port": Flag(type="int", default="8000"),
+    "--headless": Flag(type="switch", default="off"),
+    "--tensor-parallel-size": Flag(type="int", default="1"),
+    "--pipeline-parallel-size": Flag(type="int", default="1"),
+    "--decode-context-parallel-size": Flag(type="int", default="1"),
+    "--data-parallel-size": Flag(type="int", default="1"),
     "--data-parallel-size-local": Flag(type="int"),
     "--data-parallel-start-rank": Flag(type="int"),
     "--data-parallel-address": Flag(type="str"),
     "--data-parallel-rpc-port": Flag(type="int"),
-    "--enable-expert-parallel": Flag(type="switch"),
-    "--nnodes": Flag(type="int"),
-    "--node-rank": Flag(type="int"),
+    "--enable-expert-parallel": Flag(type="switch", default="off"),
+    "--nnodes": Flag(type="int", default="1"),
+    "--node-rank": Flag(type="int", default="0"),
     "--master-addr": Flag(type="str"),
-    "--master-port": Flag(type="int"),
-    "--dtype": Flag(type="str", allowed=("auto", "bfloat16", "float", "float16", "float32", "half")),
+    "--master-port": Flag(type="int", default="29501"),
+    "--dtype": Flag(type="str", allowed=("auto", "bfloat16", "float", "float16", "float32", "half"), default="auto"),
     "--quantization": Flag(type="str", allowed=("fp8", "fp8_per_block", "int8_per_channel_weight_only")),
     "--kv-cache-dtype": Flag(
-        type="str", allowed=("auto", "bfloat16", "float16", "fp8", "fp8_ds_mla", "int8_per_token_head")
+        type="str", allowed=("auto", "bfloat16", "float16", "fp8", "fp8_ds_mla", "int8_per_token_head"), default="auto"
     ),
     "--gpu-memory-utilization": Flag(type="float"),
     "--kv-cache-memory-bytes": Flag(type="int"),
@@ -53,17 +55,20 @@ VLLM_FLAGS: Mapping[str, Flag] = {
     "--max-model-len": Flag(type="int"),
     "--max-num-seqs": Flag(type="int"),
     "--max-num-batched-tokens": Flag(type="int"),
-    "--enable-prefix-caching": Flag(type="switch"),
+    "--enable-prefix-caching": Flag(type="switch", default="on"),
     "--disable-prefix-caching": Flag(type="switch"),
-    "--enforce-eager": Flag(type="switch"),
+    "--enforce-eager": Flag(type="switch", default="off"),
     "--enable-lora": Flag(type="switch"),
-    "--max-loras": Flag(type="int"),
-    "--max-lora-rank": Flag(type="int", allowed=tuple(map(str, LORA_RANKS))),
+    "--max-loras": Flag(type="int", default="1"),
+    "--max-lora-rank": Flag(type="int", allowed=tuple(map(str, LORA_RANKS)), default="16"),
     "--max-cpu-loras": Flag(type="int"),
-    "--cpu-offload-gb": Flag(type="float"),
+    "--lora-modules": Flag(type="list"),
+    "--speculative-config": Flag(type="json"),
+    "--cpu-offload-gb": Flag(type="float", default="0"),
     "--kv-offloading-size": Flag(type="float"),
 }
-"""`--quantization` lists only methods that convert a 16-bit checkpoint while loading: others come with the weights."""
+"""The prefix cache is on where the model allows it. `--quantization` lists only methods that convert a 16-bit
+checkpoint while loading: others come with the weights."""
 ONLINE_METHODS: Mapping[str, str] = {
     "fp8": "fp8",
     "fp8-block": "fp8_per_block",

@@ -52,7 +52,7 @@ _PLAN_KEYS = (
     "schema", "question", "strategies", "recommended", "reasons", "warnings", "alternatives", "price_date", "made_with",
     "figures", "entities",
 )  # fmt: skip
-_PLAN_MAY_HAVE = ("over_time",)
+_PLAN_MAY_HAVE = ("over_time", "engines")
 """keys that plans of the same schema were once written without"""
 
 
@@ -72,6 +72,7 @@ def to_document(plan: Plan) -> dict[str, Plain]:
         "price_date": plan.price_date.isoformat(),
         "made_with": plan.made_with,
         "figures": encode(plan.figures, tuple[Figure, ...], "figures"),
+        "engines": encode(plan.engines, tuple[EngineSpec, ...], "engines"),
         "entities": encoder.tables,
     }
 
@@ -95,6 +96,7 @@ def from_document(document: Plain) -> Plan:
             over_time=decode(document.get("over_time"), OverTime | None, "over_time"),
             alternatives=tuple(option for _, option in others if isinstance(option, Option)),
             figures=decode(document["figures"], tuple[Figure, ...], "figures"),
+            engines=decode(document.get("engines", []), tuple[EngineSpec, ...], "engines"),
             price_date=decode(document["price_date"], date, "price_date"),
             made_with=decode(document["made_with"], str, "made_with"),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from llmplan import __version__, perf
@@ -18,6 +19,7 @@ from llmplan.planner.rank import choose
 from llmplan.planner.search import Found, search
 from llmplan.planner.shared import Shared
 from llmplan.spec.catalog import Catalog
+from llmplan.spec.engine import EngineSpec
 from llmplan.spec.model import ModelSpec
 from llmplan.spec.workload import Question
 from llmplan.strategies import STRATEGIES
@@ -49,9 +51,18 @@ def recommend(
         warnings=tuple(warnings_of(rows, recommended, context)),
         alternatives=tuple(alternatives(found, rows, recommended)),
         figures=figures_of(options, context),
+        engines=other_engines(options, catalog),
         price_date=catalog.prices.as_of,
         made_with=f"llmplan {__version__}",
     )
+
+
+def other_engines(options: Sequence[Option], catalog: Catalog) -> tuple[EngineSpec, ...]:
+    """The newest version of each engine that no row uses: what launch files for it must obey goes with the plan."""
+    replicas = (option.deployment.replica for option in options)
+    used = {replica.engine.id for replica in replicas if replica is not None}
+    others = sorted({ref.partition("@")[0] for ref in catalog.engines} - used)
+    return tuple(replace(catalog.engines[name], provenance={}) for name in others if name in catalog.engines)
 
 
 def explained(outcome: Outcome, context: Context) -> Outcome:

@@ -1,0 +1,42 @@
+"""How long a first start may take before whoever waits gives up."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from llmplan.emit.container import Container
+from llmplan.units import format_bytes, format_seconds
+
+DOWNLOAD_BYTES_PER_S = 100e6
+"""assumed of the line that weights come over, which no plan knows: 0.8 Gbit/s"""
+START_MARGIN = 2.0
+UNKNOWN_START_S = 1800.0
+"""assumed where no figure for the engine's start is known"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartBudget:
+    """Whole minutes, in seconds, and in one line how they come about."""
+
+    budget_s: int
+    why: str
+
+
+def start_budget(container: Container, *, downloads: bool) -> StartBudget:
+    """Of a start on a machine that has the image; `downloads`: it does not have the weights.
+
+    2 x start + checkpoint / 100 MB/s, rounded up to minutes.
+    """
+    start_s = UNKNOWN_START_S if container.start_s is None else START_MARGIN * container.start_s
+    parts = [
+        f"{format_seconds(UNKNOWN_START_S)} assumed (no figure for a start is known)"
+        if container.start_s is None
+        else f"twice the {format_seconds(container.start_s)} of a start that the plan knows"
+    ]
+    if downloads and container.checkpoint_bytes:
+        start_s += container.checkpoint_bytes / DOWNLOAD_BYTES_PER_S
+        size, rate = format_bytes(container.checkpoint_bytes), DOWNLOAD_BYTES_PER_S / 1e6
+        parts.append(f"a download of {size} at {rate:.0f} MB/s (assumed)")
+    minutes = max(1, math.ceil(start_s / 60))
+    return StartBudget(budget_s=60 * minutes, why=f"{' and '.join(parts)}: {minutes} min")
