@@ -144,17 +144,18 @@ def _arithmetic(found: Observed) -> Iterator[str]:
     for name in ("ttft", "tpot", "itl"):
         gained = seen.histogram(name)
         if gained is not None and gained.mean is not None:
-            yield f"{name.upper()} mean = sum / count = {gained.total:.4g} s / {gained.count:,.0f} = {gained.mean:.4g} s"
+            sums = f"{gained.total:.4g} s / {gained.count:,.0f}"
+            yield f"{name.upper()} mean = sum / count = {sums} = {gained.mean:.4g} s"
     if expected is not None and expected.budget is not None and expected.capacity_tokens is not None:
         pool, capacity = expected.budget.kv_cache_bytes, expected.capacity_tokens
         yield (
-            f"KV capacity expected = {capacity.mid:,.0f} tokens in a pool of {format_bytes(pool.mid)} on a GPU, its band "
-            f"that of the pool: {format_bytes(pool.low)} to {format_bytes(pool.high)}"
+            f"KV capacity expected = {capacity.mid:,.0f} tokens in a pool of {format_bytes(pool.mid)} on a GPU, with "
+            f"the band of the pool: {format_bytes(pool.low)} to {format_bytes(pool.high)}"
         )
     if found.predicted is not None:
         yield (
-            "TTFT expected = that of llmplan predict for this traffic without the client's part of a request, since the "
-            "server measures it"
+            "TTFT expected = that of llmplan predict for this traffic without the client's part of a request: it is "
+            "the server that measures"
         )
 
 
