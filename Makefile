@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 DEMO   := meta-llama/Llama-3.1-8B-Instruct --requests-per-second 5 --isl 1000 --osl 300 \
           --ttft-p95-ms 2000 --tpot-p95-ms 50
 
-.PHONY: demo check check-slow lint types contracts test generate calibrate accuracy bench clean
+.PHONY: demo check check-slow lint types contracts test generate calibrate accuracy bench engines clean
 
 demo: $(VENV)/.installed
 	@echo '$$ llmplan recommend $(DEMO)'
@@ -51,6 +51,17 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/cases.py
 	$(BIN)/python benchmarks/cases.py --no-two-alike
 	$(BIN)/python benchmarks/simulator.py
+
+# Launch files through the real engines, each in an environment of its own: benchmarks/real_engine/README.md. Needs a
+# network, some 10 GB and half an hour; `make engines ENGINES=sglang PROOFS=sglang_parser` does one of them.
+ENGINES ?= $(patsubst benchmarks/real_engine/install/%.sh,%,$(sort $(wildcard benchmarks/real_engine/install/*.sh)))
+engines: $(VENV)/.test-installed $(ENGINES:%=.engines/%/.installed)
+	$(BIN)/python benchmarks/real_engine/prove.py $(PROOFS)
+
+.engines/%/.installed: benchmarks/real_engine/install/%.sh
+	test -x .engines/$*/bin/python || $(PYTHON) -m venv .engines/$*
+	bash $< .engines/$*
+	touch $@
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "llmplan needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.12")'

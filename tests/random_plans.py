@@ -175,7 +175,7 @@ def _varied(replica: Replica, draw: Draw) -> Replica:
         settings = replace(settings, enforce_eager=True)
     if draw.chance(0.3) and replica.engine.id != "llama-cpp":
         settings = replace(settings, max_num_seqs=draw.one_of((16, 64, 200)))
-    if draw.chance(0.1):
+    if draw.chance(0.1) and replica.engine.id == "vllm":
         settings = replace(settings, kv_cache_memory_bytes=draw.one_of((2, 5, 9)) * GIB)
     if draw.chance(0.1):
         settings = replace(settings, memory_fraction=draw.one_of((0.8, 0.875, 0.9)))

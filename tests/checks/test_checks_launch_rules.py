@@ -22,7 +22,7 @@ from llmplan.plan.outcome import CheckResult
 from tests_support import DATA
 
 RULES_FILE = DATA / "engine_rules.csv"
-OWN_IDS = {"GPU-1", "L-DCP", "L-Q", "L-TP", "O-1", "V-Q9", "model-note"}
+OWN_IDS = {"GPU-1", "L-DCP", "L-Q", "L-TP", "O-1", "V-ARCH1", "V-ARCH2", "V-ARCH3", "V-Q9", "model-note"}
 """rules beyond the table"""
 
 

@@ -131,6 +131,27 @@ CASES: tuple[Case, ...] = (
         says="Bfloat16 is only supported on GPUs with compute capability of at least 8.0.",
     ),
     Case(
+        rule="V-ARCH1",
+        severity="error",
+        bad=R(model=sample.model(architecture="MptForCausalLM")),
+        good=R(model=sample.model(architecture="MptForCausalLM"), engine=sample.engine(version="0.28.0")),
+        says="Model architecture MptForCausalLM was supported in vLLM until v0.28.0",
+    ),
+    Case(
+        rule="V-ARCH2",
+        severity="error",
+        bad=replace(adapters(16), model=sample.model(architecture="FalconForCausalLM")),
+        good=adapters(16),
+        says="LoRA is not supported for FalconForCausalLM.",
+    ),
+    Case(
+        rule="V-ARCH3",
+        severity="error",
+        bad=R(gpu=TURING, model=sample.model(model_type="gemma2"), weights="fp16", kv="fp16"),
+        good=R(model=sample.model(model_type="gemma2")),
+        says="The model type 'gemma2' does not support float16.",
+    ),
+    Case(
         rule="V-A1",
         severity="error",
         bad=R(gpu=VOLTA, weights="fp16", kv="fp16"),

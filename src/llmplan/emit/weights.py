@@ -77,8 +77,10 @@ def checkpoint_for(launch: Launch, convertible: Mapping[str, str]) -> Checkpoint
 
 def dtype_name(replica: Replica) -> str:
     """`bfloat16`, `float16` or `float32`: the arithmetic of what is not quantized, float16 where the GPU has no
-    bfloat16."""
+    bfloat16. Quantized weights go with 16 bits, also where the checkpoint that they were made from had 32."""
     wanted = replica.weights.id if replica.weights.family == "float" else replica.model.dtype
+    if wanted == "fp32" and replica.weights.id != "fp32":
+        wanted = "fp16" if replica.kv.id == "fp16" else "bf16"
     capability = replica.gpu.compute_capability
     if wanted == "bf16" and capability is not None and capability < (8, 0):
         return DTYPES["fp16"]
