@@ -88,7 +88,7 @@ def _facts(found: Observed) -> Iterator[tuple[str, str]]:
         return
     yield "beside", f"{expected.name}: {views.replica_line(expected.replica)}"
     if expected.replicas is not None:
-        yield "", f"one of {expected.replicas} replica{plural(expected.replicas)}; all figures are of one"
+        yield "replicas", f"one of {expected.replicas} replica{plural(expected.replicas)}; all figures are of one"
     if expected.taken:
         yield (
             "not stated",
@@ -162,7 +162,8 @@ def _arithmetic(found: Observed) -> Iterator[str]:
 def _verdict(found: Observed) -> Paragraph:
     judged = [row for row in found.rows if row.verdict in ("agrees", "differs")]
     if found.drift:
-        names = ", ".join(dict.fromkeys(TITLES[each.kind].lower() for each in found.drift))
+        titles = dict.fromkeys(TITLES[each.kind] for each in found.drift)
+        names = ", ".join(title if title[:2].isupper() else title[0].lower() + title[1:] for title in titles)
         return Paragraph(text=f"Not as planned: {names}.", tone="bad")
     if not judged:
         return Paragraph(text="Nothing could be held against the plan.", tone="warn")
@@ -175,7 +176,9 @@ def _sentence(finding: Finding) -> str:
     text = finding.message
     if finding.causes:
         word = "likely" if not finding.certain else "because of"
-        text += f". {word.capitalize()}: {'; or '.join(finding.causes)}"
+        first, *more = finding.causes
+        others = "".join(f"; {cause}" if cause.startswith("and ") else f"; or {cause}" for cause in more)
+        text += f". {word.capitalize()}: {first}{others}"
     return f"{text}. Fix: {finding.fix}" if finding.fix else text
 
 
