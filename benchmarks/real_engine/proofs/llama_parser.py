@@ -6,6 +6,7 @@ that each planned number is in it; a line with one option misspelt must be refus
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 import time
@@ -32,7 +33,7 @@ def refusal(argv: list[str]) -> str | None:
 
 def check(argv: list[str], intent: dict[str, Any]) -> list[str]:
     """What is wrong with one command line."""
-    stated = dict(zip(argv, argv[1:], strict=False))
+    stated = dict(itertools.pairwise(argv))
     wanted = {
         "-c": str(intent["max_model_len"] * intent["max_num_seqs"]), "-np": str(intent["max_num_seqs"]),
         "-b": str(intent["max_num_batched_tokens"]), "-ctk": KV_TYPES[intent["kv"]], "-ctv": KV_TYPES[intent["kv"]],
@@ -44,7 +45,10 @@ def check(argv: list[str], intent: dict[str, Any]) -> list[str]:
 
 def controls(argv: list[str]) -> dict[str, str]:
     """What is said of lines that are wrong on purpose."""
-    wrong = {"an unknown option": [*argv[1:], "--n-cpu-moes", "2"], "a KV type that does not exist": [*argv[1:], "-ctk", "q9_0"]}
+    wrong = {
+        "an unknown option": [*argv[1:], "--n-cpu-moes", "2"],
+        "a KV type that does not exist": [*argv[1:], "-ctk", "q9_0"],
+    }
     return {name: refusal(line) or "ACCEPTED" for name, line in wrong.items()}
 
 
