@@ -20,7 +20,8 @@ COMMANDS = (
     (), ("hardware",), ("memory",), ("predict",), ("recommend",), ("cost",), ("simulate",),
     ("finetune",), ("emit-config",), ("check",),
     ("workload",), ("workload", "describe"), ("workload", "generate"),
-    ("calibrate",), ("catalog",), ("catalog", "list"), ("catalog", "show"), ("catalog", "check"), ("prices",),
+    ("observe",), ("calibrate",),
+    ("catalog",), ("catalog", "list"), ("catalog", "show"), ("catalog", "check"), ("prices",),
     ("prices", "show"), ("prices", "update"), ("prices", "diff"), ("prices", "check"), ("doctor",),
 )  # fmt: skip
 INTRODUCTION = """# Command line

@@ -94,7 +94,8 @@ def _vllm_kind(flag: Mapping[str, Any]) -> Kind:
         return "maybe"
     if flag["choices"]:
         return [choice for choice in flag["choices"] if choice is not None and choice != "None"]
-    return TYPES.get(flag["type"], "text")
+    structured = flag["type"] == "_optional_type" and flag["opts"][0].endswith("-config")
+    return "json" if structured else TYPES.get(flag["type"], "text")
 
 
 def sglang(folder: Path, fields: Path | None) -> str | None:

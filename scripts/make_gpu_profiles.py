@@ -4,7 +4,8 @@
 
 The table says for each field whether a source confirms it, whether it was only recalled, and where sources disagree;
 that becomes the `kind` and the `note` of the figure. Sizes that nobody read off a machine are derived from the
-marketing size with the ratio that was measured on cards of the same memory type. Names are in gpu_names.yaml.
+marketing size with the ratio that was measured on cards of the same memory type. Names are in gpu_names.yaml, what
+platforms that rent GPUs call them in gpu_platforms.yaml.
 """
 
 from __future__ import annotations
@@ -137,7 +138,18 @@ def sources_of(row: dict[str, str]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def profile(row: dict[str, str], names: dict[str, Any], ratios: dict[str, tuple[float, str]]) -> dict[str, Any]:
+def platform_names(gpu_id: str, platforms: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """The GPU's name on each platform with its source, which has the platform's name."""
+    return {
+        platform: {"name": name, "source": platform}
+        | ({"note": note} if (note := platforms["notes"].get(platform, {}).get(name)) else {})
+        for platform, name in platforms["names"].get(gpu_id, {}).items()
+    }
+
+
+def profile(
+    row: dict[str, str], names: dict[str, Any], ratios: dict[str, tuple[float, str]], platforms: dict[str, Any]
+) -> dict[str, Any]:
     memory, memory_source = memory_figure(row, ratios)
     figures: dict[str, Any] = {"memory_gib": memory}
     for figure_name, column in FIGURES.items():
@@ -153,6 +165,7 @@ def profile(row: dict[str, str], names: dict[str, Any], ratios: dict[str, tuple[
     cited = {"specs"} | {
         figure["source"] for figure in figures.values() if isinstance(figure, dict) and "source" in figure
     }
+    called = platform_names(names["id"], platforms)
     capability = row["compute_capability"]
     result = {
         **{key: value for key, value in names.items() if key != "architecture"},
@@ -162,9 +175,11 @@ def profile(row: dict[str, str], names: dict[str, Any], ratios: dict[str, tuple[
         "form": re.split(r"[ ;/(]", row["form"])[0],
         "compute_capability": capability if re.fullmatch(r"\d+\.\d", capability) else None,
         "link": row["link"].split(" + ")[0],
+        "platform_names": called or None,
         "defaults": {"source": "specs", "as_of": COLLECTED, "kind": "published"},
         "figures": figures,
-        "sources": {key: value for key, value in sources.items() if key in cited},
+        "sources": {key: value for key, value in sources.items() if key in cited}
+        | {key: value for key, value in platforms["sources"].items() if key in called},
     }
     return {key: value for key, value in result.items() if value is not None}
 
@@ -176,11 +191,14 @@ def main() -> int:
         return 1
     with table.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    names = yaml.safe_load((Path(__file__).parent / "gpu_names.yaml").read_text(encoding="utf-8"))
+    names, platforms = (
+        yaml.safe_load((Path(__file__).parent / name).read_text(encoding="utf-8"))
+        for name in ("gpu_names.yaml", "gpu_platforms.yaml")
+    )
     ratios = memory_ratios(rows)
     folder = ROOT / "profiles/gpus"
     for row in rows:
-        data = profile(row, names[row["name"]], ratios)
+        data = profile(row, names[row["name"]], ratios, platforms)
         write_profile(folder / f"{data['id']}.yaml", data)
     print(f"{len(rows)} files in {folder}", file=sys.stderr)
     return 0

@@ -34,7 +34,7 @@ _Dumper.add_representer(_Flow, _Dumper.represent_flow)
 def write_profile(path: Path, data: dict[str, Any]) -> None:
     """One entity file; `defaults` and figures and measurements take one line each."""
     shaped = dict(data)
-    for key in ("defaults", "figures"):
+    for key in ("defaults", "figures", "platform_names"):
         if key in shaped:
             shaped[key] = _one_line(shaped[key])
     if isinstance(shaped.get("architecture"), dict):

@@ -33,7 +33,8 @@ INLINE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
 ENGINE_FLAGS = {
-    "--config", "--cpu-offload-gb", "--fit", "--fit-target", "--lora-modules", "--n-gpu-layers", "--ubatch-size",
+    "--config", "--cpu-offload-gb", "--enable-metrics", "--fit", "--fit-target", "--lora-modules", "--metrics",
+    "--n-gpu-layers", "--ubatch-size",
 }  # fmt: skip
 """Flags of engines that pages name besides those that are emitted."""
 
@@ -116,8 +117,8 @@ def test_flags_that_are_named_exist(name: str) -> None:
     assert set(FLAG.findall(spans)) <= ours | engines
 
 
-NEEDS_A_MACHINE = {"hardware", "doctor"}
-"""commands whose answer is about the machine that runs them"""
+NEEDS_A_MACHINE = {"hardware", "doctor", "observe"}
+"""commands whose answer is about the machine that runs them, or about a server"""
 DOCUMENTED_CODES = {"--max-usd-per-month": {0, 4}, "--strict": {0, 4}}
 """exit codes other than 0 with which a flag may answer"""
 SMALL_CONFIG = {

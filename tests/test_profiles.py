@@ -58,7 +58,9 @@ def numbers(entity: Any) -> Iterator[str]:
             yield from (f"scheduler_defaults.{index}" for index in range(len(value)))
         elif field.name == "static_reserve":
             yield from (f"reserve_{part.name.removeprefix('reserve_')}" for part in dataclasses.fields(value))
-        elif field.name in ("weight_formats", "kv_formats"):
+        elif field.name == "cuda_version":
+            yield "builds.cuda"
+        elif field.name in ("weight_formats", "kv_formats", "platform_names"):
             yield from (f"{field.name}.{name}" for name in value)
         elif field.name in ("input_tokens", "output_tokens"):
             side = field.name.removesuffix("_tokens")

@@ -97,8 +97,25 @@ def test_memory_rules(engines: EngineLibrary) -> None:
 
 
 @pytest.mark.parametrize(
+    ("ref", "version"),
+    [
+        ("vllm@0.4.0", (12, 1)),  # torch 2.1.2 asks for nvidia-cuda-runtime-cu12 12.1.105
+        ("vllm@0.8.4", (12, 4)),  # torch 2.6.0: 12.4.127
+        ("vllm@0.11", (12, 8)),  # torch 2.8.0: 12.8.90
+        ("vllm@0.33", (13, 0)),  # torch 2.14.0: cuda-toolkit 13.0.3
+        ("sglang", (13, 0)),  # torch 2.14.1: cuda-toolkit 13.0.3
+        ("tensorrt-llm@0.8.0", None),  # extends a release whose CUDA is known, and does not take it over
+    ],
+)
+def test_cuda_of_the_published_build(engines: EngineLibrary, ref: str, version: tuple[int, int] | None) -> None:
+    assert engines[ref].cuda_version == version
+    assert engines[ref].provenance["builds.cuda"].as_of is not None
+
+
+@pytest.mark.parametrize(
     ("old", "new", "what"),
     [
+        ('cuda: {version: "13.0"', 'cuda: {version: "13"', "builds.cuda.version"),
         ("v0.33.0", "latest", "names no fixed tag"),
         ("image: vllm/vllm-openai:v0.33.0", "image: vllm/vllm-openai", "names no fixed tag"),
         ('bf16: {min: "8.0"', "bf16: {min: sm80", "weight_formats.bf16.min: 'sm80' is not a compute capability"),

@@ -45,7 +45,8 @@ def run_with_nvml(fake_library: Path) -> Callable[..., subprocess.CompletedProce
     def run(
         arguments: list[str], scenario: str, *, environ: Mapping[str, str] | None = None, library: Path = fake_library
     ) -> subprocess.CompletedProcess[str]:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("CUDA_", "LLMPLAN_"))}
+        machine = ("CUDA_", "NVIDIA_", "HF_", "LLMPLAN_")
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(machine)}
         variables = {**inherited, "LD_LIBRARY_PATH": str(library), "FAKE_NVML": scenario, **(environ or {})}
         return subprocess.run([sys.executable, *arguments], env=variables, capture_output=True, text=True, check=False)
 

@@ -16,8 +16,8 @@ typedef struct Gpu {
     const char *name, *uuid, *bus;
     int cc[2], links, links_down, width, gen, max_gen, slices;
     unsigned long long total_mib, reserved_mib, used_mib, slice_mib;
-    unsigned limit_mw, sm_mhz, mem_mhz, uncorrected, sms, gi, fabric;
-    int unified, lost, parent_hidden;
+    unsigned limit_mw, default_mw, sm_mhz, mem_mhz, uncorrected, lifetime, sms, gi, fabric, slow, retired;
+    int unified, lost, parent_hidden, remap_pending;
     struct Gpu *mig;
 } Gpu;
 
@@ -28,20 +28,24 @@ static Gpu SLICES[INSTANCES] = {
      .total_mib = 9984, .used_mib = 15, .slice_mib = 9984, .sms = 16, .gi = 9},
 };
 #define H100(N, U, B) {.name = N, .uuid = U, .bus = B, .cc = {9, 0}, .links = 18, .width = 16, .gen = 5, .max_gen = 5, \
-     .total_mib = 81559, .reserved_mib = 551, .used_mib = 4, .limit_mw = 700000, .sm_mhz = 1980, .mem_mhz = 2619, .fabric = 3}
+     .total_mib = 81559, .reserved_mib = 551, .used_mib = 4, .limit_mw = 700000, .default_mw = 700000, .sm_mhz = 1980, .mem_mhz = 2619, .fabric = 3}
 static Gpu H100S[2] = {
     H100("NVIDIA H100 80GB HBM3", "GPU-aaaa0000-1111-2222-3333-444444444444", "00000000:18:00.0"),
     H100("NVIDIA H100 80GB HBM3", "GPU-aaaa1111-1111-2222-3333-444444444444", "00000000:2A:00.0"),
 };
 static Gpu A10 = {.name = "NVIDIA A10", .uuid = "GPU-bbbb0000-1111-2222-3333-444444444444", .bus = "00000000:00:1E.0",
     .cc = {8, 6}, .width = 8, .gen = 1, .max_gen = 4, .total_mib = 23028, .reserved_mib = 308, .used_mib = 9000,
-    .limit_mw = 150000, .sm_mhz = 1695, .mem_mhz = 6251};
+    .limit_mw = 150000, .default_mw = 150000, .sm_mhz = 1695, .mem_mhz = 6251};
+static Gpu T4 = {.name = "Tesla T4", .uuid = "GPU-dddd0000-1111-2222-3333-444444444444", .bus = "00000000:00:1E.0",
+    .cc = {7, 5}, .width = 16, .gen = 1, .max_gen = 3, .total_mib = 15360, .reserved_mib = 450, .used_mib = 1,
+    .limit_mw = 70000, .default_mw = 70000, .sm_mhz = 1590, .mem_mhz = 5001, .retired = 1};
 static Gpu GB10 = {.name = "NVIDIA GB10", .uuid = "GPU-cccc0000-1111-2222-3333-444444444444", .bus = "0000000F:01:00.0",
     .cc = {12, 1}, .width = 1, .gen = 1, .max_gen = 5, .unified = 1};
 
 static Gpu *gpus[2] = {&H100S[0], &H100S[1]};
 static unsigned count = 2;
-static int wsl_partial, old_driver;
+static int wsl_partial, old_driver, cuda = 12080;
+static const char *driver = "570.124.06";
 
 static int is(const char *name) { const char *s = getenv("FAKE_NVML"); return s && !strcmp(s, name); }
 
@@ -56,6 +60,17 @@ API nvmlInitWithFlags(unsigned flags) {
     if (is("lost")) H100S[1].lost = 1;
     if (is("wsl_partial")) wsl_partial = 1;
     if (is("old_driver")) old_driver = 1;
+    if (is("too_old")) driver = "535.104.05", cuda = 12020;
+    if (is("forward_compatible")) driver = "535.104.05", cuda = 13000;
+    if (is("pcie_x4")) H100S[0].width = 4, H100S[0].gen = 1;
+    if (is("throttled")) H100S[0].slow = 0x44, H100S[1].limit_mw = 500000; /* power cap and heat; a lowered limit */
+    if (is("remap_pending")) H100S[0].remap_pending = 1, H100S[1].lifetime = 2;
+    if (is("processes")) H100S[0].used_mib = 20000;
+    if (is("t4")) gpus[0] = &T4, count = 1;
+    if (is("h100_vm")) { /* one H100 of a larger machine: its links are there and off, nobody takes it into a fabric */
+        driver = "580.159.03", cuda = 13000, count = 1;
+        H100S[0].links_down = 18, H100S[0].fabric = 2, H100S[0].gen = 1;
+    }
     if (is("links_down")) H100S[1].links_down = 2, H100S[1].uncorrected = 3, H100S[1].fabric = 2;
     if (is("a10")) gpus[0] = &A10, count = 1;
     if (is("mixed")) gpus[0] = &A10;
@@ -69,9 +84,9 @@ API nvmlInitWithFlags(unsigned flags) {
 }
 API nvmlShutdown(void) { return OK; }
 __attribute__((visibility("default"))) const char *nvmlErrorString(int code) { return code == UNKNOWN ? "Unknown Error" : "an error"; }
-API nvmlSystemGetDriverVersion(char *out, unsigned size) { snprintf(out, size, "570.124.06"); return OK; }
+API nvmlSystemGetDriverVersion(char *out, unsigned size) { snprintf(out, size, "%s", driver); return OK; }
 API nvmlSystemGetNVMLVersion(char *out, unsigned size) { snprintf(out, size, "12.570.124.06"); return OK; }
-API nvmlSystemGetCudaDriverVersion_v2(int *out) { *out = 12080; return OK; }
+API nvmlSystemGetCudaDriverVersion_v2(int *out) { *out = cuda; return OK; }
 API nvmlSystemGetProcessName(unsigned pid, char *out, unsigned size) {
     if (pid != 4242) return NOT_FOUND; /* the other process lives outside this container */
     snprintf(out, size, "/usr/bin/python3");
@@ -89,6 +104,9 @@ API nvmlDeviceGetHandleByIndex_v2(unsigned index, Gpu **out) {
 #define SKIP(CONDITION) if (CONDITION) return NOT_SUPPORTED
 FIELD(nvmlDeviceGetEnforcedPowerLimit, unsigned, SKIP(!g->limit_mw), g->limit_mw)
 FIELD(nvmlDeviceGetPowerManagementLimit, unsigned, SKIP(!g->limit_mw), g->limit_mw)
+FIELD(nvmlDeviceGetPowerManagementDefaultLimit, unsigned, SKIP(!g->default_mw), g->default_mw)
+FIELD(nvmlDeviceGetCurrentClocksEventReasons, unsigned long long, SKIP(g->unified), g->slow)
+FIELD(nvmlDeviceGetRetiredPagesPendingStatus, unsigned, SKIP(!g->retired), 1)
 FIELD(nvmlDeviceGetPowerUsage, unsigned, SKIP(0), 71234)
 FIELD(nvmlDeviceGetCurrPcieLinkGeneration, unsigned, SKIP(!g->gen), (unsigned)g->gen)
 FIELD(nvmlDeviceGetMaxPcieLinkGeneration, unsigned, SKIP(!g->gen), (unsigned)g->max_gen)
@@ -200,12 +218,23 @@ API nvmlDeviceGetEccMode(Gpu *g, unsigned *now, unsigned *pending) {
     return OK;
 }
 API nvmlDeviceGetTotalEccErrors(Gpu *g, unsigned type, unsigned counter, unsigned long long *out) {
-    *out = type == 1 ? g->uncorrected : 7;
+    *out = type == 0 ? 7 : counter == 0 ? g->uncorrected : g->uncorrected + g->lifetime;
     return g->lost ? LOST : OK;
 }
 API nvmlDeviceGetRemappedRows(Gpu *g, unsigned *corrected, unsigned *uncorrected, unsigned *pending, unsigned *failed) {
-    *corrected = *uncorrected = *pending = *failed = 0;
+    SKIP(g->cc[0] < 8);
+    *corrected = *uncorrected = *failed = 0, *pending = (unsigned)g->remap_pending;
     return g->lost ? LOST : OK;
+}
+API nvmlDeviceGetRetiredPages(Gpu *g, unsigned cause, unsigned *held, unsigned long long *addresses) {
+    if (g->lost) return LOST;
+    SKIP(g->cc[0] >= 8);
+    unsigned had = *held;
+    *held = cause == 1 ? g->retired : 0; /* double-bit errors only */
+    if (!*held) return OK;
+    if (had < *held) return INSUFFICIENT_SIZE;
+    addresses[0] = 0x1000;
+    return OK;
 }
 API nvmlDeviceGetUtilizationRates(Gpu *g, unsigned out[2]) {
     if (wsl_partial) return UNKNOWN;

@@ -11,12 +11,16 @@ from typing import Any
 
 import pytest
 
-from llmplan.cli.doctor import check_installation, check_prices, check_programs, exit_code
+from llmplan.cli._installation import check_installation, check_prices, check_programs
+from llmplan.cli.doctor import exit_code
 from llmplan.hardware import Finding
+from llmplan.planfile import write_plan
 from llmplan.spec.price import HourlyOffer, PriceBook
 from llmplan.spec.provenance import Provenance, Source
+from plan_samples import engine, option, plan, replica, token_option
 
 MIB = 1024**2
+SURROUNDINGS = {"prices", "disk", "weights", "limits", "host memory", "/dev/shm"}
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -104,6 +108,24 @@ def test_hardware_without_a_gpu_reads_no_catalogue(run_with_nvml: Run, no_librar
         ("a10", 0, "warn", "held by a process outside this container (pid 9999, 7.81 GiB)"),
         ("mig", 0, "ok", "3g.40gb (39.50 GiB)"),
         ("unknown_product", 0, "warn", "not in the catalogue"),
+        (
+            "ok",
+            0,
+            "warn",
+            "too old for sglang@0.5.23 (CUDA 13.0), tensorrt-llm@1.2.1 (CUDA 13.1, derived), vllm@0.33.0",
+        ),
+        ("too_old", 0, "ok", "driver 535.104.05 runs llama-cpp@b11434 (CUDA 12.8, assumed)"),
+        ("forward_compatible", 0, "ok", "through the forward-compatible libcuda"),
+        ("pcie_x4", 0, "warn", "PCIe x4 of x16"),
+        ("links_down", 1, "warn", "NVLink 16 of 18 up, down: 0, 1"),
+        ("remap_pending", 0, "warn", "a memory row waits to be remapped"),
+        ("remap_pending", 0, "ok", "2 over the board's life"),
+        ("t4", 0, "warn", "memory pages wait to be retired"),
+        ("throttled", 0, "warn", "clocks are held down at 41 °C: heat (hardware)"),
+        ("throttled", 0, "warn", "power limit 500 W, by default 700 W"),
+        ("processes", 0, "warn", "/usr/bin/python3 (pid 4242, 1,000.0 MiB)"),
+        ("mixed", 0, "warn", "unlike GPUs: 1 x NVIDIA A10, 1 x NVIDIA H100 80GB HBM3"),
+        ("mig", 0, "warn", "instances of unlike size (1g.10gb, 3g.40gb)"),
     ],
 )
 def test_doctor_findings(llmplan: Run, scenario: str, code: int, status: str, words: str) -> None:
@@ -113,6 +135,79 @@ def test_doctor_findings(llmplan: Run, scenario: str, code: int, status: str, wo
     assert record["schema"] == "llmplan.doctor/v1"
     assert [f["status"] for f in record["findings"] if words in f["message"]] == [status], record["findings"]
     assert sum(record["counts"].values()) == len(record["findings"])
+
+
+def hardware_problems(record: dict[str, Any]) -> list[str]:
+    """Checks of the machine itself that are not in order: prices age, and this machine's disk may be full."""
+    return [f["check"] for f in record["findings"] if f["status"] != "ok" and f["check"] not in SURROUNDINGS]
+
+
+def test_one_h100_of_a_larger_machine_gives_no_false_alarm(llmplan: Run) -> None:
+    """Driver 580, its links there and off, no fabric, idle at PCIe generation 1."""
+    record = json.loads(llmplan("h100_vm", "doctor", "--json").stdout)
+    assert hardware_problems(record) == []
+    (cuda,) = [finding for finding in record["findings"] if finding["check"] == "cuda"]
+    for name in ("llama-cpp@", "sglang@", "tensorrt-llm@", "vllm@"):
+        assert name in cuda["message"]
+    assert cuda["source"].startswith("https://docs.nvidia.com/")
+
+
+def test_an_engine_that_is_named_and_cannot_run_is_broken(llmplan: Run) -> None:
+    done = llmplan("too_old", "doctor", "--json", "--engine", "vllm@0.33")
+    assert done.returncode == 1
+    assert hardware_problems(json.loads(done.stdout)) == ["cuda"]
+    older = llmplan("too_old", "doctor", "--json", "--engine", "vllm@0.11")  # CUDA 12.8, as torch 2.8.0 brings it
+    assert (older.returncode, hardware_problems(json.loads(older.stdout))) == (0, [])
+    assert llmplan("too_old", "doctor", "--engine", "nothing").returncode == 2
+
+
+def test_a_models_weights_want_room_on_disk_and_gpu(llmplan: Run, tmp_path: Path) -> None:
+    cache = tmp_path / "hub"
+    (cache / "models--meta-llama--Llama-3.1-8B-Instruct/blobs").mkdir(parents=True)
+    model = ("--model", "meta-llama/Llama-3.1-8B-Instruct")
+    with (cache / "models--meta-llama--Llama-3.1-8B-Instruct/blobs/weights").open("wb") as sparse:
+        sparse.truncate(16_060_522_496)  # the size of the published files, without their bytes
+    done = llmplan("h100_vm", "doctor", "--json", *model, environ={"HF_HUB_CACHE": str(cache)})
+    findings = {finding["check"]: finding for finding in json.loads(done.stdout)["findings"]}
+    assert "as much of it lies in" in findings["weights"]["message"]
+    assert findings["fit"]["advice"].endswith("--gpu h100-sxm-80gb")
+
+
+def test_a_plan_is_held_against_the_machine(llmplan: Run, tmp_path: Path) -> None:
+    path = tmp_path / "plan.yaml"
+    one = replica(engine=engine())  # vllm@0.33.0 from before the catalogue said which CUDA that is built on
+    write_plan(plan(option(of=one), token_option()), path)
+    good = llmplan("h100_vm", "doctor", "--json", str(path))
+    assert hardware_problems(json.loads(good.stdout)) == []
+    other = llmplan("a10", "doctor", "--json", str(path))
+    assert other.returncode == 1
+    assert {"cuda", "memory", "plan"} <= set(hardware_problems(json.loads(other.stdout)))
+    hosted = llmplan("h100_vm", "doctor", str(path), "--strategy", "serverless")
+    assert "is a hosted API" in " ".join(hosted.stdout.split())
+    rejected = llmplan("h100_vm", "doctor", str(path), "--strategy", "quantized")
+    assert (rejected.returncode, "is a rejection: does not fit" in rejected.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--strategy", "dedicated"), "is a row of a plan"),
+        (("PLAN", "--engine", "vllm"), "a plan names its engine"),
+        (("PLAN", "--model", "x/y"), "a plan names its engine"),
+        (("--model", "x/y"), "unknown model"),
+    ],
+)
+def test_what_doctor_refuses(llmplan: Run, tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+    path = tmp_path / "plan.yaml"
+    write_plan(plan(), path)
+    done = llmplan("no_gpu", "doctor", *(str(path) if word == "PLAN" else word for word in arguments))
+    assert (done.returncode, words in done.stderr, "--hub" in done.stderr) == (2, True, False)
+
+
+def test_doctor_fits_eighty_columns(llmplan: Run) -> None:
+    done = llmplan("processes", "doctor", "--explain", environ={"COLUMNS": "80", "NO_COLOR": "1"})
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert "source:" in done.stdout
 
 
 def test_doctor_says_the_same_of_several_gpus_once(llmplan: Run) -> None:

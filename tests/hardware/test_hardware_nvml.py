@@ -59,6 +59,25 @@ def test_links_down_and_errors_are_read(scan_as: Any) -> None:
     assert gpu["fabric_state"] == "in progress"
 
 
+def test_clocks_that_are_held_down_and_a_lowered_power_limit(scan_as: Any) -> None:
+    hot, capped = scan_as("throttled")["gpus"]
+    assert hot["slowdowns"] == ["power cap", "heat (hardware)"]  # 0x04 and 0x40
+    assert (capped["power_limit_w"], capped["power_limit_default_w"]) == (500.0, 700.0)
+    assert capped["slowdowns"] == []
+
+
+def test_rows_to_be_remapped_and_errors_of_the_past(scan_as: Any) -> None:
+    pending, old = scan_as("remap_pending")["gpus"]
+    assert (pending["ecc"]["row_remap_pending"], old["ecc"]["row_remap_pending"]) == (True, False)
+    assert (old["ecc"]["uncorrected_volatile"], old["ecc"]["uncorrected_aggregate"]) == (0, 2)
+    assert pending["ecc"]["retired_pages"] is None
+
+
+def test_a_gpu_without_spare_rows_retires_pages(scan_as: Any) -> None:
+    ecc = scan_as("t4")["gpus"][0]["ecc"]
+    assert (ecc["row_remap_pending"], ecc["retired_pages"], ecc["retired_pages_pending"]) == (None, 1, True)
+
+
 def test_a10_on_eight_lanes_without_nvlink_and_with_processes(scan_as: Any) -> None:
     (gpu,) = scan_as("a10")["gpus"]
     assert gpu["pcie"] == {"generation": 1, "max_generation": 4, "width": 8, "max_width": 16}

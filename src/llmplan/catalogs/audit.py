@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from llmplan.catalogs.calibrations import calibration_library
+from llmplan.catalogs.engine_flags import read_flags
 from llmplan.catalogs.engines import engine_library, engine_of
 from llmplan.catalogs.formats import quality_library
 from llmplan.catalogs.gpus import gpu_library
@@ -24,7 +25,7 @@ from llmplan.spec.price import STALE_PRICE_DAYS, HourlyOffer, PriceBook, Serverl
 STALE_AFTER: Final = timedelta(days=STALE_PRICE_DAYS)
 ANY: Final = "any"
 _SHOWN: Final = 5
-FOLDERS: Final = ("gpus", "hosts", "engines", "models", "workloads", "formats", "calibration", "prices")
+FOLDERS: Final = ("gpus", "hosts", "engines", "models", "workloads", "formats", "calibration", "prices", "flags")
 _ALIASED: Final = ("gpus", "hosts", "engines", "models", "workloads")
 
 
@@ -52,6 +53,11 @@ def check(layers: Sequence[Path], *, today: date | None = None) -> list[Problem]
     for folder in _ALIASED:
         found += _shared_aliases(layers, folder)
     found += _references(loaded)
+    for entry in entries(layers, "flags").values():
+        try:
+            read_flags(entry.path)
+        except DataError as error:
+            found += _from_error(error)
     try:
         book = load_prices(layers, day)
     except DataError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, field_validator, model_validator
 
@@ -46,6 +46,18 @@ class Support(_Sourced):
     native_from: Text | None = None
 
 
+class Build(_Sourced):
+    """What the published wheel or image is built on. `version` is CUDA's, as text ("13.0"); null: not known."""
+
+    version: Annotated[str, Field(pattern=r"^\d+\.\d+$")] | None
+
+
+class Builds(Strict):
+    """The published build, by toolkit."""
+
+    cuda: Build | None = None
+
+
 class EngineFile(EntityFile):
     """One version of one engine. `aliases` are other names of the engine (`trtllm`), good with any version."""
 
@@ -80,6 +92,7 @@ class EngineFile(EntityFile):
     calibrated_as: Text | None = None
     min_compute_capability: Text
     compute_capabilities: list[Text] = Field(default_factory=list)
+    builds: Builds = Builds()
     scheduler_defaults: list[Scheduler] = Field(min_length=1)
     weight_formats: dict[str, Support]
     kv_formats: dict[str, Support]
@@ -110,6 +123,8 @@ class EngineFile(EntityFile):
 
     def entries(self) -> Iterator[tuple[tuple[Key, ...], _Sourced]]:
         """Every list or table entry with a source, and where it stands."""
+        if self.builds.cuda is not None:
+            yield ("builds", "cuda"), self.builds.cuda
         for index, scheduler in enumerate(self.scheduler_defaults):
             yield ("scheduler_defaults", index), scheduler
         for table in ("weight_formats", "kv_formats"):
@@ -149,6 +164,7 @@ def to_engine(data: dict[str, Any], path: Path) -> EngineSpec:
         scheduler_defaults=tuple(_scheduler(entry) for entry in file.scheduler_defaults),
         min_compute_capability=_capability(file.min_compute_capability),
         compute_capabilities=tuple(_capability(text) for text in file.compute_capabilities),
+        cuda_version=_toolkit(file.builds.cuda),
         weight_formats={name: _support(entry) for name, entry in file.weight_formats.items()},
         kv_formats={name: _support(entry) for name, entry in file.kv_formats.items()},
         vocab_padding=round(figures.get("vocab_padding_rows") or 1),
@@ -203,6 +219,13 @@ def _support(entry: Support) -> FormatSupport:
         max_compute_capability=read_capability(entry.max, ()),
         native_from=read_capability(entry.native_from, ()),
     )
+
+
+def _toolkit(build: Build | None) -> tuple[int, int] | None:
+    if build is None or build.version is None:
+        return None
+    major, minor = build.version.split(".")
+    return int(major), int(minor)
 
 
 def _capability(text: str) -> tuple[int, int]:

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeAlias
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from llmplan.catalogs.entity_file import EntityFile, Text, complain
+from llmplan.catalogs.entity_file import EntityFile, Strict, Text, complain
 from llmplan.catalogs.library import Library
-from llmplan.catalogs.yaml_file import validate
+from llmplan.catalogs.yaml_file import Key, validate
 from llmplan.spec.gpu import GpuSpec
+from llmplan.spec.provenance import Provenance
 
 PEAK_FORMATS = ("fp32", "fp16", "bf16", "fp8", "int8", "fp4")
 _BF16_FROM = (8, 0)
+
+
+Platform: TypeAlias = Literal["modal", "runpod", "runpod-serverless", "skypilot", "dstack", "cloud-run"]
+
+
+class PlatformName(Strict):
+    """What a platform that rents this GPU calls it, as its own files write it."""
+
+    name: Text
+    source: Text | None = None
+    note: Text | None = None
 
 
 class GpuFile(EntityFile):
@@ -35,6 +47,14 @@ class GpuFile(EntityFile):
     form: Text
     compute_capability: Text | None = None
     link: Text = "none"
+    platform_names: dict[Platform, PlatformName] = Field(default_factory=dict)
+
+    def cited(self) -> Iterator[tuple[tuple[Key, ...], str]]:
+        """Also the sources of the names on platforms."""
+        yield from super().cited()
+        for platform, called in self.platform_names.items():
+            if called.source is not None:
+                yield ("platform_names", platform, "source"), called.source
 
     @model_validator(mode="after")
     def _capability_is_consistent(self) -> GpuFile:
@@ -81,8 +101,19 @@ def to_gpu(data: dict[str, Any], path: Path) -> GpuSpec:
         pcie_bytes_per_s=figures.get("pcie_bytes_per_s"),
         tdp_w=figures.get("tdp_w"),
         mig_instances_max=round(figures.get("mig_instances_max") or 0),
-        provenance=figures.provenance,
+        platform_names={platform: called.name for platform, called in file.platform_names.items()},
+        provenance={**figures.provenance, **names_provenance(file)},
     )
+
+
+def names_provenance(file: GpuFile) -> dict[str, Provenance]:
+    """Where each name on a platform comes from, under `platform_names.PLATFORM`."""
+    return {
+        f"platform_names.{platform}": file.cite(
+            ("platform_names", platform), called.source, None, "published", called.note
+        )
+        for platform, called in file.platform_names.items()
+    }
 
 
 VENDORS = ("nvidia", "amd")

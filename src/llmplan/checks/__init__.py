@@ -11,9 +11,11 @@ from llmplan.checks import (
     adapters,
     architectures,
     attention,
+    builds,
     counted,
     divisibility,
     formats,
+    host_memory,
     machines,
     memory_limits,
     parallelism,
@@ -27,8 +29,9 @@ from llmplan.plan.launch_facts import LaunchFacts
 from llmplan.plan.outcome import CheckResult
 
 RULES: tuple[Rule, ...] = (
-    *parallelism.RULES, *machines.RULES, *formats.RULES, *divisibility.RULES, *attention.RULES, *memory_limits.RULES,
-    *settings.RULES, *adapters.RULES, *architectures.RULES, *speculation.RULES, *counted.RULES,
+    *parallelism.RULES, *machines.RULES, *builds.RULES, *formats.RULES, *divisibility.RULES, *attention.RULES,
+    *memory_limits.RULES, *settings.RULES, *host_memory.RULES, *adapters.RULES, *architectures.RULES,
+    *speculation.RULES, *counted.RULES,
 )  # fmt: skip
 
 

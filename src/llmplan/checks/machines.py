@@ -1,14 +1,76 @@
-"""Rules on the machines of a launch: mixed GPUs, slices of GPUs, and platforms with rules of their own."""
+"""Rules on the machines of a launch: nodes and links, mixed GPUs, slices, and platforms with rules of their own."""
 
 from __future__ import annotations
 
-from llmplan.checks.rule import Finding, Rule, error, warning
+from llmplan.checks.rule import GPU_SERVERS, Finding, Rule, error, warning
 from llmplan.plan.deployment import Replica
 from llmplan.plan.launch_facts import LaunchFacts
 from llmplan.units import GIB
 
+CUSTOM_ALL_REDUCE_SIZES = (2, 4, 6, 8, 16)
+NODE_BACKENDS = ("mp", "uni", "external_launcher")
 ALIKE = 0.02
 """relative difference of memory up to which GPUs count as the same size"""
+
+
+def nodes_are_whole(replica: Replica) -> Finding | None:
+    """TP stays inside a machine, and a replica over several machines takes them whole."""
+    gpus, per_node, tp = replica.parallel.gpus, replica.host.gpus, replica.parallel.tp
+    if gpus <= per_node or per_node < 1:
+        return None
+    if gpus % per_node:
+        return error(
+            f"World size ({gpus}) is larger than the number of available GPUs ({per_node}) in this node, "
+            "and does not fill whole nodes.",
+            f"use a multiple of {per_node} GPUs (--nnodes with equal nodes)",
+        )
+    if tp > per_node or per_node % tp:
+        return warning(
+            f"Tensor parallel size {tp} crosses nodes of {per_node} GPUs: every layer waits for the network twice.",
+            f"--tp {per_node} --pp {gpus // per_node}",
+        )
+    return None
+
+
+def ranks_have_gpus(replica: Replica, facts: LaunchFacts) -> Finding | None:
+    """Every rank has a GPU on the nodes that the launch names, and the nodes can find each other."""
+    world, nodes = replica.parallel.tp * replica.parallel.pp, facts.nodes or 1
+    if nodes > 1 and facts.executor_backend not in (None, *NODE_BACKENDS):
+        return error(
+            "nnodes > 1 can only be set when distributed executor backend is mp, uni or external_launcher.",
+            "--distributed-executor-backend mp",
+        )
+    if facts.executor_backend == "ray" or facts.gpus_per_node is None:
+        return nodes_are_whole(replica)
+    if world > facts.gpus_per_node * nodes:
+        need = -(-world // facts.gpus_per_node)
+        return error(
+            f"World size ({world}) is larger than the number of available GPUs ({facts.gpus_per_node * nodes}) in "
+            f"{'this node' if nodes == 1 else f'these {nodes} nodes'}.",
+            f"--tensor-parallel-size {facts.gpus_per_node}, or --nnodes {need} with --node-rank and --master-addr",
+        )
+    if nodes > 1 and facts.master_address in (None, "127.0.0.1", "localhost"):
+        return warning(
+            f"{nodes} nodes and no --master-addr: each waits for the others on its own 127.0.0.1.",
+            "--master-addr ADDRESS of the first node",
+        )
+    return nodes_are_whole(replica) if nodes > 1 else None
+
+
+def all_reduce_is_fast(replica: Replica) -> Finding | None:
+    """The engine's own all-reduce needs NVLink beyond two GPUs, and certain world sizes."""
+    tp = replica.parallel.tp
+    if tp <= 2:
+        return None
+    if not replica.gpu.has_fast_link or replica.host.fast_link_gpus < min(tp, replica.host.gpus):
+        return warning(
+            "Custom allreduce is disabled because it's not supported on more than two PCIe-only GPUs "
+            f"(tensor parallel size {tp} on {replica.gpu.id}).",
+            "--tp 2 with --pp, or GPUs with NVLink",
+        )
+    if tp not in CUSTOM_ALL_REDUCE_SIZES:
+        return warning(f"Custom allreduce is disabled due to an unsupported world size: {tp}.", "use --tp 2, 4, 6 or 8")
+    return None
 
 
 def gpus_are_alike(replica: Replica, facts: LaunchFacts) -> Finding | None:
@@ -55,6 +117,21 @@ def platform_runs_many_nodes(replica: Replica, facts: LaunchFacts) -> Finding | 
 
 
 RULES: tuple[Rule, ...] = (
+    Rule(
+        id="V-P2", engines=GPU_SERVERS, severities=("error", "warning"), find=nodes_are_whole,
+        find_in_launch=ranks_have_gpus,
+        title="A replica over several machines takes them whole, says so, and keeps TP inside each.",
+        says="World size ({world}) is larger than the number of available GPUs ({gpus}) in this node.",
+        source="vLLM 0.33.0 vllm/config/parallel.py:1066-1115; docs/serving/parallelism_scaling.md",
+        basis=("code", "docs"),
+    ),
+    Rule(
+        id="V-P3", engines=("vllm",), severities=("warning",), find=all_reduce_is_fast,
+        title="vLLM's own all-reduce runs for 2, 4, 6, 8 or 16 ranks, and beyond two only over NVLink.",
+        says="Custom allreduce is disabled because it's not supported on more than two PCIe-only GPUs",
+        source="vLLM 0.33.0 distributed/device_communicators/custom_all_reduce.py:118, 267-273; vllm-project/vllm#732",
+        basis=("code", "issue"),
+    ),
     Rule(
         id="V-P6", engines=(), severities=("error", "warning"), find_in_launch=gpus_are_alike,
         title="The GPUs of a replica are alike.", says="CUDA out of memory",

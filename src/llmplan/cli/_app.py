@@ -29,6 +29,7 @@ COMMANDS = (
     "finetune",
     "emit-config",
     "check",
+    "observe",
     "calibrate",
     "catalog",
     "prices",

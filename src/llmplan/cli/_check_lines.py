@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmplan.cli._options import ReplicaFlags
+from llmplan.cli._check_replica import Asked, build
 from llmplan.cli._replica import nearest_version
 from llmplan.errors import DataError, LlmplanError, UsageError
 from llmplan.units import GIB
@@ -16,7 +16,6 @@ from llmplan.units import GIB
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from llmplan.cli._replica import Built
     from llmplan.cli._workbench import Workbench
     from llmplan.launchlines import Launch, Meaning, Start
     from llmplan.plan.deployment import Replica
@@ -27,28 +26,24 @@ if TYPE_CHECKING:
     from llmplan.spec.model import ModelSpec
 
 MAX_FILE_BYTES = 1_000_000
-SIXTEEN_BIT = ("bf16", "fp16", "fp32")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Machine:
-    """The GPUs that a launch is to run on: what was stated, or what this machine has."""
-
-    gpu: str
-    gpus: int | None = None
-    names: tuple[str, ...] = ()
-    memory_bytes: tuple[int, ...] = ()
-    free_bytes: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What the user says beside the launch."""
-
-    machine: Machine
-    engine: str | None
-    model: str | None
-    host: str | None
+OWN_WORDS: dict[str, dict[str, str]] = {
+    "vllm": {
+        "--tp": "--tensor-parallel-size", "--pp": "--pipeline-parallel-size", "--dp": "--data-parallel-size",
+        "--dcp": "--decode-context-parallel-size", "--kv-cache": "--kv-cache-dtype",
+    },
+    "sglang": {
+        "--tp": "--tp-size", "--pp": "--pp-size", "--dp": "--dp-size", "--kv-cache": "--kv-cache-dtype",
+        "--max-model-len": "--context-length", "--max-num-seqs": "--max-running-requests",
+        "--max-num-batched-tokens": "--chunked-prefill-size", "--gpu-memory-utilization": "--mem-fraction-static",
+    },
+    "tensorrt-llm": {
+        "--tp": "--tp_size", "--pp": "--pp_size", "--kv-cache": "--kv_cache_dtype", "--max-model-len": "--max_seq_len",
+        "--max-num-seqs": "--max_batch_size", "--max-num-batched-tokens": "--max_num_tokens",
+        "--gpu-memory-utilization": "--free_gpu_memory_fraction",
+    },
+    "llama-cpp": {"--max-model-len": "-c", "--max-num-seqs": "-np", "--kv-cache": "-ctk"},
+}  # fmt: skip
+"""the engines' names for flags of `memory`, in which rules state their fixes"""
 
 
 def review(start: Start, asked: Asked, bench: Workbench, folder: Path, layers: Sequence[Path]) -> Reviewed:
@@ -70,12 +65,25 @@ def review(start: Start, asked: Asked, bench: Workbench, folder: Path, layers: S
     built = build(model, name, engine, meaning, asked, bench, from_image=start.image_version is not None)
     outcome = bench.budget(built.replica)
     facts = facts_of(launch, built.replica, outcome, asked, bench, folder)
-    findings: list[CheckResult] = [*launch.problems, *checks.run(built.replica, facts)]
+    ruled = (replace(each, fix=in_words_of(engine.id, each.fix)) for each in checks.run(built.replica, facts))
+    findings: list[CheckResult] = [*launch.problems, *ruled]
     findings.sort(key=lambda each: SEVERITIES.index(each.severity))
     return Reviewed(
         where=start.where, program=start.program, replica=built.replica, findings=tuple(dict.fromkeys(findings)),
         outcome=outcome, assumed=built.assumed, notes=launch.notes, table_ref=table.ref if table else None,
     )  # fmt: skip
+
+
+def in_words_of(engine: str, fix: str) -> str:
+    """A fix in the engine's own flags.
+
+    >>> in_words_of("vllm", "use --tp 1, 2, 4"), in_words_of("sglang", "--max-model-len 8192")
+    ('use --tensor-parallel-size 1, 2, 4', '--context-length 8192')
+    """
+    names = OWN_WORDS.get(engine, {})
+    text = re.sub(r"--ep \d+", "--enable-expert-parallel", fix) if engine == "vllm" else fix
+    text = re.sub(r"--weights ((?:\S+ or )*[^\s,()]+)", r"a checkpoint in \1", text)
+    return re.sub(r"--[a-z-]+", lambda match: names.get(match[0], match[0]), text)
 
 
 def engine_of(start: Start, asked: str | None, bench: Workbench) -> EngineSpec:
@@ -103,90 +111,6 @@ def model_of(name: str, bench: Workbench) -> ModelSpec:
     except LlmplanError as error:
         error.hints = (*error.hints, "--model MODEL says which model it is, whatever the line calls it")
         raise
-
-
-def build(
-    model: ModelSpec,
-    name: str,
-    engine: EngineSpec,
-    meaning: Meaning,
-    asked: Asked,
-    bench: Workbench,
-    *,
-    from_image: bool,
-) -> Built:
-    """The replica. A context beyond the model's is built as the model's and put back for the rules."""
-    stated = settings_of(model, engine, meaning, asked)
-    wanted = stated.get("max_model_len")
-    if wanted is not None:
-        stated["max_model_len"] = min(wanted, model.max_context_tokens)
-    micro = stated.pop("micro_batch", None)
-    built = bench.build(name, ReplicaFlags(gpu=asked.machine.gpu, host=asked.host, **stated), None)
-    settings = built.replica.settings
-    if wanted is not None and wanted != settings.max_model_len:
-        settings = replace(settings, max_model_len=wanted)
-    if micro is not None:
-        settings = replace(settings, micro_batch_tokens=micro)
-    assumed = dict(built.assumed)
-    if "@" not in (asked.engine or "") and not from_image:
-        assumed = {"engine": f"{engine.ref}, the newest", **assumed}
-    return replace(built, replica=replace(built.replica, engine=engine, settings=settings), assumed=assumed)
-
-
-def settings_of(model: ModelSpec, engine: EngineSpec, meaning: Meaning, asked: Asked) -> dict[str, Any]:
-    """The flags of `memory` that describe the same replica."""
-    stated = dict(meaning.replica)
-    stated["engine"], stated["engine_version"] = engine.id, engine.version
-    _spread_attention(stated, meaning)
-    tp, dp = stated.get("tp") or 1, stated.get("dp") or 1
-    experts = stated.pop("ep", None) is True or (stated.pop("ep_ranks", None) or 1) > 1
-    if experts:
-        stated["ep"] = tp * dp
-    if model.checkpoint_format in SIXTEEN_BIT and meaning.weights is not None:
-        stated["weights"] = meaning.weights
-    elif model.checkpoint_format in SIXTEEN_BIT and meaning.dtype is not None:
-        stated["weights"] = meaning.dtype
-        if meaning.dtype != "fp32":
-            stated.setdefault("kv_cache", meaning.dtype)
-    if stated.get("cpu_offload_gb") == 0:
-        del stated["cpu_offload_gb"]
-    if stated.get("kv_cache_memory_gib") == 0:
-        del stated["kv_cache_memory_gib"]
-    if engine.kv_pool_rule == "explicit_context":
-        _divide_context(stated, meaning, model, asked)
-    return stated
-
-
-def _spread_attention(stated: dict[str, Any], meaning: Meaning) -> None:
-    """SGLang and TensorRT-LLM spread attention over their TP ranks; SGLang's plain `--dp-size` is so many replicas."""
-    tp, dp = stated.get("tp") or 1, stated.get("dp") or 1
-    if stated.pop("attention_dp", False):
-        stated["tp"], stated["dp"] = 1, tp
-    elif stated.pop("dp_attention", False):
-        if tp % dp == 0:
-            stated["tp"] = tp // dp
-    elif meaning.facts.get("program") in ("sglang serve", "sglang.launch_server") and dp > 1:
-        stated["dp"] = 1
-        meaning.unread.append(f"--dp-size {dp} runs {dp} replicas; one of them is checked")
-
-
-def _divide_context(stated: dict[str, Any], meaning: Meaning, model: ModelSpec, asked: Asked) -> None:
-    """llama-server: all GPUs share the layers, and slots share or divide the context."""
-    if asked.machine.gpus:
-        stated["pp"] = asked.machine.gpus
-    slots = stated.get("max_num_seqs")
-    unified = meaning.facts.setdefault("kv_unified", slots is None)
-    context = meaning.facts.get("asked_context_tokens") or None
-    meaning.facts["asked_context_tokens"] = context
-    if context is not None:
-        stated["max_model_len"] = max(1, context if unified or slots is None else context // slots)
-    if slots is None:
-        stated["max_num_seqs"] = 1
-    experts = meaning.cpu_expert_layers
-    if experts and model.is_moe:
-        stated["experts_on_cpu"] = min(experts, model.layer_count)
-    elif meaning.gpu_layers is not None and meaning.gpu_layers < model.layer_count:
-        stated["host_layers"] = model.layer_count - meaning.gpu_layers
 
 
 def facts_of(

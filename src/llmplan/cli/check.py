@@ -14,7 +14,7 @@ from llmplan.cli._options import ModelCatalogFlags, OutputFlags, count
 from llmplan.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from llmplan.cli._check_lines import Machine
+    from llmplan.cli._check_replica import Machine
     from llmplan.launchlines import Start
     from llmplan.plan.engine_rule import EngineRule
     from llmplan.spec.catalog import Catalog
@@ -147,7 +147,8 @@ def _review(
     import os
 
     from llmplan import catalogs
-    from llmplan.cli._check_lines import Asked, review
+    from llmplan.cli._check_lines import review
+    from llmplan.cli._check_replica import Asked
     from llmplan.cli._workbench import Workbench
     from llmplan.report import check as view
 
@@ -168,7 +169,8 @@ def _review(
 
 def _machine(gpu: str, gpus: int | None, free_gib: float | None, catalog: Catalog) -> Machine:
     """The GPUs as stated, or this machine's."""
-    from llmplan.cli._check_lines import Machine, gib
+    from llmplan.cli._check_lines import gib
+    from llmplan.cli._check_replica import Machine
 
     if gpu != AUTO:
         return Machine(gpu=gpu, gpus=gpus, free_bytes=gib(free_gib))

@@ -34,6 +34,8 @@ class Container:
 
     image: str
     entrypoint: tuple[str, ...]
+    image_entrypoint: tuple[str, ...] = ()
+    """what the image itself starts, whatever it is given; none: the words that it is given"""
     arguments: tuple[Word, ...] = ()
     settings: tuple[Setting, ...]
     model_name: str

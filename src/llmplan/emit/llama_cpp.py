@@ -52,6 +52,7 @@ def container(launch: Launch, node: Node = "head") -> Container:
     return Container(
         image=image_of(launch, IMAGE),
         entrypoint=("/app/llama-server",),
+        image_entrypoint=("/app/llama-server",),
         settings=_settings(launch),
         model_name=launch.replica.model.id,
         weights=gguf_file(launch),

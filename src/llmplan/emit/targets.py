@@ -6,13 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from llmplan.emit import (
+    dstack,
     dynamo,
     helm,
     kserve,
     kubernetes,
     leaderworkerset,
     llama_cpp,
+    modal,
+    runpod,
     sglang,
+    skypilot,
     systemd,
     tensorrt_llm,
     vllm,
@@ -60,6 +64,12 @@ TARGETS: tuple[Target, ...] = (
     Target(id="kserve", engine=None, summary="InferenceService, LLMInferenceService", emit=kserve.emit),
     Target(id="helm", engine="vllm", summary="values of the vLLM production-stack chart", emit=helm.emit),
     Target(id="dynamo", engine=None, summary="NVIDIA Dynamo: DynamoGraphDeployment", emit=dynamo.emit),
+    Target(id="modal", engine=None, summary="modal_app.py, a Modal app", emit=modal.emit),
+    Target(
+        id="runpod", engine=None, summary="endpoint.json or pod.json with the call that creates it", emit=runpod.emit
+    ),
+    Target(id="skypilot", engine=None, summary="task.yaml, a SkyPilot task and SkyServe service", emit=skypilot.emit),
+    Target(id="dstack", engine=None, summary="llm.dstack.yml, a dstack service", emit=dstack.emit),
 )  # fmt: skip
 
 

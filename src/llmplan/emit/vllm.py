@@ -50,6 +50,7 @@ def container(launch: Launch, node: Node = "head") -> Container:
     return Container(
         image=image_of(launch, IMAGE),
         entrypoint=PROGRAM,
+        image_entrypoint=PROGRAM,
         arguments=(checkpoint.model,),
         settings=_settings(launch, checkpoint, node),
         model_name=launch.replica.model.id,

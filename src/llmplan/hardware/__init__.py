@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from llmplan.hardware.diagnosis import Finding, diagnose
+from llmplan.hardware.container_devices import with_container
+from llmplan.hardware.diagnosis import Finding, ModelFiles, Planned, Subject, diagnose
 from llmplan.hardware.errors import NvmlStatus
 from llmplan.hardware.host import read_host
 from llmplan.hardware.inventory import match_product, to_inventory
+from llmplan.hardware.model_cache import cached_bytes, model_cache
 from llmplan.hardware.nvml import scan_nvml
 from llmplan.hardware.report import GpuReading, HardwareReport, HostReading
 from llmplan.hardware.visible import visible_gpus
 
 __all__ = [
-    "Finding", "GpuReading", "HardwareReport", "HostReading", "NvmlStatus", "diagnose", "match_product", "read_host",
-    "scan", "scan_nvml", "to_inventory", "visible_gpus",
+    "Finding", "GpuReading", "HardwareReport", "HostReading", "ModelFiles", "NvmlStatus", "Planned", "Subject",
+    "cached_bytes", "diagnose", "match_product", "model_cache", "read_host", "scan", "scan_nvml", "to_inventory",
+    "visible_gpus",
 ]  # fmt: skip
 
 
@@ -25,7 +28,8 @@ def scan(environ: Mapping[str, str], root: Path = Path("/")) -> HardwareReport:
     `root` is where the host is read (`/proc`, `/sys`, `/dev/shm`). The disks looked at are the working folder's and
     that of the Hugging Face cache, where model weights land.
     """
-    host = read_host(root, disks=(Path.cwd(), model_cache(environ)))
+    cache = model_cache(environ)
+    host = read_host(root, disks=(Path.cwd(), cache), models=cache)
     found = scan_nvml(host)
     return HardwareReport(
         nvml=found.status,
@@ -35,11 +39,5 @@ def scan(environ: Mapping[str, str], root: Path = Path("/")) -> HardwareReport:
         gpus=found.gpus,
         peers=found.peers,
         host=host,
-        visible=visible_gpus(environ, found.gpus),
+        visible=with_container(visible_gpus(environ, found.gpus), environ, found.gpus),
     )
-
-
-def model_cache(environ: Mapping[str, str]) -> Path:
-    """The folder where the Hugging Face libraries put downloaded weights."""
-    home = Path(environ.get("HOME") or "/")
-    return Path(environ.get("HF_HOME") or Path(environ.get("XDG_CACHE_HOME") or home / ".cache") / "huggingface")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from llmplan.hardware.ecc import read_ecc
 from llmplan.hardware.errors import ERROR_LOST, ERROR_NO_PERMISSION
 from llmplan.hardware.links import read_fabric_state, read_nvlinks, read_pcie
 from llmplan.hardware.memory import read_memory
 from llmplan.hardware.processes import read_processes
 from llmplan.hardware.reader import FieldReader, text
-from llmplan.hardware.report import EccReading, GpuAccess, GpuReading, HostReading, MigReading
+from llmplan.hardware.report import GpuAccess, GpuReading, HostReading, MigReading
+from llmplan.hardware.slowdowns import read_slowdowns
 from llmplan.units import MIB
 
 _MHZ: Final = 1e6
@@ -18,10 +20,6 @@ _MILLI: Final = 1e-3
 _CLOCK_SM: Final = 1
 _CLOCK_MEMORY: Final = 2
 _TEMPERATURE_SENSOR_GPU: Final = 0
-_ECC_CORRECTED: Final = 0
-_ECC_UNCORRECTED: Final = 1
-_ECC_VOLATILE: Final = 0
-_ECC_AGGREGATE: Final = 1
 _VIRTUALIZATION: Final = {0: "none", 1: "passthrough", 2: "vgpu", 3: "host-vgpu", 4: "host-vsga"}
 _MIG_PROFILE: Final = re.compile(r"\bMIG\s+(\S+)\s*$")
 
@@ -49,6 +47,9 @@ def read_device(binding: Any, index: int, host: HostReading) -> GpuReading:
             [("nvmlDeviceGetEnforcedPowerLimit", (handle,)), ("nvmlDeviceGetPowerManagementLimit", (handle,))],
             convert=_from_milli,
         ),
+        power_limit_default_w=reader.read(
+            "power_limit_default_w", "nvmlDeviceGetPowerManagementDefaultLimit", handle, convert=_from_milli
+        ),
         power_draw_w=reader.read("power_draw_w", "nvmlDeviceGetPowerUsage", handle, convert=_from_milli),
         sm_clock_hz=_clock(reader, "sm_clock_hz", "nvmlDeviceGetClockInfo", handle, _CLOCK_SM),
         sm_clock_max_hz=_clock(reader, "sm_clock_max_hz", "nvmlDeviceGetMaxClockInfo", handle, _CLOCK_SM),
@@ -60,8 +61,9 @@ def read_device(binding: Any, index: int, host: HostReading) -> GpuReading:
         mig_enabled=mig_mode[0] if mig_mode else None,
         mig_enabled_after_reset=mig_mode[1] if mig_mode else None,
         mig=_read_mig(binding, reader, handle) if mig_mode and mig_mode[0] else (),
-        ecc=_read_ecc(reader, handle),
+        ecc=read_ecc(reader, handle),
         persistence=reader.read("persistence", "nvmlDeviceGetPersistenceMode", handle, convert=bool),
+        slowdowns=read_slowdowns(reader, handle),
         virtualization=reader.read(
             "virtualization", "nvmlDeviceGetVirtualizationMode", handle, convert=_VIRTUALIZATION.get
         ),
@@ -99,27 +101,6 @@ def _from_milli(value: Any) -> float:
 
 def _clock(reader: FieldReader, field: str, function: str, handle: Any, domain: int) -> float | None:
     return reader.read(field, function, handle, domain, convert=lambda mhz: mhz * _MHZ)
-
-
-def _read_ecc(reader: FieldReader, handle: Any) -> EccReading | None:
-    enabled = reader.read("ecc", "nvmlDeviceGetEccMode", handle, convert=_mode_pair)
-    if enabled is None:
-        return None
-
-    def count(field: str, error_type: int, counter: int) -> int | None:
-        return reader.read(field, "nvmlDeviceGetTotalEccErrors", handle, error_type, counter, convert=int)
-
-    remap = reader.read(
-        "row_remap", "nvmlDeviceGetRemappedRows", handle, convert=lambda rows: (bool(rows[2]), bool(rows[3]))
-    )
-    return EccReading(
-        enabled=enabled[0],
-        corrected_volatile=count("ecc_corrected_volatile", _ECC_CORRECTED, _ECC_VOLATILE),
-        uncorrected_volatile=count("ecc_uncorrected_volatile", _ECC_UNCORRECTED, _ECC_VOLATILE),
-        uncorrected_aggregate=count("ecc_uncorrected_aggregate", _ECC_UNCORRECTED, _ECC_AGGREGATE),
-        row_remap_pending=remap[0] if remap else None,
-        row_remap_failed=remap[1] if remap else None,
-    )
 
 
 def _read_mig(binding: Any, reader: FieldReader, handle: Any) -> tuple[MigReading, ...]:

@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import Final
 
 from llmplan.hardware.cgroup import CgroupLimits, read_cgroup
+from llmplan.hardware.limits import read_limits
 from llmplan.hardware.report import DiskReading, HostReading
 from llmplan.units import KIB
 
 _ROOT: Final = Path("/")
 
 
-def read_host(root: Path = _ROOT, *, disks: Sequence[Path] = (), cpus_usable: int | None = None) -> HostReading:
-    """Read the host below `root`. `disks` are the folders whose free space matters.
+def read_host(
+    root: Path = _ROOT, *, disks: Sequence[Path] = (), models: Path | None = None, cpus_usable: int | None = None
+) -> HostReading:
+    """Read the host below `root`. `disks` are the folders whose free space matters, `models` is that of weights.
 
     `cpus_usable` is how many CPUs the scheduler lets this process use; None asks the system itself, which only
     makes sense for the real root.
@@ -40,6 +43,8 @@ def read_host(root: Path = _ROOT, *, disks: Sequence[Path] = (), cpus_usable: in
         numa_nodes=sum(1 for _ in (root / "sys/devices/system/node").glob("node[0-9]*")) or None,
         shm=disk_space(root / "dev/shm"),
         disks=tuple(space for folder in disks if (space := disk_space(folder)) is not None),
+        model_disk=disk_space(models) if models is not None else None,
+        limits=read_limits() if root == _ROOT else None,
         kernel=kernel,
         wsl=kernel is not None and "microsoft" in kernel.lower(),
     )

@@ -78,7 +78,10 @@ class ProcessReading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EccReading:
-    """Error counts: `volatile` since the driver was loaded, `aggregate` over the board's life."""
+    """Error counts: `volatile` since the driver was loaded, `aggregate` over the board's life.
+
+    GPUs before Ampere retire pages where later ones remap rows.
+    """
 
     enabled: bool | None
     corrected_volatile: int | None
@@ -86,13 +89,15 @@ class EccReading:
     uncorrected_aggregate: int | None
     row_remap_pending: bool | None
     row_remap_failed: bool | None
+    retired_pages: int | None = None
+    retired_pages_pending: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GpuReading:
     """One GPU. `unread` maps the fields which NVML did not give to its reason; `access` says if the GPU is gone.
 
-    `index` is NVML's, in PCI bus order.
+    `index` is NVML's, in PCI bus order. `slowdowns` are the reasons for which its clocks are held down now.
     """
 
     index: int
@@ -104,6 +109,7 @@ class GpuReading:
     compute_capability: tuple[int, int] | None = None
     memory: MemoryReading | None = None
     power_limit_w: float | None = None
+    power_limit_default_w: float | None = None
     power_draw_w: float | None = None
     sm_clock_hz: float | None = None
     sm_clock_max_hz: float | None = None
@@ -117,6 +123,7 @@ class GpuReading:
     mig: tuple[MigReading, ...] = ()
     ecc: EccReading | None = None
     persistence: bool | None = None
+    slowdowns: tuple[str, ...] | None = None
     virtualization: str | None = None
     utilization: float | None = None
     temperature_c: float | None = None
@@ -154,8 +161,19 @@ class DiskReading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LimitsReading:
+    """What this process may have at most (`ulimit -Hn`, `ulimit -l`); None is no limit."""
+
+    open_files: int | None
+    locked_memory_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostReading:
-    """CPU, memory and disks as this process sees them. `cgroup_*` are None where no limit applies."""
+    """CPU, memory and disks as this process sees them. `cgroup_*` are None where no limit applies.
+
+    `model_disk` is where weights are downloaded to; `limits` is None where the system does not say.
+    """
 
     memory_total_bytes: int | None = None
     memory_available_bytes: int | None = None
@@ -169,6 +187,8 @@ class HostReading:
     numa_nodes: int | None = None
     shm: DiskReading | None = None
     disks: tuple[DiskReading, ...] = ()
+    model_disk: DiskReading | None = None
+    limits: LimitsReading | None = None
     kernel: str | None = None
     wsl: bool = False
 
@@ -184,7 +204,8 @@ class Visibility:
     """Which GPUs a CUDA program started here would see.
 
     `indexes` are NVML indexes in the order CUDA numbers them, `mig_uuids` the MIG instances. `notes` say what is odd;
-    `certain` is False where only CUDA itself knows which GPU an index means.
+    `certain` is False where only CUDA itself knows which GPU an index means. `container_variable` is
+    `NVIDIA_VISIBLE_DEVICES`, by which a container was given its GPUs.
     """
 
     variable: str | None
@@ -192,6 +213,7 @@ class Visibility:
     mig_uuids: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     certain: bool = True
+    container_variable: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ import yaml
 
 from llmplan.errors import DataError, nearest
 from llmplan.launchlines.options import Reading, shown
+from llmplan.plan.engine_rule import Severity
 from llmplan.spec.engine_flags import FlagTable
 
 MAX_CHARS = 1_000_000
@@ -64,7 +65,7 @@ def _complain_of_false(name: str, table: FlagTable, reading: Reading, where: str
         return
     negative = next((other for other in flag.names if other.startswith(("--no-", "--disable-"))), None)
     fix = f"{negative[2:]}: true" if negative else f"leave {name[2:]} out"
-    severity = "error" if name in ON_BY_DEFAULT else "warning"
+    severity: Severity = "error" if name in ON_BY_DEFAULT else "warning"
     effect = "it stays on" if name in ON_BY_DEFAULT else "the default stays"
     reading.complain("F-5", severity, f"{where}: `{name[2:]}: false` is dropped without a word: {effect}.", fix)
 

@@ -44,7 +44,8 @@ class Launch:
 
 def read_launch(start: Start, table: FlagTable | None, read_file: ReadFile, *, exact: bool) -> Launch:
     """Read a start against the engine's option list (None: only what is told by its settings file)."""
-    meaning, reading, notes = Meaning(), Reading(), []
+    meaning, reading = Meaning(), Reading()
+    notes: list[str] = []
     meaning.facts["program"] = start.program
     if table is not None:
         words = list(start.arguments)
@@ -66,8 +67,9 @@ def _keep_in_bounds(meaning: Meaning, reading: Reading) -> None:
             value = values.get(name)
             if isinstance(value, int | float) and not isinstance(value, bool) and not least <= value <= most:
                 del values[name]
+                option = meaning.said_by.get(name, name)
                 reading.complain(
-                    "F-7", "error", f"{name}: {value:g} is out of range", f"a number from {least:g} to {most:g}"
+                    "F-7", "error", f"{option} {value:g} is out of range", f"{option} from {least:g} to {most:g}"
                 )
 
 

@@ -28,6 +28,10 @@ class Meaning:
     """the format into which weights are converted while loading"""
     gpu_layers: int | None = None
     cpu_expert_layers: int | None = None
+    reading: str = ""
+    """the option that is being read"""
+    said_by: dict[str, str] = field(default_factory=dict)
+    """setting or fact to the option that stated it"""
     unread: list[str] = field(default_factory=list)
     """what could not be taken into account, one sentence each"""
 
@@ -114,6 +118,7 @@ def pool_bytes(meaning: Meaning, given: Given) -> None:
 
 def put(meaning: Meaning, target: str, value: Any) -> None:
     """A setting, or a fact where the target says so."""
+    meaning.said_by[target.removeprefix("facts.")] = meaning.reading
     if target.startswith("facts."):
         meaning.facts[target.removeprefix("facts.")] = value
     else:
@@ -136,6 +141,7 @@ def read_all(given: Iterable[Given], readers: Mapping[str, Reader], meaning: Mea
     for each in given:
         reader = readers.get(each.name)
         if reader is not None and not each.path:
+            meaning.reading = each.name
             reader(meaning, each)
     return meaning
 

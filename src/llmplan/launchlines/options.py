@@ -6,8 +6,8 @@ Reads as the engine's parser does (argparse for vLLM and SGLang, with its abbrev
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from llmplan.errors import nearest
 from llmplan.launchlines import values
@@ -73,7 +73,9 @@ def read_arguments(words: Sequence[str], table: FlagTable, engine: str, *, exact
         if not _is_option(word):
             reading.loose.append(word)
             continue
-        spelled, equals, attached = word.partition("=") if word.startswith("-") else (word, "", "")
+        spelled, equals, attached = word.partition("=")
+        if engine == "vllm" and word.startswith("-O") and len(word) > 2:  # -O3, -O=3
+            spelled, equals, attached = "-O", "=", word[2:].removeprefix("=")
         flag, path = _find(spelled, table, engine, reading, exact=exact)
         if flag is None:
             at = _skip_values(words, at)
@@ -110,12 +112,11 @@ def check_value(flag: Flag, value: str, reading: Reading, table: FlagTable) -> N
         kind = flag.kind.replace("count-or-auto", "human_readable_int").replace("count", "human_readable_int")
         reading.complain("F-7", "error", f"argument {name}: invalid {kind} value: '{text}'", f"{name} NUMBER")
     elif flag.choices and value not in flag.choices:
-        _refuse(
-            "F-8", f"argument {name}: invalid choice: '{text}' (choose from {{}})", name, value, flag.choices, reading
-        )
+        _refuse("F-8", (f"argument {name}: invalid choice: '{text}' (choose from ", ")"), flag, value, reading)
     elif late and value not in late:
         what = "Unknown quantization method" if name == "--quantization" else f"{name}: no such type"
-        _refuse(LATE_RULES.get(name, "F-8"), f"{what}: {text}. Must be one of {{}}.", name, value, late, reading)
+        refused = replace(flag, choices=late)
+        _refuse(LATE_RULES.get(name, "F-8"), (f"{what}: {text}. Must be one of ", "."), refused, value, reading)
     elif flag.kind == "json" and value[:1] in "{[" and values.json_value(value) is None:
         reading.complain(
             "F-18", "error", f"argument {name}: Value {text} cannot be converted to <function loads>.",
@@ -140,11 +141,12 @@ def shown(text: str) -> str:
     return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 1]}…"
 
 
-def _refuse(rule: str, message: str, name: str, value: str, choices: Iterable[str], reading: Reading) -> None:
-    listed = list(choices)
-    near = nearest(value, listed)
-    some = ", ".join(listed[:MAX_CHOICES_SHOWN]) + (", …" if len(listed) > MAX_CHOICES_SHOWN else "")
-    reading.complain(rule, "error", message.format(some), f"{name} {near[0] if near else listed[0]}")
+def _refuse(rule: str, around: tuple[str, str], flag: Flag, value: str, reading: Reading) -> None:
+    """A value that is none of the option's; `around` is what stands before and after the list of them."""
+    near = nearest(value, flag.choices)
+    some = ", ".join(flag.choices[:MAX_CHOICES_SHOWN]) + (", …" if len(flag.choices) > MAX_CHOICES_SHOWN else "")
+    fix = f"{flag.name} {near[0] if near else flag.choices[0]}"
+    reading.complain(rule, "error", f"{around[0]}{some}{around[1]}", fix)
 
 
 def _is_option(word: str) -> bool:
@@ -161,7 +163,7 @@ def _find(spelled: str, table: FlagTable, engine: str, reading: Reading, *, exac
     """The option that is meant, and the keys behind its first dot."""
     head, _, path = spelled.partition(".")
     name = _dashes(head, engine)
-    if engine == "vllm" and name.startswith("-O"):
+    if engine == "vllm" and name == "-O":
         name, path = "--optimization-level", ""
     flag = table.flags.get(name)
     if flag is None and re.match(r"--no-(enable|disable)-", name):

@@ -149,7 +149,8 @@ def _tokens(text: str) -> Iterator[Token]:
             word.append(piece)
             started = True
         elif char in " \t\n;&|()<>":
-            if started:
+            stream = char in "<>" and "".join(word).isdecimal()  # 2> log
+            if started and not stream:
                 yield "word", "".join(word)
             word, started = [], False
             if char not in " \t":

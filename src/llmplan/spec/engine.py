@@ -102,6 +102,8 @@ class EngineSpec:
     min_compute_capability: tuple[int, int]
     compute_capabilities: tuple[tuple[int, int], ...] = ()
     """The capabilities the published build has kernels for; empty: all from the minimum."""
+    cuda_version: tuple[int, int] | None = None
+    """CUDA that the published wheel or image is built on; None: not known"""
     weight_formats: Mapping[str, FormatSupport] = field(default_factory=dict)
     kv_formats: Mapping[str, FormatSupport] = field(default_factory=dict)
     windowed_architectures: tuple[str, ...] = ()

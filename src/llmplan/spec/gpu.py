@@ -43,6 +43,8 @@ class GpuSpec:
     pcie_bytes_per_s: float | None = None
     tdp_w: float | None = None
     mig_instances_max: int = 0
+    platform_names: Mapping[str, str] = field(default_factory=dict)
+    """what platforms that rent it call it, in the notation of their own files"""
     provenance: ProvenanceMap = field(default_factory=dict, repr=False)
 
     @property

@@ -1,28 +1,26 @@
-"""Which GPUs can be used, by whom, and how much of them is free."""
+"""Whether the driver answers, which GPUs there are, and which of them a CUDA program sees."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator
 from typing import Final
 
-from llmplan.hardware.diagnosis.finding import Finding, fail, ok, usable, warn
+from llmplan.hardware.container_devices import container_notes
+from llmplan.hardware.diagnosis.finding import Finding, Subject, fail, ok, usable, visible, warn
 from llmplan.hardware.inventory import match_product
 from llmplan.hardware.report import GpuReading, HardwareReport
-from llmplan.spec.gpu import GpuSpec
-from llmplan.units import format_bytes
 
 _BROKEN_STATES: Final = frozenset({"version_mismatch", "no_permission", "no_binding"})
-_FRACTION_ENGINES_TAKE: Final = 0.92
-"""vLLM's default share of a GPU's memory; it refuses to start when less than that is free."""
-_HOLDERS_NAMED: Final = 4
+_VISIBLE_RULES: Final = "https://docs.nvidia.com/cuda/cuda-c-programming-guide/index.html#cuda-environment-variables"
 _ACCESS_ADVICE: Final = {
-    "lost": "reset it (nvidia-smi --gpu-reset -i N) or reboot; dmesg shows the Xid, 79 means it fell off the bus",
+    "lost": "reset it (nvidia-smi --gpu-reset -i {index}) or reboot; dmesg shows the Xid, 79 means it fell off the bus",
     "no_permission": "check the permissions of /dev/nvidia* and of the container's devices",
     "error": "compare with nvidia-smi, then read dmesg for Xid messages",
 }
 
 
-def check_driver(report: HardwareReport, _: Mapping[str, GpuSpec]) -> Iterator[Finding]:
+def check_driver(report: HardwareReport, _: Subject) -> Iterator[Finding]:
     """Whether NVML answers, and if not, whether that is a fault."""
     nvml = report.nvml
     if nvml.ok:
@@ -35,21 +33,26 @@ def check_driver(report: HardwareReport, _: Mapping[str, GpuSpec]) -> Iterator[F
         yield severity("driver", f"NVML: {nvml.state.replace('_', ' ')} ({nvml.message})", nvml.advice)
 
 
-def check_products(report: HardwareReport, gpus: Mapping[str, GpuSpec]) -> Iterator[Finding]:
+def check_products(report: HardwareReport, subject: Subject) -> Iterator[Finding]:
     """Whether every GPU answers and is known. Without a catalogue there is nothing to be known by."""
     if report.nvml.ok and not report.gpus:
         yield ok("gpu", "the driver lists no GPU")
     for gpu in report.gpus:
         if gpu.access != "ok":
-            yield fail("gpu", f"cannot be used: {gpu.access_error}", _ACCESS_ADVICE[gpu.access], gpu=gpu.index)
-        elif not gpus:
+            yield fail(
+                "gpu",
+                f"cannot be used: {gpu.access_error}",
+                _ACCESS_ADVICE[gpu.access].format(index=gpu.index),
+                gpu=gpu.index,
+            )
+        elif not subject.gpus:
             yield ok("gpu", gpu.name or "unnamed", gpu=gpu.index)
         else:
-            yield _product(gpu, gpus)
+            yield _product(gpu, subject)
 
 
-def _product(gpu: GpuReading, gpus: Mapping[str, GpuSpec]) -> Finding:
-    match = match_product(gpu.name or "unnamed", gpu.memory.total_bytes if gpu.memory else None, gpus)
+def _product(gpu: GpuReading, subject: Subject) -> Finding:
+    match = match_product(gpu.name or "unnamed", gpu.memory.total_bytes if gpu.memory else None, subject.gpus)
     if match.note is None:
         return ok("gpu", f"{gpu.name} is {match.gpu_id}", gpu=gpu.index)
     advice = (
@@ -58,61 +61,42 @@ def _product(gpu: GpuReading, gpus: Mapping[str, GpuSpec]) -> Finding:
     return warn("gpu", match.note, advice, gpu=gpu.index)
 
 
-def check_memory(report: HardwareReport, _: Mapping[str, GpuSpec]) -> Iterator[Finding]:
-    """How much is free, and who holds the rest."""
-    for gpu in usable(report):
-        memory = gpu.memory
-        if memory is None:
-            if not gpu.mig_enabled:
-                reason = gpu.unread.get("memory", "unknown reason")
-                yield warn("memory", f"memory not readable ({reason})", gpu=gpu.index)
-            continue
-        kind = " shared with the host" if gpu.is_unified else ""
-        message = f"{format_bytes(memory.free_bytes)} of {format_bytes(memory.total_bytes)}{kind} free"
-        free = memory.free_bytes / memory.total_bytes
-        if free >= _FRACTION_ENGINES_TAKE:
-            yield ok("memory", message + _holders(gpu), gpu=gpu.index)
-        else:
-            holders = _holders(gpu) or "; the process that holds the rest is not visible from here"
-            advice = f"stop what holds it, or plan with at most --gpu-memory-utilization {int(free * 100) / 100:.2f}"
-            yield warn("memory", message + holders, advice, gpu=gpu.index)
+def check_mixture(report: HardwareReport, _: Subject) -> Iterator[Finding]:
+    """GPUs of several kinds, of which a parallel group runs at the slowest and smallest."""
+    kinds = Counter(gpu.name or "unnamed" for gpu in visible(report))
+    if len(kinds) > 1:
+        message = "unlike GPUs: " + ", ".join(f"{count} x {name}" for name, count in kinds.items())
+        advice = (
+            "a tensor-parallel group of unlike GPUs runs at the slowest and holds what the smallest does: "
+            "start one server for each kind, each with its own CUDA_VISIBLE_DEVICES"
+        )
+        yield warn("mixture", message, advice)
 
 
-def _holders(gpu: GpuReading) -> str:
-    if not gpu.processes:
-        return ""
-    names = [
-        f"{process.name or 'a process outside this container'} (pid {process.pid}"
-        + (f", {format_bytes(process.memory_bytes)})" if process.memory_bytes is not None else ")")
-        for process in gpu.processes[:_HOLDERS_NAMED]
-    ]
-    unnamed = len(gpu.processes) - len(names)
-    return f"; held by {', '.join(names)}" + (f" and {unnamed} more" if unnamed else "")
-
-
-def check_visible(report: HardwareReport, _: Mapping[str, GpuSpec]) -> Iterator[Finding]:
-    """What `CUDA_VISIBLE_DEVICES` shows."""
-    visible = report.visible
-    if visible.variable is None and not visible.notes:
+def check_visible(report: HardwareReport, subject: Subject) -> Iterator[Finding]:
+    """What `CUDA_VISIBLE_DEVICES` and `NVIDIA_VISIBLE_DEVICES` show."""
+    shown = report.visible
+    if shown.variable is None and not shown.notes:
         return
-    seen = ", ".join([f"GPU {index}" for index in visible.indexes] + list(visible.mig_uuids)) or "no GPU"
-    value = "unset" if visible.variable is None else repr(visible.variable)
-    severity = warn if visible.notes and report.gpus else ok
-    yield severity("visible", "; ".join([f"CUDA_VISIBLE_DEVICES is {value}: CUDA sees {seen}", *visible.notes]))
+    seen = ", ".join([f"GPU {index}" for index in shown.indexes] + list(shown.mig_uuids)) or "no GPU"
+    value = "unset" if shown.variable is None else repr(shown.variable)
+    message = "; ".join([f"CUDA_VISIBLE_DEVICES is {value}: CUDA sees {seen}", *shown.notes])
+    if not (shown.notes and report.gpus):
+        yield ok("visible", message)
+        return
+    severity = warn if shown.indexes or shown.mig_uuids or not subject.certain else fail
+    yield severity("visible", message, _own_gpus(report), source=_VISIBLE_RULES)
 
 
-def check_mig(report: HardwareReport, _: Mapping[str, GpuSpec]) -> Iterator[Finding]:
-    """GPUs that are split, or about to be."""
-    for gpu in usable(report):
-        if gpu.mig_enabled and not gpu.mig:
-            advice = (
-                "create one (nvidia-smi mig -cgi PROFILE -C), leave MIG mode (nvidia-smi -mig 0), "
-                "or give the container its MIG device"
-            )
-            yield warn("mig", "in MIG mode, no instance visible: nothing can run on it", advice, gpu=gpu.index)
-        elif gpu.mig_enabled:
-            shares = ", ".join(f"{i.profile or i.name} ({format_bytes(i.memory_bytes or 0)})" for i in gpu.mig)
-            message = f"split into {shares}; an instance serves one replica without tensor parallelism"
-            yield ok("mig", message, gpu=gpu.index)
-        if gpu.mig_enabled_after_reset is not None and gpu.mig_enabled_after_reset != gpu.mig_enabled:
-            yield warn("mig", "changes its MIG mode at the next reset", gpu=gpu.index)
+def _own_gpus(report: HardwareReport) -> str | None:
+    """A setting that names whole GPUs as both NVML and CUDA count them, and in a container only its own."""
+    shown = report.visible
+    given = shown.container_variable
+    if given is not None and shown.variable is None and container_notes(given, shown, report.gpus):
+        return 'export CUDA_DEVICE_ORDER=PCI_BUS_ID CUDA_VISIBLE_DEVICES="$NVIDIA_VISIBLE_DEVICES"'
+    advice = ["unset it"] if shown.variable is not None else []
+    whole = ",".join(str(gpu.index) for gpu in usable(report) if not gpu.mig_enabled)
+    if whole:
+        order = "CUDA_DEVICE_ORDER=PCI_BUS_ID " if not shown.certain or shown.variable is None else ""
+        advice.append(f"export {order}CUDA_VISIBLE_DEVICES={whole}")
+    return ", or ".join(advice) or None

@@ -1,67 +1,21 @@
-"""Whether the GPUs run as they should: lanes, links, fabric, memory errors."""
+"""Whether the GPUs run as they should: memory errors, power, clocks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from typing import Final
 
-from llmplan.hardware.diagnosis.finding import Finding, fail, ok, usable, warn
-from llmplan.hardware.inventory import match_product
-from llmplan.hardware.report import GpuReading, HardwareReport
-from llmplan.spec.gpu import GpuSpec
+from llmplan.hardware.diagnosis.finding import Finding, Subject, fail, ok, usable, warn
+from llmplan.hardware.report import EccReading, HardwareReport
 
-
-def check_pcie(report: HardwareReport, _: Mapping[str, GpuSpec]) -> Iterator[Finding]:
-    """Lanes that are missing. A GPU that shares the host's memory reports a link that means nothing."""
-    for gpu in usable(report):
-        if gpu.pcie is None or gpu.is_unified or gpu.pcie.width is None:
-            continue
-        message = f"PCIe x{gpu.pcie.width} of x{gpu.pcie.max_width or '?'}"
-        if gpu.pcie.is_narrowed:
-            advice = (
-                "a slot shared with another card, a riser or a bad contact: host offload, model loading and "
-                "tensor parallelism over PCIe run at that share"
-            )
-            yield warn("pcie", message, advice, gpu=gpu.index)
-        else:
-            yield ok("pcie", message, gpu=gpu.index)
+_MEMORY_ERRORS: Final = "https://docs.nvidia.com/deploy/a100-gpu-mem-error-mgmt/index.html"
+_LIMIT_TOLERANCE: Final = 0.99
+_NORMAL_UNDER_LOAD: Final = frozenset({"power cap"})
+"""A GPU at work runs into its power limit; that costs nothing that was promised."""
 
 
-def check_nvlink(report: HardwareReport, gpus: Mapping[str, GpuSpec]) -> Iterator[Finding]:
-    """Ports that are down; all of them on a card without a bridge is how it is sold."""
-    several = len(usable(report)) > 1
-    for gpu in usable(report):
-        if not gpu.nvlinks:
-            continue
-        up, ports = gpu.active_nvlinks, len(gpu.nvlinks)
-        down = [str(link.link) for link in gpu.nvlinks if not link.active]
-        if up and down:
-            advice = "nvidia-smi nvlink -s and -e; all-reduce runs at the slowest GPU's share"
-            yield warn("nvlink", f"NVLink {up} of {ports} up, down: {', '.join(down)}", advice, gpu=gpu.index)
-        elif up:
-            yield ok("nvlink", f"NVLink {up} of {ports} up", gpu=gpu.index)
-        elif several and not gpu.mig_enabled and _is_on_baseboard(gpu, gpus):
-            advice = "check the fabric manager (systemctl status nvidia-fabricmanager) and nvidia-smi nvlink -s"
-            yield warn("nvlink", f"all {ports} NVLinks are down", advice, gpu=gpu.index)
-        else:
-            yield ok("nvlink", f"{ports} NVLink ports, none in use", gpu=gpu.index)
-
-
-def _is_on_baseboard(gpu: GpuReading, gpus: Mapping[str, GpuSpec]) -> bool:
-    """Whether this product is joined by NVLink always (a module) rather than by a bridge that one may buy."""
-    match = match_product(gpu.name or "", gpu.memory.total_bytes if gpu.memory else None, gpus)
-    return match.gpu_id is not None and "PCIE" not in gpus[match.gpu_id].form.upper()
-
-
-def check_fabric(report: HardwareReport, _: Mapping[str, GpuSpec]) -> Iterator[Finding]:
-    """GPUs that the NVSwitch fabric has not taken in: CUDA refuses to start on them."""
-    for gpu in usable(report):
-        if gpu.fabric_state in ("not started", "in progress"):
-            message = f"not yet in the NVSwitch fabric ({gpu.fabric_state}): CUDA gives error 802"
-            yield fail("fabric", message, "start nvidia-fabricmanager in the driver's own version", gpu=gpu.index)
-
-
-def check_ecc(report: HardwareReport, _: Mapping[str, GpuSpec]) -> Iterator[Finding]:
-    """Memory errors that were not corrected since the driver was loaded, and rows that need a spare."""
+def check_ecc(report: HardwareReport, _: Subject) -> Iterator[Finding]:
+    """Memory errors that were not corrected since the driver was loaded, and rows or pages that need a spare."""
     for gpu in usable(report):
         ecc = gpu.ecc
         if ecc is None:
@@ -69,8 +23,52 @@ def check_ecc(report: HardwareReport, _: Mapping[str, GpuSpec]) -> Iterator[Find
         if ecc.row_remap_failed or ecc.uncorrected_volatile:
             failed = "row remapping failed" if ecc.row_remap_failed else None
             message = failed or f"{ecc.uncorrected_volatile} uncorrected ECC errors"
-            yield fail("ecc", message, "reset the GPU; if it comes back, have the board replaced", gpu=gpu.index)
-        elif ecc.row_remap_pending:
-            yield warn("ecc", "a memory row waits to be remapped", "reset the GPU when it is idle", gpu=gpu.index)
+            advice = "reset the GPU; if it comes back, have the board replaced"
+            yield fail("ecc", message, advice, gpu=gpu.index, source=_MEMORY_ERRORS)
+        elif ecc.row_remap_pending or ecc.retired_pages_pending:
+            what = "a memory row waits to be remapped" if ecc.row_remap_pending else "memory pages wait to be retired"
+            advice = f"reset the GPU when it is idle: nvidia-smi --gpu-reset -i {gpu.index}"
+            yield warn("ecc", what, advice, gpu=gpu.index, source=_MEMORY_ERRORS)
         else:
-            yield ok("ecc", "ECC is off" if ecc.enabled is False else "no uncorrected ECC errors", gpu=gpu.index)
+            yield ok("ecc", _errors(ecc), gpu=gpu.index)
+
+
+def _errors(ecc: EccReading) -> str:
+    """What the counters say where nothing is to be done."""
+    if ecc.enabled is False:
+        return "ECC is off"
+    if ecc.uncorrected_volatile is None:
+        return "ECC is on; its counters are not readable"
+    past = ecc.uncorrected_aggregate
+    history = f" since the driver was loaded; {past} over the board's life" if past else ""
+    retired = f"; {ecc.retired_pages} pages retired" if ecc.retired_pages else ""
+    return f"no uncorrected ECC errors{history}{retired}"
+
+
+def check_power(report: HardwareReport, _: Subject) -> Iterator[Finding]:
+    """A power limit below the board's own: prefill, which is bound by arithmetic, slows down first."""
+    for gpu in usable(report):
+        limit, default = gpu.power_limit_w, gpu.power_limit_default_w
+        if limit is not None and default is not None and limit < default * _LIMIT_TOLERANCE:
+            message = f"power limit {limit:.0f} W, by default {default:.0f} W: speeds are predicted for the latter"
+            advice = f"nvidia-smi -i {gpu.index} -pl {default:.0f} restores it (as root)"
+            yield warn("power", message, advice, gpu=gpu.index)
+
+
+def check_slowdowns(report: HardwareReport, _: Subject) -> Iterator[Finding]:
+    """Clocks that are held down now, by heat or by the power supply."""
+    for gpu in usable(report):
+        reasons = [reason for reason in gpu.slowdowns or () if reason not in _NORMAL_UNDER_LOAD]
+        if reasons:
+            hot = f" at {gpu.temperature_c:.0f} °C" if gpu.temperature_c is not None else ""
+            message = f"clocks are held down{hot}: {', '.join(reasons)}"
+            advice = "look at airflow and power supply; nvidia-smi -q -d PERFORMANCE,TEMPERATURE,POWER says more"
+            yield warn("clocks", message, advice, gpu=gpu.index)
+
+
+def check_persistence(report: HardwareReport, _: Subject) -> Iterator[Finding]:
+    """Persistence mode, without which the driver leaves when nobody uses the GPU; a running server keeps it."""
+    for gpu in usable(report):
+        if gpu.persistence is False and not report.host.wsl:
+            advice = "nvidia-smi -pm 1 (as root) keeps the driver loaded: the first start of a process is quicker"
+            yield ok("persistence", "persistence mode is off", advice, gpu=gpu.index)

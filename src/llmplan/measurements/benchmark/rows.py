@@ -3,7 +3,8 @@
 `{"isl": 1000, "osl": 300, "concurrency": 8, "tpot_ms": 12.1, "ttft_ms": 95, "output_tokens_per_s": 640}`
 
 The load is one of `concurrency`, `rate`, `burst` and `saturation` (true). Any flag of a replica may stand beside it,
-with underscores (`tp`, `engine_version`, `weights`, ...), and a `model`.
+with underscores (`tp`, `engine_version`, `weights`, ...), and a `model`. `"client": false`, which `llmplan observe`
+writes, says that the server measured it itself.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ FORMAT = (
 LOADS: tuple[LoadKind, ...] = ("concurrency", "rate", "burst", "saturation")
 OWN = {
     "id", "isl", "osl", *LOADS, "prefix_share", "tpot_ms", "itl_ms", "ttft_ms", "output_tokens_per_s",
-    "requests", "definition",
+    "requests", "definition", "client",
 }  # fmt: skip
 
 
@@ -77,6 +78,7 @@ def _observation(origin: str, fields: Fields) -> SpeedObservation | str:
         definition=cast("Any", definition) or "mean",
         requests=fields.count("requests"),
         model=fields.text("model"),
+        client=fields.get("client") is not False,
         flags={str(key): value for key, value in fields.record.items() if key not in OWN},
     )
     return observation if observation.measured else "no tpot_ms, ttft_ms or output_tokens_per_s"

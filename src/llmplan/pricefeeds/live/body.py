@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 from llmplan.pricefeeds.live.limits import AgainError, FeedError, Limits
-from llmplan.pricefeeds.live.transport import Watch, explained
+from llmplan.pricefeeds.live.transport import explained
+from llmplan.web import Watch
 
 _CHUNK: Final = 1 << 16
 _GZIP: Final = 16 + zlib.MAX_WBITS

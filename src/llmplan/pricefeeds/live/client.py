@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 from llmplan import __version__
 from llmplan.pricefeeds.live.body import Body
 from llmplan.pricefeeds.live.limits import AgainError, FeedError, Limits
-from llmplan.pricefeeds.live.transport import Watch, opened
+from llmplan.pricefeeds.live.transport import opened
+from llmplan.web import Watch
 
 T = TypeVar("T")
 AGENT = f"llmplan/{__version__} (prices update)"

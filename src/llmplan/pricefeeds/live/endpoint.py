@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 import urllib.parse
 from dataclasses import dataclass
 
 from llmplan.errors import UsageError
+from llmplan.web import is_this_machine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,17 +38,3 @@ def endpoint(text: str, *, by_user: bool = False) -> Endpoint:
     if parts.scheme == "http" and not by_user and not is_this_machine(parts.hostname):
         raise UsageError(f"{text!r}: prices are fetched over https", hints=[text.replace("http:", "https:", 1)])
     return Endpoint(base=urllib.parse.urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", "")))
-
-
-def is_this_machine(host: str) -> bool:
-    """Whether a host name can only mean this machine.
-
-    >>> is_this_machine("localhost"), is_this_machine("127.0.0.1"), is_this_machine("prices.example")
-    (True, True, False)
-    """
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

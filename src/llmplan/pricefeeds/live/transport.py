@@ -5,53 +5,18 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import socket
 import ssl
-import threading
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
-from types import TracebackType
 from typing import IO, Any, Final
 
 from llmplan.pricefeeds.live.limits import AgainError, FeedError, Limits
+from llmplan.web import Watch
 
 _RETRIED: Final = (408, 425, 429, 500, 502, 503, 504)
 _HEADERS: Final = {"Accept": "application/json, text/csv, */*;q=0.5", "Accept-Encoding": "gzip, identity"}
-
-
-class Watch:
-    """Shuts the connections that it was shown when the time is up; a read that waits then ends."""
-
-    def __init__(self, total_s: float) -> None:
-        self.total_s = total_s
-        self._ends_s = time.monotonic() + total_s
-        self._sockets: list[socket.socket] = []
-        self._timer = threading.Timer(total_s, self._shut)
-        self._timer.daemon = True
-
-    @property
-    def is_over(self) -> bool:
-        """Whether the time is up."""
-        return time.monotonic() >= self._ends_s
-
-    def add(self, sock: socket.socket) -> None:
-        """A connection of this request."""
-        self._sockets.append(sock)
-
-    def _shut(self) -> None:
-        for sock in self._sockets:
-            with contextlib.suppress(OSError, ValueError):
-                socket.socket.shutdown(sock, socket.SHUT_RDWR)
-
-    def __enter__(self) -> Watch:
-        self._timer.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._timer.cancel()
 
 
 class _SameHost(urllib.request.HTTPRedirectHandler):
