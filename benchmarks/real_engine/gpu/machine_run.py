@@ -213,7 +213,11 @@ def _served(
             found["used_mib_loaded"] = used_mib()
         for path in ("slots", "metrics"):
             run.keep(f"{name}-{path}-after.txt", _read(f"{url}/{path}"))
-        run.keep(f"{name}-observe.txt", said(llmplan("observe", url), 40))
+        planned = launch.parents[2] / "plans" / f"{launch.parent.name}.yaml"
+        for form in ("table", "json"):
+            words = llmplan("observe", url, "--plan", str(planned), "--format", form)
+            run.keep(f"{name}-observe-{form}.txt", said(words, 40))
+        run.keep(f"{name}-observe-alone.txt", said(llmplan("observe", url), 40))
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         try:
