@@ -148,6 +148,14 @@ def torch_rates() -> dict[str, Any]:
     seconds = median_s(lambda: target.copy_(source), 13)
     found["copy_gb_per_s_read_and_written"] = 2 * source.numel() / seconds / 1e9
     host = torch.empty(1024**3 // scale, dtype=torch.uint8, pin_memory=device == "cuda")
+    other = torch.empty(4 * 1024**3 // scale, dtype=torch.uint8).fill_(1)
+    into = torch.empty_like(other).fill_(2)
+    begin = time.perf_counter()
+    for _ in range(4):
+        into.copy_(other)
+    found["host_copy_gb_per_s_read_and_written"] = 8 * other.numel() / (time.perf_counter() - begin) / 1e9
+    found["host_threads"] = torch.get_num_threads()
+    del other, into
     part = source[: host.numel()]
     found["host_to_device_gb_per_s"] = host.numel() / median_s(lambda: part.copy_(host), 9) / 1e9
     return found
@@ -306,7 +314,6 @@ def main() -> None:
     models = run.args.models
     run.step("machine", lambda: machine(run))
     run.step("emitted", lambda: emitted(run))
-    run.step("torch", torch_rates, 60)
     for shape, mix in ((dense, "q4_k_m"), (dense, "q8_0"), (moe, "q8_0")):
         run.step(f"file-{shape}-{mix}", lambda shape=shape, mix=mix: file_made(run, shape, mix), 60)
     run.step("built", lambda: built(run))
@@ -315,6 +322,7 @@ def main() -> None:
         run.step(f"served-{mix}", lambda m=model, n=mix: served(run, n, f"llama-8b-{n}", m, loads, words), 45)
         bench = ["-p", "512", "-n", "128", "-r", "3"]
         run.step(f"bench-{mix}", lambda m=model, b=bench: benched(run, m, *b), 25)
+    run.step("torch", torch_rates, 60)
     few = models / f"{dense}-q8_0.gguf"
     run.step("bench-q8_0-half-on-cpu", lambda: benched(run, few, "-ngl", "17", "-p", "512", "-n", "32", "-r", "2"), 45)
     model, plan = models / f"{moe}-q8_0.gguf", "qwen3-30b-a3b-q8_0-layers"
