@@ -26,6 +26,7 @@ SERVED = {
     "moe-layers": ("Qwen/Qwen3-30B-A3B", "gguf-q8_0", 1, None),
 }
 """model, weights, slots and layers on the CPU of each server; None: as its script says"""
+LOAD_FIGURES = ("requests", "ttft_s", "tpot_s", "output_tokens_per_s")
 CONTEXT_TOKENS, ISL, OSL = 1024, 512, 128
 
 
@@ -58,7 +59,7 @@ def servers(results: dict[str, Any], kept: Path) -> Iterator[dict[str, Any]]:
             },
             "start_s": found["load_s"],
             "loads": {
-                f"closed-{clients}": _rounded({key: load[key] for key in ("requests", "ttft_s", "tpot_s", "output_tokens_per_s")})
+                f"closed-{clients}": _rounded({key: load[key] for key in LOAD_FIGURES})
                 for clients, load in found["loads"].items() if "requests" in load
             },
         }  # fmt: skip

@@ -74,6 +74,7 @@ def main(emitted: str, path: str) -> None:
         | {
             "with layers on the CPU": sum(intent["offload"] == "layers" for _, intent in cases),
             "with experts on the CPU": sum(intent["offload"] == "experts" for _, intent in cases),
+            "over two GPUs": sum(intent["pp"] > 1 for _, intent in cases),
             "refused on purpose": sorted(f"{name}: {said}" for name, said in controls(lines[0][1]).items()),
         },
     )  # fmt: skip
