@@ -112,13 +112,12 @@ def _kv_dtype(replica: Replica) -> str:
 
 def _memory(launch: Launch) -> Iterator[Setting]:
     settings, flag = launch.replica.settings, "--mem-fraction-static"
-    if settings.kv_cache_memory_bytes is not None:
-        raise UsageError(
-            "SGLang takes a share of memory, not a size of the KV pool as this plan states",
-            hints=["llmplan recommend ... without a known pool", "llmplan emit-config PLAN --target vllm"],
-        )
     share = memory_share(launch, "fraction_static", f"SGLang's {flag}")
     yield _set(flag, share, f"weights and pool, of what is free before loading: {reasons.memory_share(launch)}")
+    budget = launch.memory
+    if settings.kv_cache_memory_bytes is not None and budget is not None:
+        tokens = budget.capacity_tokens // launch.replica.parallel.dp
+        yield _set("--max-total-tokens", tokens, f"the KV pool was stated: {reasons.pool(launch)}")
     own = launch.replica.engine.block_tokens
     if launch.same_engine and settings.block_tokens != own:
         yield _set("--page-size", settings.block_tokens, reasons.block(launch), str(own))

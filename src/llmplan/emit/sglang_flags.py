@@ -46,6 +46,7 @@ SGLANG_FLAGS: Mapping[str, Flag] = {
     "--quantization": Flag(type="str", allowed=("fp8",)),
     "--kv-cache-dtype": Flag(type="str", allowed=("auto", "bfloat16", "fp8_e4m3"), default="auto"),
     "--mem-fraction-static": Flag(type="float"),
+    "--max-total-tokens": Flag(type="int"),
     "--page-size": Flag(type="int"),
     "--context-length": Flag(type="int"),
     "--max-running-requests": Flag(type="int"),
