@@ -15,7 +15,7 @@ from typing import Any
 from llmplan.emit import vllm
 from llmplan.emit.container import HF_TOKEN, Container
 from llmplan.emit.kube import placement
-from llmplan.emit.kube.names import demand_pinned, kubectl, label_value, literal, what_is_planned, word_in_pod
+from llmplan.emit.kube.names import demand_pinned, label_value, literal, what_is_planned, word_in_pod
 from llmplan.emit.kube.placement import gpu_resource, node_terms, tolerations
 from llmplan.emit.kube.pod import environment
 from llmplan.emit.kube.probes import Patience, patience, probes
@@ -23,7 +23,7 @@ from llmplan.emit.kube.quantities import gib
 from llmplan.emit.kube.resources import memory_bytes, threads
 from llmplan.emit.kube.scaling import PROMETHEUS_URL, Scale, behaviour, scale_of
 from llmplan.emit.kube.security import container_security, pod_security
-from llmplan.emit.kube.weights import Weights, weights_of
+from llmplan.emit.kube.weights import Weights, token_command, weights_of
 from llmplan.emit.launch_file import LaunchFile, Path, Value
 from llmplan.emit.selection import Launch
 from llmplan.emit.supply import mirrored
@@ -211,13 +211,10 @@ def _header(launch: Launch, weights: Weights, scale: Scale) -> tuple[str, ...]:
     found = [
         *launch.summary,
         f"helm repo add vllm {REPOSITORY}",
-        f"helm install {name} vllm/vllm-stack --version {CHART_VERSION}{where} -f values.yaml  (release {name})",
+        f"helm install {name} vllm/vllm-stack --version {CHART_VERSION}{where} -f values.yaml",
     ]
     if weights.secret is not None:
-        found.append(
-            "needs a Secret, empty for open models: "
-            + kubectl(launch, f'create secret generic {weights.secret} --from-literal={HF_TOKEN}="${HF_TOKEN}"')
-        )
+        found += ["needs a Secret, empty for open models:", token_command(launch, weights.secret)]
     else:
         found.append(
             f"nothing is downloaded: fill the volume ({MOUNT_PATH} in the pods) by hand before the engines start"

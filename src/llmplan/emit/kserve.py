@@ -66,10 +66,11 @@ def _files(
 ) -> tuple[LaunchFile, ...]:
     names = ["base.yaml", *([] if found.by_hand else ["download.yaml"]), "inferenceservice.yaml"]
     apply = kubectl(launch, " ".join(["apply", *(f"-f {name}" for name in names)]))
-    other = "or llminferenceservice.yaml alone" if refused is None else f"no llminferenceservice.yaml: {refused}"
+    other = "or apply llminferenceservice.yaml alone" if refused is None else f"no llminferenceservice.yaml: {refused}"
     header = (
         *launch.summary,
-        f"{apply}  ({other})",
+        apply,
+        other,
         *weights_module.notes(launch, found),
         *key_notes(launch, container),
         *placement.notes(launch),

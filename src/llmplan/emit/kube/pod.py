@@ -125,7 +125,7 @@ def key_notes(launch: Launch, container: Container) -> tuple[str, ...]:
     if variable is None:
         return ("whoever reaches the port is served: no key is asked for",)
     make = kubectl(launch, f'create secret generic {secret_name(variable)} --from-literal={variable}="${variable}"')
-    return (f"whoever reaches the port is served, unless a key is asked for: {make}",)
+    return ("whoever reaches the port is served, unless a key is asked for:", make)
 
 
 def mounts(container: Container) -> list[dict[str, Any]]:
