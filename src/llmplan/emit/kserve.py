@@ -21,7 +21,7 @@ from llmplan.emit.kube.manifest import Manifest, file_of
 from llmplan.emit.kube.names import kubectl, metadata, what_is_planned
 from llmplan.emit.kube.objects import base_file
 from llmplan.emit.kube.placement import gpu_resource, node_terms, tolerations
-from llmplan.emit.kube.pod import Role, key_notes, pod
+from llmplan.emit.kube.pod import Role, notes, pod
 from llmplan.emit.kube.resources import resources
 from llmplan.emit.kube.scaling import PROMETHEUS_URL, Scale, behaviour, query, scale_of
 from llmplan.emit.kube.weights import Weights, weights_of
@@ -72,7 +72,7 @@ def _files(
         apply,
         other,
         *weights_module.notes(launch, found),
-        *key_notes(launch, container),
+        *notes(launch, container),
         *placement.notes(launch),
         f"scaling: {scale.kind} ({scale.why})",
     )

@@ -27,6 +27,7 @@ from llmplan.emit.selection import Launch
 
 SHARED_MEMORY = "shared-memory"
 SETTINGS = "settings"
+LOCKED = "host memory is locked for transfers: the nodes' limit on locked memory must allow it (a setting of the container runtime)"
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 """the weights are there when the engine starts: it looks for nothing on the network"""
 
@@ -117,6 +118,12 @@ def secret_name(variable: str) -> str:
     'api-key'
     """
     return variable.lower().replace("_", "-")
+
+
+def notes(launch: Launch, container: Container) -> tuple[str, ...]:
+    """How to ask requests for a key, and what the pod needs of its node beside GPUs."""
+    locked = (LOCKED,) if container.pins_memory else ()
+    return (*key_notes(launch, container), *locked)
 
 
 def key_notes(launch: Launch, container: Container) -> tuple[str, ...]:
