@@ -27,7 +27,7 @@ from llmplan.emit.selection import Launch
 
 SHARED_MEMORY = "shared-memory"
 SETTINGS = "settings"
-LOCKED = "host memory is locked for transfers: the nodes' limit on locked memory must allow it (a setting of the container runtime)"
+LOCKED = "host memory is locked for transfers: the container runtime's limit on locked memory must allow it"
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 """the weights are there when the engine starts: it looks for nothing on the network"""
 
