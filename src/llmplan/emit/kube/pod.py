@@ -95,8 +95,7 @@ def main_container(
         "securityContext": container_security(),
         "volumeMounts": mounts(container),
     }
-    if role.answers:
-        content["lifecycle"] = {"preStop": {"exec": {"command": ["sleep", str(given.drain_s)]}}}
+    content["lifecycle"] = {"preStop": {"exec": {"command": ["sleep", str(given.drain_s)]}}}
     return Manifest(content=content, comments=_comments(container, given, role))
 
 
@@ -173,7 +172,7 @@ def _comments(container: Container, given: Patience, role: Role) -> dict[Path, s
     found["resources", "requests", "memory"] = (
         "shared memory, what the plan keeps in host memory, and 8 GiB assumed per GPU"
     )
+    found["lifecycle", "preStop"] = "no new requests arrive after some seconds; the rest is for those that run"
     if role.answers:
         found["startupProbe", "failureThreshold"] = f"x {10} s: {given.why_start}"
-        found["lifecycle", "preStop"] = "no new requests arrive after some seconds; the rest is for those that run"
     return found
