@@ -192,6 +192,14 @@ def test_hostile_values_never_count() -> None:
     assert read_look(huge, {}).gauges["kv_tokens"] == 400_000  # from its blocks
 
 
+def test_settings_that_cannot_be_are_not_there() -> None:
+    text = samples.vllm(BUSY).replace('block_size="16"', 'block_size="abc"')
+    text = text.replace('gpu_memory_utilization="0.92"', 'gpu_memory_utilization="9"')
+    look = read_look(text.replace('kv_cache_size_tokens="400000"', 'kv_cache_size_tokens="many"'), {})
+    assert not {"block_size", "gpu_memory_utilization"} & set(look.settings)
+    assert "kv_tokens" not in look.gauges
+
+
 def test_json_nested_without_end_is_no_list_of_iterations() -> None:
     with pytest.raises(DataError):
         read_look("[" * 100_000, {})
