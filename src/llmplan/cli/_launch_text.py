@@ -72,10 +72,17 @@ def shell_lines(command: Command) -> list[str]:
 
 
 def _shell_word(word: Word) -> str:
+    """Quoted; what a terminal would act on is escaped, since files are also printed."""
     if not isinstance(word, Env):
-        return shlex.quote(word)
+        return shlex.quote(word) if word.isprintable() else f"$'{''.join(map(_shell_char, word))}'"
     after = f":?{word.message}" if word.default is None else f":-{word.default}"
     return f'"${{{word.name}{after}}}"'
+
+
+def _shell_char(char: str) -> str:
+    if char in "\\'":
+        return f"\\{char}"
+    return char if char.isprintable() else "".join(f"\\x{byte:02x}" for byte in char.encode())
 
 
 def yaml_text(content: Any, comments: Mapping[Path, str] | None = None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from llmplan.emit import defaults, reasons
+from llmplan.emit import defaults, own_code, reasons
 from llmplan.emit.adapters import adapter_words, named_adapters
 from llmplan.emit.drafts import planned_drafts
 from llmplan.emit.fractions import memory_share
@@ -66,6 +66,8 @@ def _names(launch: Launch, checkpoint: Checkpoint) -> Iterator[Setting]:
     yield _set("--model-path", checkpoint.model, "the checkpoint in the planned format")
     if not checkpoint.is_named:
         yield _set("--served-model-name", launch.replica.model.id, reasons.served_name(launch))
+    if own_code.is_needed(launch.replica, "sglang"):
+        yield _set(own_code.FLAG, True, own_code.WHY)
     yield _set("--host", "0.0.0.0", "every interface of the machine: the default is reached from it alone")
     yield _set("--port", PORT, "where it answers")
 
@@ -110,13 +112,12 @@ def _kv_dtype(replica: Replica) -> str:
 
 def _memory(launch: Launch) -> Iterator[Setting]:
     settings, flag = launch.replica.settings, "--mem-fraction-static"
-    if settings.kv_cache_memory_bytes is not None:
-        raise UsageError(
-            "SGLang takes a share of memory, not a size of the KV pool as this plan states",
-            hints=["llmplan recommend ... without a known pool", "llmplan emit-config PLAN --target vllm"],
-        )
     share = memory_share(launch, "fraction_static", f"SGLang's {flag}")
     yield _set(flag, share, f"weights and pool, of what is free before loading: {reasons.memory_share(launch)}")
+    budget = launch.memory
+    if settings.kv_cache_memory_bytes is not None and budget is not None:
+        tokens = budget.capacity_tokens // launch.replica.parallel.dp
+        yield _set("--max-total-tokens", tokens, f"the KV pool was stated: {reasons.pool(launch)}")
     own = launch.replica.engine.block_tokens
     if launch.same_engine and settings.block_tokens != own:
         yield _set("--page-size", settings.block_tokens, reasons.block(launch), str(own))

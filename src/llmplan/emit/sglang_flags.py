@@ -30,6 +30,7 @@ class Flag:
 SGLANG_FLAGS: Mapping[str, Flag] = {
     "--model-path": Flag(type="str"),
     "--served-model-name": Flag(type="str"),
+    "--trust-remote-code": Flag(type="switch", default="off"),
     "--host": Flag(type="str", default="127.0.0.1"),
     "--port": Flag(type="int", default="30000"),
     "--tp-size": Flag(type="int", default="1"),
@@ -45,6 +46,7 @@ SGLANG_FLAGS: Mapping[str, Flag] = {
     "--quantization": Flag(type="str", allowed=("fp8",)),
     "--kv-cache-dtype": Flag(type="str", allowed=("auto", "bfloat16", "fp8_e4m3"), default="auto"),
     "--mem-fraction-static": Flag(type="float"),
+    "--max-total-tokens": Flag(type="int"),
     "--page-size": Flag(type="int"),
     "--context-length": Flag(type="int"),
     "--max-running-requests": Flag(type="int"),
