@@ -143,8 +143,8 @@ def _llama_cpp(props: Fields) -> Told:
 
 def derived(gauges: Mapping[str, float], settings: Mapping[str, Any]) -> dict[str, float]:
     """The gauges, with tokens from blocks where only those are said."""
-    block = settings.get("block_size")
-    if "kv_tokens" not in gauges and "kv_blocks" in gauges and _usable("block_size", block):
+    block = _usable("block_size", settings.get("block_size"))
+    if "kv_tokens" not in gauges and "kv_blocks" in gauges and block is not None:
         return {**gauges, "kv_tokens": gauges["kv_blocks"] * block}
     return dict(gauges)
 
