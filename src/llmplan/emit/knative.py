@@ -15,7 +15,7 @@ from llmplan.emit.container import USER_ID, Container
 from llmplan.emit.engines import engine_of
 from llmplan.emit.kube import placement
 from llmplan.emit.kube.manifest import Manifest, file_of
-from llmplan.emit.kube.names import annotations, demand_pinned, kubectl, literal, metadata, word_in_pod
+from llmplan.emit.kube.names import demand_pinned, kubectl, literal, metadata, what_is_planned, word_in_pod
 from llmplan.emit.kube.objects import settings_map
 from llmplan.emit.kube.pod import SETTINGS, SHARED_MEMORY
 from llmplan.emit.kube.quantities import gib
@@ -82,7 +82,7 @@ def service(launch: Launch, container: Container, scale: Scale, *, by_hand: bool
     content = {
         "apiVersion": "serving.knative.dev/v1",
         "kind": "Service",
-        "metadata": {**named, "annotations": annotations(launch)},
+        "metadata": {**named, "annotations": what_is_planned(launch)},
         "spec": {"template": {"metadata": {"labels": named["labels"], "annotations": scaling}, "spec": pod}},
     }
     path = ("spec", "template", "spec")
