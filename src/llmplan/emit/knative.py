@@ -3,7 +3,7 @@
 Annotations and their bounds are from knative.dev/docs/serving/autoscaling and .../services/configuring-probes, the
 fields of the pod from the definition of serving.knative.dev/v1, which fields need a feature flag from
 knative.dev/docs/serving/configuration/feature-flags (all read 2026-11-26). Weights are downloaded into the pod's own
-scratch volume at every start, as the plan's start time has it. Beside it a file for Cloud Run, where it has the GPU.
+scratch volume at every start. Beside it a file for Cloud Run, where it has the GPU.
 """
 
 from __future__ import annotations
@@ -190,7 +190,7 @@ def _notes(launch: Launch, container: Container, *, by_hand: bool) -> tuple[str,
     name, flags = launch.variant.name, ", ".join(f'"{flag}": "enabled"' for flag in FLAGS)
     variables = [*container.secrets, *([container.api_key_variable] if container.api_key_variable else [])]
     literals = " ".join(f'--from-literal={variable}="${variable}"' for variable in variables)
-    weights = "every start downloads the weights, as the predicted start has it"
+    weights = "every start downloads the weights"
     if by_hand:
         weights = f"the weights lie on a volume that you fill: a claim {name}-weights, mounted read-only"
     keys = kubectl(launch, f"create secret generic {secret_name(launch)} {literals}")
