@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from llmplan.emit.container import CACHE_PATH, Container
-from llmplan.emit.kube.names import annotations, demand_pinned
+from llmplan.emit.kube.names import demand_pinned, what_is_planned
 from llmplan.emit.kube.weights import is_folder
 from llmplan.emit.launch_file import Env, LaunchFile, Path
 from llmplan.emit.rent.facts import Platform, download_bytes, price_note, whole_gib
@@ -73,7 +73,7 @@ def service(launch: Launch, container: Container, scale: Scale) -> tuple[tuple[L
     content = {
         "apiVersion": "serving.knative.dev/v1",
         "kind": "Service",
-        "metadata": {"name": launch.variant.name, "annotations": annotations(launch)},
+        "metadata": {"name": launch.variant.name, "annotations": what_is_planned(launch)},
         "spec": {"template": {"metadata": {"annotations": _annotations(scale)}, "spec": spec}},
     }
     file = LaunchFile(
