@@ -169,6 +169,8 @@ def _market(question: Question, model: ModelSpec, gpu: GpuSpec, draw: Draw, engi
 def _varied(replica: Replica, draw: Draw) -> Replica:
     """With settings that no strategy proposes but a command line states."""
     settings = replica.settings
+    if replica.engine.id == "llama-cpp" and draw.chance(0.25):  # two GPUs in the machine: layers are cut over them
+        replica = replace(replica, host=replace(replica.host, gpus=2))
     if draw.chance(0.2):
         settings = replace(settings, prefix_caching=False)
     if draw.chance(0.1):
@@ -180,6 +182,8 @@ def _varied(replica: Replica, draw: Draw) -> Replica:
     if draw.chance(0.1):
         settings = replace(settings, memory_fraction=draw.one_of((0.8, 0.875, 0.9)))
     offload = replica.offload
+    if offload is not None and offload.kind == "layers" and replica.model.is_moe and draw.chance(0.5):
+        offload = replace(offload, kind="experts")
     if offload is None and replica.engine.host_kv and draw.chance(0.1):
         offload = Offload(kind="kv", host_kv_bytes=draw.one_of((8, 33)) * GIB)
     return replace(replica, settings=settings, offload=offload, parallel=_cut(replica, draw))
@@ -190,7 +194,9 @@ def _cut(replica: Replica, draw: Draw) -> Parallelism:
     parallel = replica.parallel
     if replica.model.is_mla and replica.engine.id == "vllm" and draw.chance(0.4):
         return replace(parallel, dcp=parallel.tp)
-    if replica.engine.id == "llama-cpp" or not draw.chance(0.25) or parallel.pp > 1:
+    if replica.engine.id == "llama-cpp":
+        return replace(parallel, pp=2) if replica.host.gpus > 1 and replica.model.layer_count > 1 else parallel
+    if not draw.chance(0.25) or parallel.pp > 1:
         return parallel
     if draw.chance(0.4) and replica.model.layer_count >= 2:
         return replace(parallel, pp=2, ep=False)

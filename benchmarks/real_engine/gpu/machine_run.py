@@ -23,6 +23,7 @@ from typing import Any
 
 import load_llama
 
+Words = tuple[str, ...]
 HERE = Path(__file__).resolve().parent
 BUFFER = "buffer size"
 
@@ -33,6 +34,7 @@ class Run:
     def __init__(self, args: argparse.Namespace) -> None:
         self.args, self.out, self.work = args, args.out, args.work
         self.started = time.monotonic()
+        self.sampling: dict[str, Any] = {}
         self.found: dict[str, Any] = {"steps": {}}
         self.kept = self.work / "kept"
         self.kept.mkdir(parents=True, exist_ok=True)
@@ -153,6 +155,22 @@ def torch_rates() -> dict[str, Any]:
     return found
 
 
+def host_rates() -> dict[str, float]:
+    """A copy in host memory, and reading it as weights are read, with every thread."""
+    import torch
+
+    one = torch.empty(1024**3, dtype=torch.float32).fill_(1)
+    two = torch.empty_like(one).fill_(2)
+    found: dict[str, float] = {"threads": torch.get_num_threads()}
+    size = one.numel() * 4
+    for name, work, moved in (("copy", lambda: two.copy_(one), 2 * size), ("read", one.sum, size)):
+        begin = time.perf_counter()
+        for _ in range(4):
+            work()
+        found[f"{name}_gb_per_s"] = 4 * moved / (time.perf_counter() - begin) / 1e9
+    return found
+
+
 def file_made(run: Run, shape: str, mix: str) -> dict[str, Any]:
     """The GGUF file of random weights."""
     path = run.args.models / f"{shape}-{mix}.gguf"
@@ -162,21 +180,24 @@ def file_made(run: Run, shape: str, mix: str) -> dict[str, Any]:
 
 
 def served(
-    run: Run, name: str, plan: str, model: Path, loads: list[tuple[int, int]], vocabulary: int
+    run: Run, name: str, plan: str, model: Path, loads: list[tuple[int, int]], vocabulary: int, words: Words = ()
 ) -> dict[str, Any]:
     """With the script emitted here; with the one that was carried, if that does not start."""
     failed = []
     for folder in (run.work / "launch", run.args.carried / "launch"):
         script = folder / plan / "serve.sh"
         try:
-            return _served(run, name, script, model, loads, vocabulary) | {"script": str(script), "failed": failed}
+            return _served(run, name, script, model, loads, vocabulary, words) | {
+                "script": str(script),
+                "failed": failed,
+            }
         except (RuntimeError, TimeoutError, OSError) as error:
             failed.append(f"{script}: {error}")
     return {"failed": failed}
 
 
 def _served(
-    run: Run, name: str, launch: Path, model: Path, loads: list[tuple[int, int]], vocabulary: int
+    run: Run, name: str, launch: Path, model: Path, loads: list[tuple[int, int]], vocabulary: int, words: Words
 ) -> dict[str, Any]:
     """Start it, read what it says of its memory, load it, stop it."""
     port = int(re.search(r"--port[ =]'?(\d+)", launch.read_text()).group(1))  # type: ignore[union-attr]
@@ -189,7 +210,11 @@ def _served(
     begin = time.monotonic()
     with log.open("w") as file:
         server = subprocess.Popen(
-            ["bash", str(launch)], stdout=file, stderr=subprocess.STDOUT, env=environment, start_new_session=True
+            ["bash", str(launch), *words],
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,
         )
     found: dict[str, Any] = {"used_mib_before": before}
     try:
@@ -207,13 +232,19 @@ def _served(
             if run.left_s < 25:
                 found["loads"][str(concurrency)] = {"skipped": "no time"}
                 continue
-            rows = load_llama.at_once(url, concurrency, requests, 512, 128, vocabulary, seed=concurrency)
+            rows = load_llama.at_once(
+                url, concurrency, requests, 512, 128, vocabulary, seed=concurrency, sampling=run.sampling
+            )
             run.keep(f"{name}-requests-{concurrency}.json", json.dumps(rows))
             found["loads"][str(concurrency)] = load_llama.summary(rows)
             found["used_mib_loaded"] = used_mib()
         for path in ("slots", "metrics"):
             run.keep(f"{name}-{path}-after.txt", _read(f"{url}/{path}"))
-        run.keep(f"{name}-observe.txt", said(llmplan("observe", url), 40))
+        planned = launch.parents[2] / "plans" / f"{launch.parent.name}.yaml"
+        for form in ("table", "json"):
+            words = llmplan("observe", url, "--plan", str(planned), "--format", form)
+            run.keep(f"{name}-observe-{form}.txt", said(words, 40))
+        run.keep(f"{name}-observe-alone.txt", said(llmplan("observe", url), 40))
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         try:
@@ -257,9 +288,9 @@ def benched(run: Run, model: Path, *words: str) -> Any:
     return [{key: row[key] for key in keys if key in row} for row in json.loads(done.stdout)]
 
 
-def built(run: Run) -> dict[str, Any]:
+def built(run: Run, keep_s: float = 100) -> dict[str, Any]:
     """Wait for the build that run.sh started."""
-    end = time.monotonic() + max(10.0, run.left_s - 100)
+    end = time.monotonic() + max(10.0, run.left_s - keep_s)
     done = run.args.build / "done"
     while time.monotonic() < end and not done.exists():
         time.sleep(0.5)
@@ -295,29 +326,60 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--deadline-s", type=float, default=530)
     parser.add_argument("--fake", action="store_true")
+    parser.add_argument("--why", action="store_true", help="only what slows many clients down")
     run = Run(parser.parse_args())
-    dense, moe = ("tiny", "tiny-moe") if run.args.fake else ("llama-3.1-8b", "qwen3-30b-a3b")
-    words = 49000
-    loads = [(1, 2), (4, 4)] if run.args.fake else [(1, 6), (4, 16), (16, 64)]
-    models = run.args.models
+    fake = run.args.fake
+    dense, moe = ("tiny", "tiny-moe") if fake else ("llama-3.1-8b", "qwen3-30b-a3b")
     run.step("machine", lambda: machine(run))
     run.step("emitted", lambda: emitted(run))
-    run.step("torch", torch_rates, 60)
+    (why if run.args.why else everything)(run, dense, moe)
+
+
+WORDS = 49000
+"""token ids that prompts are drawn from"""
+
+
+def everything(run: Run, dense: str, moe: str) -> None:
+    """Memory, loads, llama-bench and the machine's rates."""
+    loads = [(1, 2), (4, 4)] if run.args.fake else [(1, 6), (4, 16), (16, 64)]
+    models = run.args.models
     for shape, mix in ((dense, "q4_k_m"), (dense, "q8_0"), (moe, "q8_0")):
         run.step(f"file-{shape}-{mix}", lambda shape=shape, mix=mix: file_made(run, shape, mix), 60)
     run.step("built", lambda: built(run))
     for mix in ("q4_k_m", "q8_0"):
         model = models / f"{dense}-{mix}.gguf"
-        run.step(f"served-{mix}", lambda m=model, n=mix: served(run, n, f"llama-8b-{n}", m, loads, words), 45)
+        run.step(f"served-{mix}", lambda m=model, n=mix: served(run, n, f"llama-8b-{n}", m, loads, WORDS), 45)
         bench = ["-p", "512", "-n", "128", "-r", "3"]
         run.step(f"bench-{mix}", lambda m=model, b=bench: benched(run, m, *b), 25)
+    run.step("torch", torch_rates, 60)
+    run.step("host", host_rates, 60)
     few = models / f"{dense}-q8_0.gguf"
     run.step("bench-q8_0-half-on-cpu", lambda: benched(run, few, "-ngl", "17", "-p", "512", "-n", "32", "-r", "2"), 45)
     model, plan = models / f"{moe}-q8_0.gguf", "qwen3-30b-a3b-q8_0-layers"
-    run.step("served-moe-layers", lambda: served(run, "moe-layers", plan, model, loads[:1], words), 60)
+    run.step("served-moe-layers", lambda: served(run, "moe-layers", plan, model, loads[:1], WORDS), 60)
     run.step("bench-moe", lambda: benched(run, model, "-p", "512", "-n", "64", "-r", "2"), 35)
     cpu = ["-ngl", "99", "--n-cpu-moe", "24", "-p", "512", "-n", "32", "-r", "2"]
     run.step("bench-moe-24-experts-on-cpu", lambda: benched(run, model, *cpu), 40)
+
+
+def why(run: Run, dense: str, _: str) -> None:
+    """One model under 1 and 16 clients: as emitted, without the prompt cache on the host, without sampling."""
+    loads = [(1, 2), (4, 4)] if run.args.fake else [(1, 6), (16, 32)]
+    model = run.args.models / f"{dense}-q4_k_m.gguf"
+    run.step("file", lambda: file_made(run, dense, "q4_k_m"), 60)
+    run.step("built", lambda: built(run, keep_s=60))
+    greedy = {"temperature": 0, "top_k": 1, "samplers": ["top_k"]}
+    variants: list[tuple[str, Words, dict[str, Any]]] = [
+        ("q4_k_m", (), {}), ("no-cache", ("--cache-ram", "0"), {}), ("greedy", ("--cache-ram", "0"), greedy),
+        ("unified", ("--cache-ram", "0", "--kv-unified"), greedy),
+        ("backend-sampling", ("--cache-ram", "0", "-bs"), {}),
+    ]  # fmt: skip
+    for name, words, sampling in variants:
+        run.sampling = sampling
+        run.step(
+            f"served-{name}", lambda n=name, w=words: served(run, n, "llama-8b-q4_k_m", model, loads, WORDS, w), 25
+        )
+    run.step("host", host_rates, 15)
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ fi
 
 timeout "${LIMIT_S:-560}" python3 "$here/machine_run.py" --out "$out" --work "$work" --models "$models" \
   --vocabulary "$carried/vocabulary.json.gz" --build "$build" --carried "$carried" \
-  --deadline-s "${DEADLINE_S:-530}" ${FAKE:+--fake} 2>&1 | tee "$out/run.log"
+  --deadline-s "${DEADLINE_S:-530}" ${FAKE:+--fake} ${WHY:+--why} 2>&1 | tee "$out/run.log"
 [ -z "${FAKE:-}" ] && tail -3 "$out/build.log"
 rm -rf "$models"
 ls -la "$out"

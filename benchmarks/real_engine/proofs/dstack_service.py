@@ -12,6 +12,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import declined
 import on_each_gpu
 import outcome
 
@@ -47,7 +48,7 @@ def refuses_nonsense(folder: Path) -> bool:
 def main(emitted: str, path: str) -> None:
     """Everything of `emitted`; the result into `path`."""
     started_s = time.monotonic()
-    cases, not_emitted = outcome.emitted_cases(Path(emitted))
+    cases, _ = outcome.emitted_cases(Path(emitted))
     rows = [
         (intent, outcome.attempt(lambda folder=folder, intent=intent: check(folder, intent)))
         for folder, intent in cases
@@ -57,8 +58,8 @@ def main(emitted: str, path: str) -> None:
         refused.append({"case": "control: a key that does not exist", "error": "was accepted"})
     outcome.record(
         Path(path), proof="dstack_service", engine="dstack", distribution="dstack", started_s=started_s,
-        accepted=len(rows) - sum(problem is not None for _, problem in rows), refused=refused, not_emitted=not_emitted,
-        figures=on_each_gpu.figures(cases),
+        accepted=len(rows) - sum(problem is not None for _, problem in rows), refused=refused,
+        figures=on_each_gpu.figures(cases) | declined.figures(Path(emitted)),
     )  # fmt: skip
 
 

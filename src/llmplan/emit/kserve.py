@@ -18,10 +18,10 @@ from llmplan.emit.engines import engine_of
 from llmplan.emit.kube import network, placement, storage
 from llmplan.emit.kube import weights as weights_module
 from llmplan.emit.kube.manifest import Manifest, file_of
-from llmplan.emit.kube.names import annotations, kubectl, metadata
+from llmplan.emit.kube.names import kubectl, metadata, what_is_planned
 from llmplan.emit.kube.objects import base_file
 from llmplan.emit.kube.placement import gpu_resource, node_terms, tolerations
-from llmplan.emit.kube.pod import Role, pod
+from llmplan.emit.kube.pod import Role, key_notes, pod
 from llmplan.emit.kube.resources import resources
 from llmplan.emit.kube.scaling import PROMETHEUS_URL, Scale, behaviour, query, scale_of
 from llmplan.emit.kube.weights import Weights, weights_of
@@ -71,6 +71,7 @@ def _files(
         *launch.summary,
         f"{apply}  ({other})",
         *weights_module.notes(launch, found),
+        *key_notes(launch, container),
         *placement.notes(launch),
         f"scaling: {scale.kind} ({scale.why})",
     )
@@ -100,7 +101,7 @@ def inference_service(launch: Launch, container: Container, found: Weights, scal
     content: dict[str, Any] = {
         "apiVersion": "serving.kserve.io/v1beta1",
         "kind": "InferenceService",
-        "metadata": {**metadata(launch), "annotations": {**annotations(launch), **_mode(scale)}},
+        "metadata": {**metadata(launch), "annotations": {**what_is_planned(launch), **_mode(scale)}},
         "spec": {
             "predictor": {
                 "minReplicas": scale.low if scale.moves else scale.high,
@@ -205,7 +206,7 @@ def llm_service(launch: Launch, container: Container) -> Manifest:
     content = {
         "apiVersion": "serving.kserve.io/v1alpha2",
         "kind": "LLMInferenceService",
-        "metadata": {**metadata(launch), "annotations": annotations(launch)},
+        "metadata": {**metadata(launch), "annotations": what_is_planned(launch)},
         "spec": {
             "model": model,
             "replicas": launch.replicas,

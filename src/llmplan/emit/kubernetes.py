@@ -12,9 +12,9 @@ from llmplan.emit.container import Container
 from llmplan.emit.engines import engine_of
 from llmplan.emit.kube import network, placement, storage, weights
 from llmplan.emit.kube.manifest import Manifest, file_of
-from llmplan.emit.kube.names import annotations, kubectl, metadata, selector
+from llmplan.emit.kube.names import kubectl, metadata, selector, what_is_planned
 from llmplan.emit.kube.objects import base_file, monitoring_files
-from llmplan.emit.kube.pod import template
+from llmplan.emit.kube.pod import key_notes, template
 from llmplan.emit.kube.scaling import Scale, autoscaler, disruption_budget, scale_of
 from llmplan.emit.kube.weights import Weights, weights_of
 from llmplan.emit.launch_file import LaunchFile, Path
@@ -32,7 +32,7 @@ def emit(launch: Launch) -> tuple[LaunchFile, ...]:
     container = engine_of(launch).container(launch)
     scale = scale_of(launch, container)
     found = weights_of(launch, container, pods=scale.high)
-    header = (*launch.summary, *header_of(launch, found, scale))
+    header = (*launch.summary, *header_of(launch, container, found, scale))
     files = [
         base_file(launch, container, found, header, "00-base.yaml"),
         serve_file(launch, container, found, scale),
@@ -48,12 +48,13 @@ def emit(launch: Launch) -> tuple[LaunchFile, ...]:
     return (*files, *monitoring_files(launch, container, scale, launch.summary))
 
 
-def header_of(launch: Launch, found: Weights, scale: Scale) -> tuple[str, ...]:
+def header_of(launch: Launch, container: Container, found: Weights, scale: Scale) -> tuple[str, ...]:
     """How to apply the files and what they assume."""
     port = kubectl(launch, f"port-forward service/{launch.variant.name} 8000:http")
     return (
         f"kubectl apply -f FOLDER, where FOLDER holds these files; then {port}",
         *weights.notes(launch, found),
+        *key_notes(launch, container),
         *placement.notes(launch),
         f"scaling: {scale.kind} ({scale.why})",
     )
@@ -121,7 +122,7 @@ def _workload(launch: Launch, kind: str, scale: Scale, fields: dict[str, Any], p
     return {
         "apiVersion": "apps/v1",
         "kind": kind,
-        "metadata": {**metadata(launch), "annotations": annotations(launch)},
+        "metadata": {**metadata(launch), "annotations": what_is_planned(launch)},
         "spec": {**count, "selector": {"matchLabels": selector(launch)}, **fields, "template": pods.content},
     }
 

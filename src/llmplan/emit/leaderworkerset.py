@@ -3,7 +3,7 @@
 The controller sets LWS_LEADER_ADDRESS and LWS_WORKER_INDEX (0 is the leader) in every pod, creates the group together
 and, with RecreateGroupOnPodRestart, starts it again together: ranks of a replica cannot be replaced one by one. Fields
 are those of leaderworkerset.x-k8s.io/v1; sources, read 2026-11-26:
-lws.sigs.k8s.io/docs/reference/labels-annotations-and-environment- variables,
+lws.sigs.k8s.io/docs/reference/labels-annotations-and-environment-variables,
 docs.vllm.ai/en/latest/deployment/frameworks/lws.
 """
 
@@ -15,7 +15,7 @@ from llmplan.emit.container import Container
 from llmplan.emit.engines import engine_of
 from llmplan.emit.kube import network, storage
 from llmplan.emit.kube.manifest import Manifest, file_of
-from llmplan.emit.kube.names import annotations, metadata
+from llmplan.emit.kube.names import metadata, what_is_planned
 from llmplan.emit.kube.objects import base_file, monitoring_files
 from llmplan.emit.kube.pod import Role, template
 from llmplan.emit.kube.scaling import Scale, autoscaler, disruption_budget, scale_of
@@ -26,8 +26,13 @@ from llmplan.emit.selection import Launch
 from llmplan.errors import UsageError
 
 API_VERSION = "leaderworkerset.x-k8s.io/v1"
-KNOWN = {"MASTER_ADDR": "LWS_LEADER_ADDRESS", "NODE_RANK": "LWS_WORKER_INDEX"}
-"""what a pod is told by the controller, by the name that engines ask for it"""
+MEETING_PORT = 20000
+KNOWN = {
+    "MASTER_ADDR": "$(LWS_LEADER_ADDRESS)",
+    "DIST_INIT_ADDR": f"$(LWS_LEADER_ADDRESS):{MEETING_PORT}",
+    "NODE_RANK": "$(LWS_WORKER_INDEX)",
+}
+"""what a pod is told by the controller, by the name under which engines ask for it"""
 START_RANK = "DP_START_RANK"
 FROM_INDEX = 'each=$1; option=$2; shift 2; exec "$@" "$option" "$((LWS_WORKER_INDEX * each))"'
 """Kubernetes puts variables into arguments but does not count: the shell does. No part of a plan is in the script."""
@@ -46,7 +51,7 @@ def emit(launch: Launch) -> tuple[LaunchFile, ...]:
     leader, worker = engine.container(launch, "head"), engine.container(launch, "worker")
     scale = scale_of(launch, leader)
     found = weights_of(launch, leader, pods=scale.high * launch.nodes)
-    header = (*launch.summary, *header_of(launch, found, scale), *_notes(launch))
+    header = (*launch.summary, *header_of(launch, leader, found, scale), *_notes(launch))
     manifests = (
         leader_worker_set(launch, leader, worker, found, scale),
         network.service(launch, leader),
@@ -78,7 +83,7 @@ def leader_worker_set(launch: Launch, leader: Container, worker: Container, foun
     content: dict[str, Any] = {
         "apiVersion": API_VERSION,
         "kind": "LeaderWorkerSet",
-        "metadata": {**metadata(launch), "annotations": annotations(launch)},
+        "metadata": {**metadata(launch), "annotations": what_is_planned(launch)},
         "spec": {
             **count,
             "startupPolicy": "LeaderCreated",

@@ -198,7 +198,7 @@ def test_a_stated_fraction_that_explains_it_is_the_only_cause() -> None:
     assert only == "a memory fraction of 0.87 where 0.92 was planned: that alone is 3.98 GiB less of 3.91 GiB"
     first, *more = causes(-12e9, fraction=0.87)
     assert first.startswith("a memory fraction of 0.87")
-    assert more[0].startswith("another process on the same GPU that holds 7.19 GiB")
+    assert more[0].startswith("and for the rest another process on the same GPU that holds 7.19 GiB")
 
 
 def test_graphs_that_were_not_captured() -> None:

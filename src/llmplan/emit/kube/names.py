@@ -45,7 +45,7 @@ def metadata(launch: Launch, *, component: Component | None = "server", ending: 
     return {"name": f"{launch.variant.name}{ending}", **space, "labels": labels(launch, component)}
 
 
-def annotations(launch: Launch) -> dict[str, str]:
+def what_is_planned(launch: Launch) -> dict[str, str]:
     """What was planned, in full."""
     return {MODEL_ANNOTATION: launch.replica.model.id, STRATEGY_ANNOTATION: launch.strategy}
 
@@ -71,12 +71,12 @@ def literal(text: str) -> str:
 
 
 def word_in_pod(word: Word, known: Mapping[str, str]) -> str:
-    """One argument. A value that only the machine knows is a variable that the platform sets: `known` maps our name
-    to its."""
+    """One argument. A value that only the machine knows comes from variables that the platform sets: `known` has what
+    to write for it."""
     if isinstance(word, str):
         return literal(word)
     if word.name in known:
-        return f"$({known[word.name]})"
+        return known[word.name]
     if word.default is not None:
         return literal(word.default)
     raise _unknown(word)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from llmplan.emit.container import Container
 from llmplan.emit.kube import network, storage
 from llmplan.emit.kube.manifest import Manifest, file_of
-from llmplan.emit.kube.names import annotations, metadata
+from llmplan.emit.kube.names import metadata, what_is_planned
 from llmplan.emit.kube.scaling import Scale, adapted
 from llmplan.emit.kube.weights import Weights
 from llmplan.emit.launch_file import LaunchFile
@@ -38,7 +38,7 @@ def settings_map(launch: Launch, container: Container) -> tuple[Manifest, ...]:
     content = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": {**metadata(launch, component=None, ending="-settings"), "annotations": annotations(launch)},
+        "metadata": {**metadata(launch, component=None, ending="-settings"), "annotations": what_is_planned(launch)},
         "data": {file.path: file for file in container.files.values()},
     }
     return (Manifest(content=content),)

@@ -8,7 +8,7 @@ from typing import Any
 
 from llmplan.emit.container import HF_TOKEN, Container
 from llmplan.emit.kube.manifest import Manifest
-from llmplan.emit.kube.names import Component, annotations, demand_pinned, labels, literal, word_in_pod
+from llmplan.emit.kube.names import Component, demand_pinned, kubectl, labels, literal, what_is_planned, word_in_pod
 from llmplan.emit.kube.placement import placement
 from llmplan.emit.kube.probes import PORT_NAME, Patience, patience, probes
 from llmplan.emit.kube.quantities import gib
@@ -33,8 +33,8 @@ OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Role:
-    """What a pod is among others: `known` maps values that only the machine knows to variables that the platform sets;
-    a pod that does not answer requests has no probes. `wrapper` are words before the entrypoint."""
+    """What a pod is among others: `known` has what to write for values that only the machine knows; a pod that does not
+    answer requests has no probes. `wrapper` are words before the entrypoint."""
 
     component: Component = "server"
     known: Mapping[str, str] = field(default_factory=dict)
@@ -47,7 +47,7 @@ def template(launch: Launch, container: Container, weights: Weights, role: Role 
     role = role or Role()
     found = pod(launch, container, weights, role)
     content = {
-        "metadata": {"labels": labels(launch, role.component), "annotations": annotations(launch)},
+        "metadata": {"labels": labels(launch, role.component), "annotations": what_is_planned(launch)},
         "spec": found.content,
     }
     return Manifest(content=content, comments=found.below("spec"))
@@ -103,8 +103,8 @@ def environment(container: Container, *, offline: bool = True) -> list[dict[str,
     """Variables in full, and secrets by reference; the hub's token is for the download alone."""
     given = {**scratch_environment(), **container.env, **(OFFLINE if offline else {})}
     found: list[dict[str, Any]] = [{"name": name, "value": literal(value)} for name, value in given.items()]
-    for secret in container.secrets:
-        if secret != HF_TOKEN:
+    for secret in (*container.secrets, container.api_key_variable):
+        if secret is not None and secret != HF_TOKEN:
             reference = {"name": secret_name(secret), "key": secret, "optional": True}
             found.append({"name": secret, "valueFrom": {"secretKeyRef": reference}})
     return found
@@ -117,6 +117,15 @@ def secret_name(variable: str) -> str:
     'api-key'
     """
     return variable.lower().replace("_", "-")
+
+
+def key_notes(launch: Launch, container: Container) -> tuple[str, ...]:
+    """How to ask requests for a key."""
+    variable = container.api_key_variable
+    if variable is None:
+        return ("whoever reaches the port is served: no key is asked for",)
+    make = kubectl(launch, f'create secret generic {secret_name(variable)} --from-literal={variable}="${variable}"')
+    return (f"whoever reaches the port is served, unless a key is asked for: {make}",)
 
 
 def mounts(container: Container) -> list[dict[str, Any]]:

@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 from llmplan.emit.container import USER_ID
+from llmplan.emit.supply import SCRATCH, SCRATCH_ENVIRONMENT
 
-SCRATCH = "scratch"
-SCRATCH_PATH = "/tmp"
-SCRATCH_MOUNT = {"name": SCRATCH, "mountPath": SCRATCH_PATH}
+SCRATCH_VOLUME = "scratch"
+SCRATCH_MOUNT = {"name": SCRATCH_VOLUME, "mountPath": SCRATCH}
 
 
 def pod_security() -> dict[str, Any]:
@@ -40,15 +40,9 @@ def container_security() -> dict[str, Any]:
 
 def scratch_environment() -> dict[str, str]:
     """Where programs that look for a home, a user or a cache find one that they may write to."""
-    return {
-        "HOME": SCRATCH_PATH,
-        "USER": "llm",
-        "XDG_CACHE_HOME": f"{SCRATCH_PATH}/cache",
-        "TORCHINDUCTOR_CACHE_DIR": f"{SCRATCH_PATH}/inductor",
-        "HF_MODULES_CACHE": f"{SCRATCH_PATH}/modules",
-    }
+    return {**SCRATCH_ENVIRONMENT, "HF_MODULES_CACHE": f"{SCRATCH}/modules"}
 
 
 def scratch_volume() -> dict[str, Any]:
     """Lives as long as the pod."""
-    return {"name": SCRATCH, "emptyDir": {}}
+    return {"name": SCRATCH_VOLUME, "emptyDir": {}}

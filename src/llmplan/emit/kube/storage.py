@@ -11,7 +11,7 @@ from typing import Any
 
 from llmplan.emit.container import HF_TOKEN, Container
 from llmplan.emit.kube.manifest import Manifest
-from llmplan.emit.kube.names import annotations, demand_pinned, labels, literal, metadata
+from llmplan.emit.kube.names import demand_pinned, labels, literal, metadata, what_is_planned
 from llmplan.emit.kube.quantities import gib
 from llmplan.emit.kube.security import (
     SCRATCH_MOUNT,
@@ -39,7 +39,7 @@ def claim(launch: Launch, weights: Weights) -> Manifest:
     content = {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
-        "metadata": {**metadata(launch, component=None, ending="-weights"), "annotations": annotations(launch)},
+        "metadata": {**metadata(launch, component=None, ending="-weights"), "annotations": what_is_planned(launch)},
         "spec": claim_spec(launch, weights),
     }
     return Manifest(content=content, comments=_claim_comments(weights, "spec"))
@@ -101,7 +101,7 @@ def download_job(launch: Launch, container: Container, weights: Weights) -> Mani
         "kind": "Job",
         "metadata": {
             **metadata(launch, component="download", ending=f"-download-{weights.digest}"),
-            "annotations": annotations(launch),
+            "annotations": what_is_planned(launch),
         },
         "spec": {"backoffLimit": DOWNLOAD_TRIES, "template": template},
     }
@@ -117,7 +117,7 @@ def download_job(launch: Launch, container: Container, weights: Weights) -> Mani
 
 def init_container(container: Container, weights: Weights) -> dict[str, Any]:
     """Runs before the engine: downloads into the pod's own volume, or waits until the weights are complete."""
-    mounts = [{"name": VOLUME, "mountPath": weights.mount_path}, SCRATCH_MOUNT]
+    mounts: list[dict[str, Any]] = [{"name": VOLUME, "mountPath": weights.mount_path}, SCRATCH_MOUNT]
     if not weights.shared and not weights.by_hand:
         return {**_download_container(container, weights, UNLESS_THERE, name=VOLUME), "volumeMounts": mounts}
     if not weights.by_hand:

@@ -51,7 +51,9 @@ class Weights:
 
 def weights_of(launch: Launch, container: Container, *, pods: int) -> Weights:
     """What `pods` pods at most need; shared from two on, unless the user chose."""
-    sources = tuple(dict.fromkeys(map(_source, (container.weights, *launch.variant.adapters.values()))))
+    drafts = launch.replica.speculation
+    drafter = (drafts.model.id,) if drafts is not None and drafts.drafter == "model" and drafts.model else ()
+    sources = tuple(dict.fromkeys(map(_source, (container.weights, *drafter, *launch.variant.adapters.values()))))
     digest = hashlib.sha256("\0".join(sources).encode()).hexdigest()[:DIGEST_CHARACTERS]
     knows_hub = HF_TOKEN in container.secrets and not launch.air_gapped
     repositories = tuple(source for source in sources if not is_folder(source)) if knows_hub else ()

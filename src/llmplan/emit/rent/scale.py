@@ -46,10 +46,16 @@ class Scale:
         """Whether anything scales."""
         return self.low != self.high
 
+    @property
+    def patience_s(self) -> int:
+        """Seconds that one request may take, with a start before it where no replica is kept."""
+        return self.request_s + (0 if self.low else self.start_s)
+
 
 WHY_TARGET = "requests in flight on a replica at the load that its latency was predicted for"
 WHY_MOST = "as many as the engine admits at once"
 WHY_IDLE = "the idle window that was priced"
+WHY_PATIENCE = "of one request, with a start before it where no replica is kept"
 
 
 def scale_of(launch: Launch, container: Container) -> Scale:

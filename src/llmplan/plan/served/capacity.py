@@ -65,7 +65,9 @@ def _causes(case: Case, budget: MemoryBudget, ratio: float) -> Iterator[str]:
     pool = budget.kv_cache_bytes
     certain = len(known) - sum(not finding.certain for finding in named)
     if not certain and not pool.low - pool.mid <= change <= pool.high - pool.mid:
-        yield from inferred(case, budget, change)
+        for index, cause in enumerate(inferred(case, budget, change)):
+            beside = not index and case.differs("gpu_memory_utilization")
+            yield f"and for the rest {cause}" if beside else cause
 
 
 def inferred(case: Case, budget: MemoryBudget, change: float) -> Iterator[str]:
