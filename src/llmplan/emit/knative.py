@@ -23,7 +23,6 @@ from llmplan.emit.kube.resources import resources
 from llmplan.emit.kube.security import SCRATCH_MOUNT, container_security, scratch_environment, scratch_volume
 from llmplan.emit.kube.weights import VOLUME, is_folder
 from llmplan.emit.launch_file import LaunchFile, Path, Word
-from llmplan.emit.rent.facts import download_bytes
 from llmplan.emit.rent.scale import WHY_MOST, WHY_PATIENCE, WHY_TARGET, Scale, bounded, scale_of
 from llmplan.emit.selection import Launch
 from llmplan.errors import UsageError
@@ -148,7 +147,7 @@ def _resources(launch: Launch, container: Container, *, by_hand: bool) -> dict[s
     found = resources(launch, container)
     if by_hand:
         return found
-    return {**found, "requests": {**found["requests"], "ephemeral-storage": gib(download_bytes(launch, container))}}
+    return {**found, "requests": {**found["requests"], "ephemeral-storage": gib(container.checkpoint_bytes)}}
 
 
 def _environment(launch: Launch, container: Container, *, by_hand: bool) -> list[dict[str, Any]]:

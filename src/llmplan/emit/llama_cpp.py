@@ -49,7 +49,7 @@ def command(launch: Launch, node: Node = "head") -> Command:
 def container(launch: Launch, node: Node = "head") -> Container:
     """The server in its own image; the file lies in the cache."""
     _demand_one_machine(launch.replica)
-    resources = resources_of(launch)
+    resources = resources_of(launch, gguf_file(launch))
     resources["secrets"] = ()  # it downloads nothing
     return Container(
         image=image_of(launch, IMAGE),
