@@ -44,6 +44,19 @@ QUANTIZATION: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 """weight format to what a checkpoint of it says of itself"""
 TEXT_OF = ("text_config", "llm_config", "language_config")
+OWN_CODE = {"internlm2": {}, "mimo": {}, "nemotron-nas": {}, "exaone": {"num_hidden_layers": "num_layers"}}
+"""model types whose repository brings the class of its config, with the names that it gives to common keys"""
+STAND_IN = "configuration_stand_in"
+
+
+def _stand_in(model_type: str) -> str:
+    """A config class that keeps whatever the file says."""
+    return (
+        "from transformers import PretrainedConfig\n\n\nclass StandInConfig(PretrainedConfig):\n"
+        f"    model_type = {model_type!r}\n    attribute_map = {OWN_CODE[model_type]!r}\n\n"
+        "    def __init__(self, **values):\n        for name, value in values.items():\n"
+        "            setattr(self, name, value)\n        super().__init__(**values)\n"
+    )
 
 
 def write(replica: Replica, folder: Path, configs: Path, *, converted: bool) -> tuple[Path, str]:
@@ -63,6 +76,10 @@ def write(replica: Replica, folder: Path, configs: Path, *, converted: bool) -> 
         found["quantization_config"] = QUANTIZATION[stored]
         origin += f", quantization_config of {stored} put in"
     path.mkdir(parents=True, exist_ok=True)
+    if found.get("model_type") in OWN_CODE:
+        found["auto_map"] = {"AutoConfig": f"{STAND_IN}.StandInConfig"}
+        (path / f"{STAND_IN}.py").write_text(_stand_in(found["model_type"]), encoding="utf-8")
+        origin += ", with a stand-in for the class that its repository brings"
     (path / "config.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
     return path, origin
 
@@ -79,11 +96,12 @@ def _from_profile(model_id: str) -> dict[str, Any]:
     path = packaged_profiles() / "models" / f"{model_id.replace('/', '--')}.yaml"
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     base = _from_profile(content["extends"]) if "extends" in content else {}
-    figures = {
+    stated = content.get("architecture", {}) | content.get("figures", {})
+    plain = {
         name: value["value"] if isinstance(value, dict) and "value" in value else value
-        for name, value in content.get("figures", {}).items()
+        for name, value in stated.items()
     }
-    found = base | content.get("architecture", {}) | figures
+    found = base | plain
     found.pop("rope_scaling", None)  # a profile keeps its kind, not its factors
     return found
 

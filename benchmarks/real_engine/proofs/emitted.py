@@ -101,6 +101,7 @@ def _intent(plan: Plan, replica: Replica, number: str) -> dict[str, Any]:
         "weights": replica.weights.id,
         "kv": replica.kv.id,
         "latent_attention": replica.model.is_mla,
+        "mixture": replica.model.is_moe,
         "max_model_len": settings.max_model_len,
         "max_num_seqs": settings.max_num_seqs,
         "max_num_batched_tokens": settings.max_num_batched_tokens,

@@ -1,6 +1,6 @@
 """What the CPU server is started with: vllm.yaml of a plan whose pool is stated, and what `llmplan memory` says of it.
 
-`python served_cases.py FOLDER`, in this project's environment. Two models, one with windowed attention, at two block
+`python served_cases.py FOLDER`, in this project's environment. Three models, one with windowed attention, at two block
 sizes each. The pool's bytes are given, so that the answer does not depend on the GPU that the plan names.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from llmplan.cli._catalog import find_model  # noqa: E402
 from llmplan.cli._launch_text import render  # noqa: E402
 from llmplan.cli._options import ReplicaFlags  # noqa: E402
 from llmplan.cli._replica import build  # noqa: E402
+from llmplan.plan.outcome import MemoryBudget  # noqa: E402
 
 GPU = "l4-24gb"
 KV_GIB = 0.5
@@ -35,6 +37,13 @@ MODELS: dict[str, dict[str, Any]] = {
         "max_position_embeddings": 8192, "rms_norm_eps": 1e-05, "hidden_act": "silu", "tie_word_embeddings": True,
         "torch_dtype": "bfloat16", "rope_theta": 100000, "bos_token_id": 1, "eos_token_id": 2,
     },
+    "qwen3-0.6b": {
+        "architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3", "hidden_size": 1024, "intermediate_size": 3072,
+        "num_hidden_layers": 28, "num_attention_heads": 16, "num_key_value_heads": 8, "head_dim": 128,
+        "vocab_size": 151936, "max_position_embeddings": 40960, "rms_norm_eps": 1e-06, "hidden_act": "silu",
+        "tie_word_embeddings": True, "torch_dtype": "bfloat16", "rope_theta": 1000000, "bos_token_id": 1,
+        "eos_token_id": 2,
+    },
     "gemma-3-270m": {
         "architectures": ["Gemma3ForCausalLM"], "model_type": "gemma3_text", "hidden_size": 640,
         "intermediate_size": 2048, "num_hidden_layers": 18, "num_attention_heads": 4, "num_key_value_heads": 1,
@@ -44,7 +53,11 @@ MODELS: dict[str, dict[str, Any]] = {
         "rope_local_base_freq": 10000.0, "bos_token_id": 2, "eos_token_id": 1, "pad_token_id": 0,
     },
 }  # fmt: skip
-"""the shapes of SmolLM2-135M and Gemma 3 270M; weights are dummies"""
+"""the shapes of SmolLM2-135M, Qwen3-0.6B and Gemma 3 270M; weights are dummies"""
+NO_STEP_AHEAD = (
+    "models with windowed attention: the CPU build schedules no step ahead (vllm/platforms/cpu.py), a GPU one: here the "
+    "prediction keeps one step of tokens beyond the window, where `llmplan memory` keeps two"
+)
 
 
 def main(folder: str) -> None:
@@ -64,11 +77,20 @@ def _case(place: Path, name: str, config: dict[str, Any], block_tokens: int) -> 
     )  # fmt: skip
     replica = build(find_model(str(path), random_plans.catalog()), flags, random_plans.catalog(), None).replica
     budget = memory.budget(replica)
+    assert isinstance(budget, MemoryBudget)
     option = plan_samples.option("dedicated", replica, memory=budget)
     for file in emit.emit(plan_samples.plan(option), strategy=None, target="vllm"):
         (place / file.path).write_text(render(file), encoding="utf-8")
-    intent = {"case": place.name, "block_tokens": block_tokens, "predicted": _predicted(path, block_tokens)}
+    predicted = _synchronous(budget) if "layer_types" in config else _predicted(path, block_tokens)
+    intent = {"case": place.name, "block_tokens": block_tokens, "predicted": predicted, "note": NO_STEP_AHEAD}
     (place / "intent.json").write_text(json.dumps(intent, indent=1), encoding="utf-8")
+
+
+def _synchronous(budget: MemoryBudget) -> dict[str, float]:
+    """The cut of the same pool where one step is in flight."""
+    length = SETTINGS["max_model_len"]
+    concurrency = replace(budget.room, in_flight_tokens=SETTINGS["max_num_batched_tokens"]).requests(length)
+    return {"kv_tokens": int(concurrency * length), "blocks": budget.blocks, "max_concurrency": concurrency}
 
 
 def _predicted(config: Path, block_tokens: int) -> dict[str, float]:

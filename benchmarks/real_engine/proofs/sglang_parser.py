@@ -8,6 +8,7 @@ config and refuses what the GPU or the model cannot do; what was parsed must be 
 from __future__ import annotations
 
 import argparse
+import importlib
 import logging
 import sys
 import time
@@ -19,6 +20,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import on_each_gpu
 import outcome
 import sglang_on_a_gpu
+
+ANY = object()
+OTHERS = (
+    "torchvision", "transformers.modeling_utils", "transformers.models.auto.modeling_auto", "triton", "fastapi",
+    "uvicorn", "IPython", "scipy.special", "compressed_tensors", "openai", "zmq", "aiohttp", "PIL.Image",
+    "torch._dynamo", "torch._inductor.config", "torch.distributed",
+)  # fmt: skip
 
 
 def options() -> set[str]:
@@ -38,7 +46,7 @@ def check(argv: list[str], intent: dict[str, Any], known: set[str]) -> list[str]
     if unknown:
         return [f"not an option of SGLang: {' '.join(unknown)}"]
     found = prepare_server_args(argv)
-    problems = outcome.differences(expected(intent), {name: getattr(found, name) for name in expected(intent)})
+    problems = outcome.differences(expected(intent), arrived(found, intent))
     named = found.model_path in (intent["model"], intent["checkpoint"])
     problems += [] if named else [f"the model is {found.model_path!r}"]
     found.model_path, found.tokenizer_path, found.skip_tokenizer_init = intent["checkpoint"], intent["checkpoint"], True
@@ -46,15 +54,30 @@ def check(argv: list[str], intent: dict[str, Any], known: set[str]) -> list[str]
     return problems
 
 
+def arrived(found: Any, intent: dict[str, Any]) -> dict[str, Any]:
+    """The same options as they were parsed."""
+    values = {name: getattr(found, name) for name in expected(intent)}
+    return values | {"enable_lora": bool(values["enable_lora"])}
+
+
 def expected(intent: dict[str, Any]) -> dict[str, Any]:
-    """The parsed options that say the plan."""
-    return {
-        "tp_size": intent["tp"],
+    """The parsed options that say the plan. Groups with attention of their own lie inside TP where there are experts,
+    and share its limits; without experts they are copies."""
+    inside = intent["dp"] if intent["mixture"] else 1
+    wanted = {
+        "tp_size": intent["tp"] * inside,
         "pp_size": intent["pp"],
+        "dp_size": 1 if intent["mixture"] else intent["dp"],
+        "attn_dp_size": inside,
+        "ep_size": intent["tp"] * intent["dp"] if intent["ep"] else 1,
         "context_length": intent["max_model_len"],
-        "max_running_requests": intent["max_num_seqs"],
+        "max_running_requests": intent["max_num_seqs"] * inside,
+        "chunked_prefill_size": intent["max_num_batched_tokens"] * inside,
         "disable_radix_cache": not intent["prefix_caching"],
+        "mem_fraction_static": intent["memory_fraction"] if intent["offload"] is None else ANY,
+        "enable_lora": bool(intent["adapters"]),
     }
+    return {name: value for name, value in wanted.items() if value is not ANY}
 
 
 def of_one_gpu(cases: list[outcome.Case]) -> list[on_each_gpu.Row]:
@@ -71,11 +94,17 @@ def of_one_gpu(cases: list[outcome.Case]) -> list[on_each_gpu.Row]:
     return rows
 
 
+def preload() -> None:
+    """What SGLang imports and what knows of no GPU, once for all the processes."""
+    for name in OTHERS:
+        importlib.import_module(name)
+
+
 def main(emitted: str, path: str) -> None:
     """Everything of `emitted` through SGLang; the result into `path`."""
     started_s = time.monotonic()
     sglang_on_a_gpu.prepare()
-    import transformers  # noqa: F401 - it knows of no GPU, and takes longest
+    preload()
 
     cases, not_emitted = outcome.emitted_cases(Path(emitted))
     rows = on_each_gpu.run(cases, of_one_gpu)

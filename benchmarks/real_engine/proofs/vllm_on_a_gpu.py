@@ -66,6 +66,9 @@ def prepare(cache: Path) -> None:
     import vllm.model_executor.models.registry as registry
     import vllm.platforms.cuda as cuda
     import vllm.transformers_utils.repo_utils as repo_utils
+    import vllm.triton_utils as triton_utils
+
+    triton_utils.triton.Config = lambda *_, **__: SimpleNamespace(num_stages=1, num_warps=1, kwargs={})
 
     cuda._cuda_device_count_stateless = lambda *_: GPU["count"]
     registry._run_in_subprocess = lambda work: work()

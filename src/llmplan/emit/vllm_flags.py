@@ -29,6 +29,7 @@ class Flag:
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 VLLM_FLAGS: Mapping[str, Flag] = {
     "--served-model-name": Flag(type="str"),
+    "--trust-remote-code": Flag(type="switch", default="off"),
     "--port": Flag(type="int", default="8000"),
     "--headless": Flag(type="switch", default="off"),
     "--tensor-parallel-size": Flag(type="int", default="1"),
