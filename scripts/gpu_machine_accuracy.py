@@ -17,6 +17,7 @@ from measured_rows import REPO
 FOLDER = REPO / "benchmarks" / "real_engine" / "measured" / "gpu"
 GIB = 1024**3
 ON_GPU = "CUDA0"
+LLAMA, QWEN = "meta-llama/Llama-3.1-8B-Instruct", "Qwen/Qwen3-30B-A3B"
 
 
 def recordings() -> list[Path]:
@@ -37,8 +38,8 @@ def of_recording(recording: dict[str, Any]) -> list[str]:
         f"## llama.cpp on one {gpu}",
         "",
         f"{recording['engine']}; driver {driver}, {recording['machine']}. Measured on {recording['measured']} with "
-        f"{recording['weights']}. Every server was started by the `serve.sh` that `llmplan emit-config` wrote from a "
-        f"plan; requests have {recording['load']['input_tokens']} random tokens in and "
+        f"weights that are {recording['weights']}. Every server was started by the `serve.sh` that `llmplan "
+        f"emit-config` wrote from a plan; requests have {recording['load']['input_tokens']} random tokens in and "
         f"{recording['load']['output_tokens']} out, from so many clients that each always have one in flight. "
         "How: [benchmarks/real_engine/gpu](../benchmarks/real_engine/README.md). No coefficient was fitted to it.",
         "",
@@ -52,11 +53,27 @@ def of_recording(recording: dict[str, Any]) -> list[str]:
         "|---|---|---|---|---|---|---|---|",
         *(row for server in servers for row in speed_rows(server, gpu, recording["load"])),
         "",
-        "*Predicted (low to high)* is the middle of the prediction and its 80 % interval; **bold** is outside of it.",
+        "*Predicted (low to high)* is the middle of the prediction and its 80 % interval, **bold** where the "
+        "measurement is outside of it. No row of llama.cpp on Hopper GPUs, nor of llama-server under more than "
+        "one client, is in the table that coefficients are fitted to: these are extrapolations, and say so when "
+        "printed.",
         "",
-        *bench_lines(recording),
+        *server_time_lines(servers),
+        "",
+        *bench_lines(recording, gpu),
         "",
     ]
+
+
+def server_time_lines(servers: list[dict[str, Any]]) -> list[str]:
+    """What of the time to the first token is the prompt's."""
+    parts = [
+        f"{title(server)}: {1000 * load['prompt_s']:.0f} of {1000 * load['ttft_s']['median']:.0f} ms"
+        for server in servers
+        for load in (server["loads"].get("closed-1"),)
+        if load and "prompt_s" in load
+    ]
+    return [f"Of one client's TTFT the server itself says that it worked on the prompt for: {'; '.join(parts)}."]
 
 
 def memory_rows(server: dict[str, Any], gpu: str) -> Iterator[str]:
@@ -100,28 +117,70 @@ def speed_rows(server: dict[str, Any], gpu: str, load: dict[str, int]) -> Iterat
 
 def band(predicted: dict[str, float], found: float) -> str:
     """`3.4 (2.6 to 3.9)`, bold where what was found lies outside."""
-    text = f"{predicted['mid']:.3g} ({predicted['low']:.3g} to {predicted['high']:.3g})"
+    low, mid, high = (shown(predicted[name]) for name in ("low", "mid", "high"))
+    text = f"{mid} ({low} to {high})"
     return text if predicted["low"] <= found <= predicted["high"] else f"**{text}**"
 
 
-def bench_lines(recording: dict[str, Any]) -> list[str]:
-    """llama-bench's own numbers, and the machine's rates."""
-    rows = [
-        f"| {name} | " + ", ".join(f"{what} {found['tokens_per_s']:.0f}" for what, found in tests.items()) + " |"
-        for name, tests in recording["llama_bench"].items()
+def shown(value: float) -> str:
+    """Three digits, or the whole number."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def turned(predicted: dict[str, float], numerator: float) -> dict[str, float]:
+    """A rate from a time in ms."""
+    ends = {"low": "high", "mid": "mid", "high": "low"}
+    return {name: 1000 * numerator / predicted[end] for name, end in ends.items()}
+
+
+def bench_lines(recording: dict[str, Any], gpu: str) -> list[str]:
+    """llama-bench's own numbers beside the prompt's and the output's rate of one sequence, and the machine's rates."""
+    names = [name for name in recording["llama_bench"] if name in BENCHES]
+    load = {"isl": recording["load"]["input_tokens"], "osl": recording["load"]["output_tokens"], "concurrency": 1}
+    answers = asked("predict", [BENCHES[name][1] | load | {"gpu": gpu, "engine": "llama-cpp"} for name in names])
+    lines = [
+        "`llama-bench` on the same files, tokens a second of one sequence; predicted is the prompt over TTFT, and one "
+        "over TPOT:",
+        "",
+        "| model | prompt | predicted | output | predicted |",
+        "|---|---|---|---|---|",
     ]
-    rates = recording["rates"]
-    lines = ["`llama-bench`, tokens a second, one sequence:", "", "| model | prompt, output |", "|---|---|", *rows, ""]
-    if "copy_gb_per_s_read_and_written" in rates:
-        big = rates.get("gemm_8192x14336x4096", {})
-        lines += [
-            f"The same machine, PyTorch {rates['torch']}: a copy in GPU memory moves "
-            f"{rates['copy_gb_per_s_read_and_written']:,.0f} GB/s read and written, a bf16 product of 8192 × 4096 × "
-            f"14336 runs at {big.get('tflop_per_s', 0):.0f} TFLOP/s, host to GPU "
-            f"{rates['host_to_device_gb_per_s']:.1f} GB/s, a copy in host memory "
-            f"{rates.get('host_copy_gb_per_s_read_and_written', 0):.0f} GB/s read and written.",
-        ]  # fmt: skip
-    return lines
+    for name, said in zip(names, answers, strict=True):
+        (prompt, output) = (found["tokens_per_s"] for found in recording["llama_bench"][name].values())
+        rate, inverse = turned(said["ttft_ms"], load["isl"]), turned(said["tpot_ms"], 1)
+        cells = [BENCHES[name][0], f"{prompt:,.0f}", band(rate, prompt), f"{output:.0f}", band(inverse, output)]
+        lines.append("| " + " | ".join(cells) + " |")
+    return [*lines, "", *rate_lines(recording["rates"])]
+
+
+BENCHES: dict[str, tuple[str, dict[str, Any]]] = {
+    name: (title, {"model": model, "weights": weights, "max_model_len": 1024, "max_num_seqs": 1, **more})
+    for name, title, model, weights, more in (
+        ("q4_k_m", "Llama-3.1-8B Q4_K_M", LLAMA, "gguf-q4_k_m", {}),
+        ("q8_0", "Llama-3.1-8B Q8_0", LLAMA, "gguf-q8_0", {}),
+        ("q8_0-half-on-cpu", "Llama-3.1-8B Q8_0, 16 of 32 layers on the CPU", LLAMA, "gguf-q8_0", {"host_layers": 16}),
+        ("moe", "Qwen3-30B-A3B Q8_0", QWEN, "gguf-q8_0", {}),
+        (
+            "moe-24-experts-on-cpu", "Qwen3-30B-A3B Q8_0, experts of 24 of 48 layers on the CPU", QWEN, "gguf-q8_0",
+            {"experts_on_cpu": 24},
+        ),
+    )
+}  # fmt: skip
+
+
+def rate_lines(rates: dict[str, Any]) -> list[str]:
+    """What the machine itself reached."""
+    if "copy_gb_per_s_read_and_written" not in rates:
+        return []
+    said = (
+        f"The machine itself, by PyTorch {rates['torch']}: a copy in GPU memory moves "
+        f"{rates['copy_gb_per_s_read_and_written']:,.0f} GB/s read and written, a bf16 product of 8192 × 4096 × 14336 "
+        f"runs at {rates['gemm_8192x14336x4096']['tflop_per_s']:.0f} TFLOP/s, host to GPU "
+        f"{rates['host_to_device_gb_per_s']:.1f} GB/s"
+    )
+    if "host_read_gb_per_s" in rates:
+        said += f", {rates['host_threads']} threads read host memory at {rates['host_read_gb_per_s']:.0f} GB/s"
+    return [f"{said}."]
 
 
 def title(server: dict[str, Any]) -> str:
