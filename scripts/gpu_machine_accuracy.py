@@ -1,5 +1,7 @@
 """A section of docs/accuracy.md: llama.cpp on a machine with an NVIDIA GPU, started by emitted files, beside what
 `llmplan memory` and `llmplan predict` say. Computed from the recordings under `benchmarks/real_engine/measured/gpu/`.
+
+`python scripts/gpu_machine_accuracy.py` puts it into the page as it stands; `make accuracy` writes the page with it.
 """
 
 from __future__ import annotations
@@ -15,6 +17,9 @@ import yaml
 from measured_rows import REPO
 
 FOLDER = REPO / "benchmarks" / "real_engine" / "measured" / "gpu"
+PAGE = REPO / "docs" / "accuracy.md"
+TITLE = "# An NVIDIA GPU"
+NEXT = "# Launch files on real engines"
 GIB = 1024**3
 ON_GPU = "CUDA0"
 LLAMA, QWEN = "meta-llama/Llama-3.1-8B-Instruct", "Qwen/Qwen3-30B-A3B"
@@ -27,7 +32,21 @@ def recordings() -> list[Path]:
 
 def markdown_lines() -> list[str]:
     """A part for each recording."""
-    return [line for path in recordings() for line in of_recording(yaml.safe_load(path.read_text(encoding="utf-8")))]
+    return [TITLE, "", *(line for path in recordings() for line in of_recording(read(path)))]
+
+
+def read(path: Path) -> dict[str, Any]:
+    """One recording."""
+    found: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return found
+
+
+def put_into(page: str) -> str:
+    """The page with this section before the next one, in place of an older one."""
+    before, _, after = page.partition(f"\n{NEXT}\n")
+    start = before.find(f"\n{TITLE}\n")
+    kept = before if start < 0 else before[:start]
+    return "\n".join([kept.rstrip("\n"), "", *markdown_lines(), NEXT, after])
 
 
 def of_recording(recording: dict[str, Any]) -> list[str]:
@@ -206,4 +225,5 @@ def asked(command: str, cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    print("\n".join(markdown_lines()))
+    PAGE.write_text(put_into(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    print(f"wrote {PAGE.relative_to(REPO)}")

@@ -12,6 +12,7 @@ from measured_rows import REPO
 
 MEASURED = REPO / "benchmarks" / "real_engine" / "measured"
 PAGE = REPO / "docs" / "accuracy.md"
+MIB = 1024**2
 TITLE = "# Launch files on real engines"
 NEXT = "# Memory"
 WHAT = {
@@ -52,7 +53,10 @@ def markdown_lines() -> list[str]:
         *(_row(one) for one in found),
     ]
     served = [row for one in found for row in one.get("served", []) if "predicted" in row]
-    return [*lines, *(_served(served) if served else []), *_remarks(found)]
+    buffers = [row for one in found for row in one.get("buffers", [])]
+    return [
+        *lines, *(_served(served) if served else []), *(_buffers(buffers) if buffers else []), *_remarks(found)
+    ]  # fmt: skip
 
 
 def _row(one: dict[str, Any]) -> str:
@@ -78,6 +82,23 @@ def _served(rows: list[dict[str, Any]]) -> list[str]:
     return head + [
         f"| {row['case']} | {row['predicted']['blocks']} | {row['blocks']} | {row['predicted']['kv_tokens']} "
         f"| {row['kv_tokens']} | {row['predicted']['max_concurrency']:.2f} | {row['max_concurrency']:.2f} |"
+        for row in rows
+    ]
+
+
+def _buffers(rows: list[dict[str, Any]]) -> list[str]:
+    head = [
+        "",
+        "llama-server with SmolLM2-135M-Instruct, started from an emitted `serve.sh`: what `llmplan memory` predicts "
+        "for the file, and the buffers in its log (which has two decimals of a MiB).",
+        "",
+        "| slots, KV cache | predicted weights | reported | predicted KV | reported | tokens of a slot | reported |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    return head + [
+        f"| {row['case']} | {row['predicted']['weights_bytes'] / MIB:.2f} MiB | {row['weights_bytes'] / MIB:.2f} MiB "
+        f"| {row['predicted']['kv_bytes'] / MIB:.2f} MiB | {row['kv_bytes'] / MIB:.2f} MiB "
+        f"| {row['predicted']['tokens_of_a_slot']} | {row['tokens_of_a_slot']} |"
         for row in rows
     ]
 
