@@ -19,7 +19,7 @@ from measured_rows import REPO
 FOLDER = REPO / "benchmarks" / "real_engine" / "measured" / "gpu"
 PAGE = REPO / "docs" / "accuracy.md"
 TITLE = "# An NVIDIA GPU"
-NEXT = "# Launch files on real engines"
+NEXT = ("# Launch files on real engines", "# Memory")
 GIB = 1024**3
 ON_GPU = "CUDA0"
 LLAMA, QWEN = "meta-llama/Llama-3.1-8B-Instruct", "Qwen/Qwen3-30B-A3B"
@@ -43,10 +43,11 @@ def read(path: Path) -> dict[str, Any]:
 
 def put_into(page: str) -> str:
     """The page with this section before the next one, in place of an older one."""
-    before, _, after = page.partition(f"\n{NEXT}\n")
+    following = next(title for title in NEXT if f"\n{title}\n" in page)
+    before, _, after = page.partition(f"\n{following}\n")
     start = before.find(f"\n{TITLE}\n")
     kept = before if start < 0 else before[:start]
-    return "\n".join([kept.rstrip("\n"), "", *markdown_lines(), NEXT, after])
+    return "\n".join([kept.rstrip("\n"), "", *markdown_lines(), following, after])
 
 
 def of_recording(recording: dict[str, Any]) -> list[str]:
@@ -66,7 +67,7 @@ def of_recording(recording: dict[str, Any]) -> list[str]:
         "|---|---|---|---|---|",
         *(row for server in servers for row in memory_rows(server, gpu)),
         "",
-        "*The process* is what `nvidia-smi` shows more than before the start; the buffers are the server's own lines.",
+        "*The process* is what `nvidia-smi` shows more than before the start; the rest is from the server's own log.",
         "",
         "| server | clients | TTFT, median | predicted | TPOT, median | predicted | tokens/s | predicted |",
         "|---|---|---|---|---|---|---|---|",
@@ -107,7 +108,7 @@ def memory_rows(server: dict[str, Any], gpu: str) -> Iterator[str]:
     }
     for what, (predicted, found) in pairs.items():
         if found is not None:
-            error = f"{100 * (predicted / found - 1):+.1f} %" if found else "–"
+            error = f"{100 * (predicted / found - 1):+.1f} %" if abs(predicted / found - 1) > 1e-6 else "below 0.0001 %"
             yield f"| {title(server)} | {what} | {predicted / GIB:.3f} GiB | {found / GIB:.3f} GiB | {error} |"
 
 

@@ -25,8 +25,8 @@ import outcome
 DATA = Path(os.environ.get("LLMPLAN_DATA") or Path(__file__).resolve().parents[3].parent / "shared" / "data")
 SCHEMA = DATA / "crds" / "production-stack-values.schema.json"
 WITHOUT_THE_CHART = (
-    "the chart itself was not at hand: its values schema, closed to unknown keys, and a chart of one template that shows "
-    "what templates see"
+    "the chart itself was not at hand: its values schema, closed to unknown keys, and a chart of one template that "
+    "shows what templates see"
 )
 TEMPLATE = """\
 values:
@@ -120,7 +120,7 @@ def main(emitted: str, path: str) -> None:
         figures=on_each_gpu.figures(cases)
         | declined.figures(Path(emitted))
         | {"refused on purpose": sorted(control)},
-        note=f"Helm {helm.helm_sdk_version()}; " + (f"the chart was {Path(whole).name}" if whole else WITHOUT_THE_CHART),
+        note=f"Helm {helm.helm_sdk_version()}; {f'the chart was {Path(whole).name}' if whole else WITHOUT_THE_CHART}",
     )  # fmt: skip
 
 
