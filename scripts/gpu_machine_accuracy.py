@@ -86,14 +86,22 @@ def of_recording(recording: dict[str, Any]) -> list[str]:
 
 
 def server_time_lines(servers: list[dict[str, Any]]) -> list[str]:
-    """What of the time to the first token is the prompt's."""
-    parts = [
-        f"{title(server)}: {1000 * load['prompt_s']:.0f} of {1000 * load['ttft_s']['median']:.0f} ms"
-        for server in servers
-        for load in (server["loads"].get("closed-1"),)
-        if load and "prompt_s" in load
+    """What the time to the first token goes into, by the server's own log."""
+    parts = []
+    for server in servers:
+        load, copy = server["loads"]["closed-1"], server["saving_a_finished_request"]
+        part = f"{title(server)}: {1000 * load['prompt_s']:.0f} of {1000 * load['ttft_s']['median']:.0f} ms"
+        if copy:
+            size = copy["bytes"] / 1024**2
+            part += f", and {1000 * copy['s']:.0f} ms for a copy of the request before ({size:.1f} MiB, median)"
+        parts.append(part)
+    return [
+        "Of one client's TTFT the server's log gives to the prompt: "
+        + "; ".join(parts)
+        + ". It copies the KV cache of "
+        "finished requests to a prompt cache in host memory (`--cache-ram`, 8192 MiB by default), which no prediction "
+        "counts."
     ]
-    return [f"Of one client's TTFT the server itself says that it worked on the prompt for: {'; '.join(parts)}."]
 
 
 def memory_rows(server: dict[str, Any], gpu: str) -> Iterator[str]:
@@ -170,7 +178,11 @@ def bench_lines(recording: dict[str, Any], gpu: str) -> list[str]:
         rate, inverse = turned(said["ttft_ms"], load["isl"]), turned(said["tpot_ms"], 1)
         cells = [BENCHES[name][0], f"{prompt:,.0f}", band(rate, prompt), f"{output:.0f}", band(inverse, output)]
         lines.append("| " + " | ".join(cells) + " |")
-    return [*lines, "", *rate_lines(recording["rates"])]
+    host = (
+        f"What runs on the CPU is predicted for the usual host around a {gpu.removeprefix('NVIDIA ')}, of whose memory "
+        "channels this machine's cores reach a part."
+    )
+    return [*lines, "", host, "", *rate_lines(recording["rates"])]
 
 
 BENCHES: dict[str, tuple[str, dict[str, Any]]] = {

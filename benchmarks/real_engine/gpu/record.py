@@ -14,6 +14,7 @@ import statistics
 import sys
 import tarfile
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,7 @@ def servers(results: dict[str, Any], kept: Path) -> Iterator[dict[str, Any]]:
                 "under load": found["used_mib_loaded"] * MIB if found.get("used_mib_loaded") is not None else None,
             },
             "start_s": found["load_s"],
+            "saving_a_finished_request": saving((kept / f"server-{name}.log").read_text(errors="replace")),
             "loads": {
                 f"closed-{clients}": _rounded(
                     {key: load[key] for key in LOAD_FIGURES} | {"prompt_s": _prompt_s(kept, name, clients)}
@@ -67,6 +69,26 @@ def servers(results: dict[str, Any], kept: Path) -> Iterator[dict[str, Any]]:
                 for clients, load in found["loads"].items() if "requests" in load
             },
         }  # fmt: skip
+
+
+def saving(log: str) -> dict[str, Any] | None:
+    """Copies of finished requests to the prompt cache in host memory, as the log has them: median size and time."""
+    found = []
+    lines = log.splitlines()
+    for line, following in pairwise(lines):
+        size = re.search(r"prompt_save:.* total state size = ([\d.]+) MiB", line)
+        if size and "skipping" not in following:
+            found.append((float(size[1]) * MIB, _clock_s(following) - _clock_s(line)))
+    if not found:
+        return None
+    sizes, times = zip(*found, strict=True)
+    return {"copies": len(found), "bytes": round(statistics.median(sizes)), "s": round(statistics.median(times), 4)}
+
+
+def _clock_s(line: str) -> float:
+    """`0.05.643.346` at the start of a line: minutes, seconds, milli- and microseconds."""
+    minutes, seconds, milli, micro = (int(part) for part in line.split(" ", 1)[0].split("."))
+    return 60 * minutes + seconds + milli / 1e3 + micro / 1e6
 
 
 def _prompt_s(kept: Path, name: str, clients: str) -> float:
