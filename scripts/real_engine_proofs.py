@@ -21,11 +21,11 @@ WHAT = {
     "vllm_server": "served from an emitted `vllm.yaml`, a request answered, KV tokens as predicted",
     "llama_parser": "`llama-server ... --version`, which checks every argument",
     "llama_server": "served from an emitted `serve.sh`, a request answered",
-    "compose_config": "`docker compose config`",
-    "helm_values": "the production-stack chart rendered with the emitted values",
-    "sky_task": "`sky.Task.from_yaml`",
-    "dstack_service": "dstack's own reader of configurations",
-    "modal_app": "the app imported with Modal's client",
+    "compose_config": "`docker compose config`, the command and GPUs that come out of it",
+    "helm_values": "the production stack's values schema, closed to unknown keys, checked by Helm; what templates see",
+    "sky_task": "`sky.Task.from_yaml`, secrets given as `sky launch --secret` does",
+    "dstack_service": "`parse_run_configuration`, dstack's own reader",
+    "modal_app": "the app imported by Modal's package, GPUs and concurrency of its function",
 }
 """each proof's script: what it puts to the engine"""
 
