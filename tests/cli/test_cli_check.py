@@ -123,7 +123,7 @@ def test_slices_of_gpus_are_seen_in_the_environment(capsys: pytest.CaptureFixtur
         ((*GPU, "--script", "a", "--", *GOOD), "one launch at a time"),
         (("--", *GOOD), "which GPU?"),
         ((*GPU, "--", "echo", "hi"), "no engine is started there"),
-        ((*GPU, "--", "vllm", "serve"), "which model"),
+        ((*GPU, "--", "vllm", "serve"), "which model is served"),
         ((*GPU, "--", "vllm", "serve", "no/such-model"), "unknown model"),
         ((*GPU, "--script", "no-such-file"), "no such file"),
         ((*GPU, "--engine", "sglang", "--", *GOOD), "starts vllm, not sglang"),

@@ -111,6 +111,11 @@ def test_what_only_a_shell_knows_is_said() -> None:
     assert found.notes == ("--tensor-parallel-size ${TP}: its value is not known here",)
 
 
+def test_a_script_passes_its_own_arguments_on() -> None:
+    found = launch("sglang", "serve", "--model-path", "m", "--enable-metrics", "$@")
+    assert (found.meaning.model, found.problems, found.notes) == ("m", (), ())
+
+
 def test_adapters_and_drafts_are_taken() -> None:
     config = '{"model": "org/draft", "num_speculative_tokens": 4, "draft_tensor_parallel_size": 2}'
     found = vllm("--enable-lora", "--lora-modules", "a=x/y", '{"name": "b", "path": "z"}', "-sc", config)
@@ -165,3 +170,22 @@ def test_a_settings_file_that_is_none_is_named() -> None:
     for text in ("- a\n", "{", "a: [", "x"):
         with pytest.raises(DataError, match=r"f\.yaml"):
             vllm("--config", "f.yaml", files={"f.yaml": text})
+
+
+def a_value(engine: str, name: str) -> tuple[str, ...]:
+    """A value that the option takes."""
+    flag = table(engine).flags[name]
+    late = table(engine).late_choices.get(flag.name)
+    if flag.choices or late:
+        return ((*flag.choices, *(late or ()))[0],)
+    plain = {"switch": (), "json": ('{"a": 1}',), "text": ("x",), "list": ("a", "b"), "maybe": ("x",)}
+    return plain.get(flag.kind, ("2",))
+
+
+@pytest.mark.parametrize("engine", sorted(ENGINE_WORDS))
+def test_every_option_is_accepted_under_each_of_its_names(engine: str) -> None:
+    for name in table(engine).flags:
+        found = launch(*ENGINE_WORDS[engine], "m", name, *a_value(engine, name), files={"x": "{}"})
+        expected = {"F-13"} if "key" in name or "token" in name else set()
+        wrong = [each for each in found.problems if each.id not in (*expected, "F-19", "F-20", "F-7")]
+        assert not wrong, (name, wrong)

@@ -60,7 +60,8 @@ def review(start: Start, asked: Asked, bench: Workbench, folder: Path, layers: S
     meaning = launch.meaning
     name = asked.model or meaning.model
     if name is None:
-        raise UsageError(f"which model does {start.program} serve? It is not on the line", hints=["--model MODEL"])
+        said = next((note for note in launch.notes if note.startswith("the model is")), "It is not on the line")
+        raise UsageError(f"which model is served by {start.program}? {said}", hints=["--model MODEL"])
     model = model_of(name, bench)
     built = build(model, name, engine, meaning, asked, bench, from_image=start.image_version is not None)
     outcome = bench.budget(built.replica)
@@ -68,9 +69,10 @@ def review(start: Start, asked: Asked, bench: Workbench, folder: Path, layers: S
     ruled = (replace(each, fix=in_words_of(engine.id, each.fix)) for each in checks.run(built.replica, facts))
     findings: list[CheckResult] = [*launch.problems, *ruled]
     findings.sort(key=lambda each: SEVERITIES.index(each.severity))
+    notes = tuple(note for note in launch.notes if asked.model is None or not note.startswith("the model is"))
     return Reviewed(
         where=start.where, program=start.program, replica=built.replica, findings=tuple(dict.fromkeys(findings)),
-        outcome=outcome, assumed=built.assumed, notes=launch.notes, table_ref=table.ref if table else None,
+        outcome=outcome, assumed=built.assumed, notes=notes, table_ref=table.ref if table else None,
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from llmplan.cli._catalog import open_catalog
 from llmplan.cli._flags import takes_flags
 from llmplan.cli._observed import AccessFlags, LookFlags
 from llmplan.cli._options import MODEL_HELP, LoadFlags, ModelCatalogFlags, OutputFlags, ReplicaFlags
-from llmplan.errors import DataError, LimitExceededError, UsageError
+from llmplan.errors import DataError, LimitExceededError, LlmplanError, UsageError
 
 if TYPE_CHECKING:
     from llmplan.cli._workbench import Workbench
@@ -140,7 +140,12 @@ def compared(
     from llmplan.plan.served.rules import RULES
     from llmplan.report.observe import Observed
 
-    now = predicted(expected, seen, bench) if expected is not None and bench is not None else None
+    now, doubts = None, list(notes)
+    if expected is not None and bench is not None:
+        try:
+            now = predicted(expected, seen, bench)
+        except LlmplanError as error:
+            doubts.append(f"latency could not be predicted: {error.message}")
     rows = compare(seen, expected, now)
     case = Case(seen=seen, rows={row.id: row for row in rows}, expected=expected, predicted=now)
     return Observed(
@@ -151,7 +156,7 @@ def compared(
         findings=findings(case, RULES),
         expected=expected,
         predicted=now,
-        notes=(*seen.last.notes, *notes),
+        notes=(*seen.last.notes, *doubts),
     )
 
 

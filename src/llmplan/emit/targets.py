@@ -9,6 +9,7 @@ from llmplan.emit import (
     dstack,
     dynamo,
     helm,
+    knative,
     kserve,
     kubernetes,
     leaderworkerset,
@@ -64,6 +65,7 @@ TARGETS: tuple[Target, ...] = (
     Target(id="kserve", engine=None, summary="InferenceService, LLMInferenceService", emit=kserve.emit),
     Target(id="helm", engine="vllm", summary="values of the vLLM production-stack chart", emit=helm.emit),
     Target(id="dynamo", engine=None, summary="NVIDIA Dynamo: DynamoGraphDeployment", emit=dynamo.emit),
+    Target(id="knative", engine=None, summary="a Knative Service, and one for Google Cloud Run", emit=knative.emit),
     Target(id="modal", engine=None, summary="modal_app.py, a Modal app", emit=modal.emit),
     Target(
         id="runpod", engine=None, summary="endpoint.json or pod.json with the call that creates it", emit=runpod.emit

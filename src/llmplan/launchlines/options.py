@@ -20,6 +20,8 @@ from llmplan.spec.engine_flags import Flag, FlagTable
 MAX_SHOWN = 80
 MAX_CHOICES_SHOWN = 12
 LATE_RULES = {"--quantization": "F-10", "--kv-cache-dtype": "F-11"}
+OWN_ARGUMENTS = ("$@", "$*", "${@}", "${*}")
+"""in a script: what it is called with, mostly nothing"""
 SECRETS = ("--api-key", "--hf-token", "--admin-api-key")
 REPEATABLE = frozenset(
     {"--lora-modules", "--lora", "--lora-scaled", "--middleware", "-H", "--api-key", "--override-kv"}
@@ -70,6 +72,8 @@ def read_arguments(words: Sequence[str], table: FlagTable, engine: str, *, exact
     while at < len(words):
         word = words[at]
         at += 1
+        if word in OWN_ARGUMENTS:
+            continue
         if not _is_option(word):
             reading.loose.append(word)
             continue

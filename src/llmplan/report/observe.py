@@ -88,7 +88,7 @@ def _facts(found: Observed) -> Iterator[tuple[str, str]]:
         return
     yield "beside", f"{expected.name}: {views.replica_line(expected.replica)}"
     if expected.replicas is not None:
-        yield "", f"one of {expected.replicas} replica{plural(expected.replicas)}; all figures are of one"
+        yield "replicas", f"one of {expected.replicas} replica{plural(expected.replicas)}; all figures are of one"
     if expected.taken:
         yield (
             "not stated",
@@ -144,24 +144,26 @@ def _arithmetic(found: Observed) -> Iterator[str]:
     for name in ("ttft", "tpot", "itl"):
         gained = seen.histogram(name)
         if gained is not None and gained.mean is not None:
-            yield f"{name.upper()} mean = sum / count = {gained.total:.4g} s / {gained.count:,.0f} = {gained.mean:.4g} s"
+            sums = f"{gained.total:.4g} s / {gained.count:,.0f}"
+            yield f"{name.upper()} mean = sum / count = {sums} = {gained.mean:.4g} s"
     if expected is not None and expected.budget is not None and expected.capacity_tokens is not None:
         pool, capacity = expected.budget.kv_cache_bytes, expected.capacity_tokens
         yield (
-            f"KV capacity expected = {capacity.mid:,.0f} tokens in a pool of {format_bytes(pool.mid)} on a GPU, its band "
-            f"that of the pool: {format_bytes(pool.low)} to {format_bytes(pool.high)}"
+            f"KV capacity expected = {capacity.mid:,.0f} tokens in a pool of {format_bytes(pool.mid)} on a GPU, with "
+            f"the band of the pool: {format_bytes(pool.low)} to {format_bytes(pool.high)}"
         )
     if found.predicted is not None:
         yield (
-            "TTFT expected = that of llmplan predict for this traffic without the client's part of a request, since the "
-            "server measures it"
+            "TTFT expected = that of llmplan predict for this traffic without the client's part of a request: it is "
+            "the server that measures"
         )
 
 
 def _verdict(found: Observed) -> Paragraph:
     judged = [row for row in found.rows if row.verdict in ("agrees", "differs")]
     if found.drift:
-        names = ", ".join(dict.fromkeys(TITLES[each.kind].lower() for each in found.drift))
+        titles = dict.fromkeys(TITLES[each.kind] for each in found.drift)
+        names = ", ".join(title if title[:2].isupper() else title[0].lower() + title[1:] for title in titles)
         return Paragraph(text=f"Not as planned: {names}.", tone="bad")
     if not judged:
         return Paragraph(text="Nothing could be held against the plan.", tone="warn")
@@ -174,7 +176,9 @@ def _sentence(finding: Finding) -> str:
     text = finding.message
     if finding.causes:
         word = "likely" if not finding.certain else "because of"
-        text += f". {word.capitalize()}: {'; or '.join(finding.causes)}"
+        first, *more = finding.causes
+        others = "".join(f"; {cause}" if cause.startswith("and ") else f"; or {cause}" for cause in more)
+        text += f". {word.capitalize()}: {first}{others}"
     return f"{text}. Fix: {finding.fix}" if finding.fix else text
 
 

@@ -91,16 +91,20 @@ def test_other_version() -> None:
 
 
 @pytest.mark.parametrize(
-    ("root", "fires"),
+    ("root", "kind"),
     [
-        ("Qwen/Qwen3-8B", True), ("/models/llama-3.1-8b-instruct/", False), ("meta-llama/Llama-3.1-8B-Instruct", False),
-        ("C:\\models\\Llama-3.1-8B-Instruct", False), ("unsloth/Llama-3.1-8B-Instruct-bnb-4bit", False),
+        ("Qwen/Qwen3-8B", "deployment"), ("/models/llama-3.1-8b-instruct/", None),
+        ("unsloth/Llama-3.1-8B-Instruct-bnb-4bit", None),
+        ("meta-llama/Llama-3.1-8B-Instruct", None), ("C:\\models\\Llama-3.1-8B-Instruct", None),
+        ("/srv/llama-3.1-8b-instruct-v2/model", None), ("/srv/model", "reading"), ("prod", "reading"),
     ],
 )  # fmt: skip
-def test_other_model(root: str, fires: bool) -> None:
+def test_other_model(root: str, kind: str | None) -> None:
+    """A Hub id says which model it is; a path or an alias says nothing."""
     found = told(documents=DOCUMENTS | {"/v1/models": samples.models("tiny", root=root)})
-    assert ("other-model" in found) is fires
-    if fires:
+    assert ("other-model" in found) is (kind is not None)
+    if kind is not None:
+        assert found["other-model"].kind == kind
         assert not found["other-model"].certain
 
 
@@ -198,7 +202,7 @@ def test_a_stated_fraction_that_explains_it_is_the_only_cause() -> None:
     assert only == "a memory fraction of 0.87 where 0.92 was planned: that alone is 3.98 GiB less of 3.91 GiB"
     first, *more = causes(-12e9, fraction=0.87)
     assert first.startswith("a memory fraction of 0.87")
-    assert more[0].startswith("another process on the same GPU that holds 7.19 GiB")
+    assert more[0].startswith("and for the rest another process on the same GPU that holds 7.19 GiB")
 
 
 def test_graphs_that_were_not_captured() -> None:
