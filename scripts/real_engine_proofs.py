@@ -76,7 +76,7 @@ def _served(rows: list[dict[str, Any]]) -> list[str]:
         "KV cache of a server that was started from an emitted file with a stated pool: what `llmplan memory` predicts "
         "for it, and what the server says of itself (`vllm:cache_config_info`).",
         "",
-        "| model, block | predicted blocks | reported | predicted KV tokens | reported | predicted concurrency | reported |",
+        "| case | predicted blocks | reported | predicted KV tokens | reported | predicted at once | reported |",
         "|---|---|---|---|---|---|---|",
     ]
     return head + [
