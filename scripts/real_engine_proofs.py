@@ -23,7 +23,7 @@ WHAT = {
     "llama_server": "served from an emitted `serve.sh`, a request answered",
     "compose_config": "`docker compose config`, the command and GPUs that come out of it",
     "helm_values": "the production stack's values schema, closed to unknown keys, checked by Helm; what templates see",
-    "sky_task": "`sky.Task.from_yaml`, secrets given as `sky launch --secret` does",
+    "sky_task": "`sky.Task.from_yaml`, secrets given beside the file",
     "dstack_service": "`parse_run_configuration`, dstack's own reader",
     "modal_app": "the app imported by Modal's package, GPUs and concurrency of its function",
 }
