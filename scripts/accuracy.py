@@ -16,6 +16,7 @@ import calibrate_accuracy
 import finetune_accuracy
 import finetune_rows
 import format_accuracy
+import gpu_machine_accuracy
 import offload_accuracy
 import real_engine_accuracy
 import real_engine_proofs
@@ -115,7 +116,10 @@ def main(arguments: Sequence[str]) -> int:
         "",
     ]
     proofs = real_engine_proofs.markdown_lines()
-    engines = (*real_engine_accuracy.markdown_lines(), "", *proofs, *([""] if proofs else []))
+    engines = (
+        *real_engine_accuracy.markdown_lines(), "", *gpu_machine_accuracy.markdown_lines(), *proofs,
+        *([""] if proofs else []),
+    )  # fmt: skip
     parts = (*head, *speed(folder, calibrations), *engines, *memory(folder), "")
     OUT.write_text("\n".join(parts), encoding="utf-8")
     print(f"wrote {OUT.relative_to(REPO)}")

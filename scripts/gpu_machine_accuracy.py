@@ -1,5 +1,7 @@
 """A section of docs/accuracy.md: llama.cpp on a machine with an NVIDIA GPU, started by emitted files, beside what
 `llmplan memory` and `llmplan predict` say. Computed from the recordings under `benchmarks/real_engine/measured/gpu/`.
+
+`python scripts/gpu_machine_accuracy.py` puts it into the page as it stands; `make accuracy` writes the page with it.
 """
 
 from __future__ import annotations
@@ -15,8 +17,12 @@ import yaml
 from measured_rows import REPO
 
 FOLDER = REPO / "benchmarks" / "real_engine" / "measured" / "gpu"
+PAGE = REPO / "docs" / "accuracy.md"
+TITLE = "# An NVIDIA GPU"
+NEXT = ("# Launch files on real engines", "# Memory")
 GIB = 1024**3
 ON_GPU = "CUDA0"
+LLAMA, QWEN = "meta-llama/Llama-3.1-8B-Instruct", "Qwen/Qwen3-30B-A3B"
 
 
 def recordings() -> list[Path]:
@@ -26,7 +32,22 @@ def recordings() -> list[Path]:
 
 def markdown_lines() -> list[str]:
     """A part for each recording."""
-    return [line for path in recordings() for line in of_recording(yaml.safe_load(path.read_text(encoding="utf-8")))]
+    return [TITLE, "", *(line for path in recordings() for line in of_recording(read(path)))]
+
+
+def read(path: Path) -> dict[str, Any]:
+    """One recording."""
+    found: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return found
+
+
+def put_into(page: str) -> str:
+    """The page with this section before the next one, in place of an older one."""
+    following = next(title for title in NEXT if f"\n{title}\n" in page)
+    before, _, after = page.partition(f"\n{following}\n")
+    start = before.find(f"\n{TITLE}\n")
+    kept = before if start < 0 else before[:start]
+    return "\n".join([kept.rstrip("\n"), "", *markdown_lines(), following, after])
 
 
 def of_recording(recording: dict[str, Any]) -> list[str]:
@@ -37,8 +58,8 @@ def of_recording(recording: dict[str, Any]) -> list[str]:
         f"## llama.cpp on one {gpu}",
         "",
         f"{recording['engine']}; driver {driver}, {recording['machine']}. Measured on {recording['measured']} with "
-        f"{recording['weights']}. Every server was started by the `serve.sh` that `llmplan emit-config` wrote from a "
-        f"plan; requests have {recording['load']['input_tokens']} random tokens in and "
+        f"weights that are {recording['weights']}. Every server was started by the `serve.sh` that `llmplan "
+        f"emit-config` wrote from a plan; requests have {recording['load']['input_tokens']} random tokens in and "
         f"{recording['load']['output_tokens']} out, from so many clients that each always have one in flight. "
         "How: [benchmarks/real_engine/gpu](../benchmarks/real_engine/README.md). No coefficient was fitted to it.",
         "",
@@ -46,16 +67,40 @@ def of_recording(recording: dict[str, Any]) -> list[str]:
         "|---|---|---|---|---|",
         *(row for server in servers for row in memory_rows(server, gpu)),
         "",
-        "*The process* is what `nvidia-smi` shows more than before the start; the buffers are the server's own lines.",
+        "*The process* is what `nvidia-smi` shows more than before the start; the rest is from the server's own log.",
         "",
         "| server | clients | TTFT, median | predicted | TPOT, median | predicted | tokens/s | predicted |",
         "|---|---|---|---|---|---|---|---|",
         *(row for server in servers for row in speed_rows(server, gpu, recording["load"])),
         "",
-        "*Predicted (low to high)* is the middle of the prediction and its 80 % interval; **bold** is outside of it.",
+        "*Predicted (low to high)* is the middle of the prediction and its 80 % interval, **bold** where the "
+        "measurement is outside of it. No row of llama.cpp on Hopper GPUs, nor of llama-server under more than "
+        "one client, is in the table that coefficients are fitted to: these are extrapolations, and say so when "
+        "printed.",
         "",
-        *bench_lines(recording),
+        *server_time_lines(servers),
         "",
+        *bench_lines(recording, gpu),
+        "",
+    ]
+
+
+def server_time_lines(servers: list[dict[str, Any]]) -> list[str]:
+    """What the time to the first token goes into, by the server's own log."""
+    parts = []
+    for server in servers:
+        load, copy = server["loads"]["closed-1"], server["saving_a_finished_request"]
+        part = f"{title(server)}: {1000 * load['prompt_s']:.0f} of {1000 * load['ttft_s']['median']:.0f} ms"
+        if copy:
+            size = copy["bytes"] / 1024**2
+            part += f", and {1000 * copy['s']:.0f} ms for a copy of the request before ({size:.1f} MiB, median)"
+        parts.append(part)
+    return [
+        "Of one client's TTFT the server's log gives to the prompt: "
+        + "; ".join(parts)
+        + ". It copies the KV cache of "
+        "finished requests to a prompt cache in host memory (`--cache-ram`, 8192 MiB by default), which no prediction "
+        "counts."
     ]
 
 
@@ -71,7 +116,7 @@ def memory_rows(server: dict[str, Any], gpu: str) -> Iterator[str]:
     }
     for what, (predicted, found) in pairs.items():
         if found is not None:
-            error = f"{100 * (predicted / found - 1):+.1f} %" if found else "–"
+            error = f"{100 * (predicted / found - 1):+.1f} %" if abs(predicted / found - 1) > 1e-6 else "below 0.0001 %"
             yield f"| {title(server)} | {what} | {predicted / GIB:.3f} GiB | {found / GIB:.3f} GiB | {error} |"
 
 
@@ -100,28 +145,74 @@ def speed_rows(server: dict[str, Any], gpu: str, load: dict[str, int]) -> Iterat
 
 def band(predicted: dict[str, float], found: float) -> str:
     """`3.4 (2.6 to 3.9)`, bold where what was found lies outside."""
-    text = f"{predicted['mid']:.3g} ({predicted['low']:.3g} to {predicted['high']:.3g})"
+    low, mid, high = (shown(predicted[name]) for name in ("low", "mid", "high"))
+    text = f"{mid} ({low} to {high})"
     return text if predicted["low"] <= found <= predicted["high"] else f"**{text}**"
 
 
-def bench_lines(recording: dict[str, Any]) -> list[str]:
-    """llama-bench's own numbers, and the machine's rates."""
-    rows = [
-        f"| {name} | " + ", ".join(f"{what} {found['tokens_per_s']:.0f}" for what, found in tests.items()) + " |"
-        for name, tests in recording["llama_bench"].items()
+def shown(value: float) -> str:
+    """Three digits, or the whole number."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def turned(predicted: dict[str, float], numerator: float) -> dict[str, float]:
+    """A rate from a time in ms."""
+    ends = {"low": "high", "mid": "mid", "high": "low"}
+    return {name: 1000 * numerator / predicted[end] for name, end in ends.items()}
+
+
+def bench_lines(recording: dict[str, Any], gpu: str) -> list[str]:
+    """llama-bench's own numbers beside the prompt's and the output's rate of one sequence, and the machine's rates."""
+    names = [name for name in recording["llama_bench"] if name in BENCHES]
+    load = {"isl": recording["load"]["input_tokens"], "osl": recording["load"]["output_tokens"], "concurrency": 1}
+    answers = asked("predict", [BENCHES[name][1] | load | {"gpu": gpu, "engine": "llama-cpp"} for name in names])
+    lines = [
+        "`llama-bench` on the same files, tokens a second of one sequence; predicted is the prompt over TTFT, and one "
+        "over TPOT:",
+        "",
+        "| model | prompt | predicted | output | predicted |",
+        "|---|---|---|---|---|",
     ]
-    rates = recording["rates"]
-    lines = ["`llama-bench`, tokens a second, one sequence:", "", "| model | prompt, output |", "|---|---|", *rows, ""]
-    if "copy_gb_per_s_read_and_written" in rates:
-        big = rates.get("gemm_8192x14336x4096", {})
-        lines += [
-            f"The same machine, PyTorch {rates['torch']}: a copy in GPU memory moves "
-            f"{rates['copy_gb_per_s_read_and_written']:,.0f} GB/s read and written, a bf16 product of 8192 × 4096 × "
-            f"14336 runs at {big.get('tflop_per_s', 0):.0f} TFLOP/s, host to GPU "
-            f"{rates['host_to_device_gb_per_s']:.1f} GB/s, a copy in host memory "
-            f"{rates.get('host_copy_gb_per_s_read_and_written', 0):.0f} GB/s read and written.",
-        ]  # fmt: skip
-    return lines
+    for name, said in zip(names, answers, strict=True):
+        (prompt, output) = (found["tokens_per_s"] for found in recording["llama_bench"][name].values())
+        rate, inverse = turned(said["ttft_ms"], load["isl"]), turned(said["tpot_ms"], 1)
+        cells = [BENCHES[name][0], f"{prompt:,.0f}", band(rate, prompt), f"{output:.0f}", band(inverse, output)]
+        lines.append("| " + " | ".join(cells) + " |")
+    host = (
+        f"What runs on the CPU is predicted for the usual host around a {gpu.removeprefix('NVIDIA ')}, of whose memory "
+        "channels this machine's cores reach a part."
+    )
+    return [*lines, "", host, "", *rate_lines(recording["rates"])]
+
+
+BENCHES: dict[str, tuple[str, dict[str, Any]]] = {
+    name: (title, {"model": model, "weights": weights, "max_model_len": 1024, "max_num_seqs": 1, **more})
+    for name, title, model, weights, more in (
+        ("q4_k_m", "Llama-3.1-8B Q4_K_M", LLAMA, "gguf-q4_k_m", {}),
+        ("q8_0", "Llama-3.1-8B Q8_0", LLAMA, "gguf-q8_0", {}),
+        ("q8_0-half-on-cpu", "Llama-3.1-8B Q8_0, 16 of 32 layers on the CPU", LLAMA, "gguf-q8_0", {"host_layers": 16}),
+        ("moe", "Qwen3-30B-A3B Q8_0", QWEN, "gguf-q8_0", {}),
+        (
+            "moe-24-experts-on-cpu", "Qwen3-30B-A3B Q8_0, experts of 24 of 48 layers on the CPU", QWEN, "gguf-q8_0",
+            {"experts_on_cpu": 24},
+        ),
+    )
+}  # fmt: skip
+
+
+def rate_lines(rates: dict[str, Any]) -> list[str]:
+    """What the machine itself reached."""
+    if "copy_gb_per_s_read_and_written" not in rates:
+        return []
+    said = (
+        f"The machine itself, by PyTorch {rates['torch']}: a copy in GPU memory moves "
+        f"{rates['copy_gb_per_s_read_and_written']:,.0f} GB/s read and written, a bf16 product of 8192 × 4096 × 14336 "
+        f"runs at {rates['gemm_8192x14336x4096']['tflop_per_s']:.0f} TFLOP/s, host to GPU "
+        f"{rates['host_to_device_gb_per_s']:.1f} GB/s"
+    )
+    if "host_read_gb_per_s" in rates:
+        said += f", {rates['host_threads']} threads read host memory at {rates['host_read_gb_per_s']:.0f} GB/s"
+    return [f"{said}."]
 
 
 def title(server: dict[str, Any]) -> str:
@@ -147,4 +238,5 @@ def asked(command: str, cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    print("\n".join(markdown_lines()))
+    PAGE.write_text(put_into(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    print(f"wrote {PAGE.relative_to(REPO)}")

@@ -12,6 +12,7 @@ from measured_rows import REPO
 
 MEASURED = REPO / "benchmarks" / "real_engine" / "measured"
 PAGE = REPO / "docs" / "accuracy.md"
+MIB = 1024**2
 TITLE = "# Launch files on real engines"
 NEXT = "# Memory"
 WHAT = {
@@ -20,11 +21,11 @@ WHAT = {
     "vllm_server": "served from an emitted `vllm.yaml`, a request answered, KV tokens as predicted",
     "llama_parser": "`llama-server ... --version`, which checks every argument",
     "llama_server": "served from an emitted `serve.sh`, a request answered",
-    "compose_config": "`docker compose config`",
-    "helm_values": "the production-stack chart rendered with the emitted values",
-    "sky_task": "`sky.Task.from_yaml`",
-    "dstack_service": "dstack's own reader of configurations",
-    "modal_app": "the app imported with Modal's client",
+    "compose_config": "`docker compose config`, the command and GPUs that come out of it",
+    "helm_values": "the production stack's values schema, closed to unknown keys, checked by Helm; what templates see",
+    "sky_task": "`sky.Task.from_yaml`, secrets given as `sky launch --secret` does",
+    "dstack_service": "`parse_run_configuration`, dstack's own reader",
+    "modal_app": "the app imported by Modal's package, GPUs and concurrency of its function",
 }
 """each proof's script: what it puts to the engine"""
 
@@ -52,7 +53,10 @@ def markdown_lines() -> list[str]:
         *(_row(one) for one in found),
     ]
     served = [row for one in found for row in one.get("served", []) if "predicted" in row]
-    return [*lines, *(_served(served) if served else []), *_remarks(found)]
+    buffers = [row for one in found for row in one.get("buffers", [])]
+    return [
+        *lines, *(_served(served) if served else []), *(_buffers(buffers) if buffers else []), *_remarks(found)
+    ]  # fmt: skip
 
 
 def _row(one: dict[str, Any]) -> str:
@@ -78,6 +82,23 @@ def _served(rows: list[dict[str, Any]]) -> list[str]:
     return head + [
         f"| {row['case']} | {row['predicted']['blocks']} | {row['blocks']} | {row['predicted']['kv_tokens']} "
         f"| {row['kv_tokens']} | {row['predicted']['max_concurrency']:.2f} | {row['max_concurrency']:.2f} |"
+        for row in rows
+    ]
+
+
+def _buffers(rows: list[dict[str, Any]]) -> list[str]:
+    head = [
+        "",
+        "llama-server with SmolLM2-135M-Instruct, started from an emitted `serve.sh`: what `llmplan memory` predicts "
+        "for the file, and the buffers in its log (which has two decimals of a MiB).",
+        "",
+        "| slots, KV cache | predicted weights | reported | predicted KV | reported | tokens of a slot | reported |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    return head + [
+        f"| {row['case']} | {row['predicted']['weights_bytes'] / MIB:.2f} MiB | {row['weights_bytes'] / MIB:.2f} MiB "
+        f"| {row['predicted']['kv_bytes'] / MIB:.2f} MiB | {row['kv_bytes'] / MIB:.2f} MiB "
+        f"| {row['predicted']['tokens_of_a_slot']} | {row['tokens_of_a_slot']} |"
         for row in rows
     ]
 

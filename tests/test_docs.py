@@ -18,6 +18,7 @@ import typer
 from llmplan.catalogs.engine_flags import read_flags
 from llmplan.cli import _app, main
 from llmplan.emit import llama_cpp
+from llmplan.emit.sglang_flags import SGLANG_FLAGS
 from llmplan.emit.vllm_flags import VLLM_FLAGS
 from llmplan.plan.deployment import STRATEGY_IDS
 
@@ -34,8 +35,8 @@ INLINE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
 ENGINE_FLAGS = {
-    "--config", "--cpu-offload-gb", "--enable-metrics", "--fit", "--fit-target", "--lora-modules", "--metrics",
-    "--n-gpu-layers", "--ubatch-size",
+    "--config", "--cpu-offload-gb", "--disable-cuda-graph", "--enable-dp-attention", "--enable-metrics", "--fit",
+    "--fit-target", "--lora-modules", "--metrics", "--n-gpu-layers", "--ubatch-size",
 }  # fmt: skip
 """Flags of engines that pages name besides those that are emitted."""
 
@@ -116,7 +117,7 @@ def test_flags_that_are_named_exist(name: str) -> None:
     ours = set().union(*commands().values())
     lists = (read_flags(path) for path in (ROOT / "profiles" / "flags").glob("*.yaml"))
     listed = {name for each in lists for name in (*each.flags, *each.gone)}
-    engines = {*VLLM_FLAGS, *llama_cpp.OPTIONS, *ENGINE_FLAGS, *listed}
+    engines = {*VLLM_FLAGS, *SGLANG_FLAGS, *llama_cpp.OPTIONS, *ENGINE_FLAGS, *listed}
     spans = " ".join(INLINE.findall(FENCE.sub("", (ROOT / name).read_text(encoding="utf-8"))))
     assert set(FLAG.findall(spans)) <= ours | engines
 

@@ -18,7 +18,7 @@ def test_what_engines_differ_in_is_among_them() -> None:
     assert len(found["gpu"]) >= 20
     assert len(found["strategy"]) == 5
     assert len(found["engine"]) == 4
-    assert set(found["offload"]) == {"None", "weights", "kv", "layers"}
+    assert {"None", "weights", "kv", "layers"} <= set(found["offload"])
     assert {"fp8", "awq-int4", "gptq-int4", "nvfp4", "mxfp4", "bf16", "fp16", "w4a16", "int8"} <= set(found["weights"])
     assert {"True", "False"} == set(found["adapters"]) == set(found["prefix caching"])
     assert {"1", "2", "4"} <= set(found["nodes"])

@@ -196,6 +196,24 @@ def test_beside_a_replica_whose_settings_the_server_fills_in(
     assert set(stated["drift"]) == {"changed-flag", "kv-capacity"}
 
 
+REAL_POOL = (
+    'vllm:cache_config_info{block_size="32",cache_dtype="bfloat16",engine="0",gpu_memory_utilization="0.92",'
+    'kv_cache_max_concurrency="4.5625",kv_cache_memory_bytes="536870912",kv_cache_size_tokens="4672",'
+    'num_gpu_blocks="146",num_gpu_blocks_override="None"} 1.0\n'
+)
+"""what vLLM 0.32 said of its own pool, serving Qwen3-0.6B on a CPU with 0.5 GiB for it and a context of 1,024"""
+
+
+def test_the_pool_of_a_real_server_is_what_was_expected(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    served = save(tmp_path / "metrics.txt", REAL_POOL)
+    listed = save(tmp_path / "models.json", json.dumps(samples.models("tiny", root=MODEL, context=1024)))
+    found = ask(capsys, "--metrics-file", served, "--models-file", listed, "--model", MODEL, "--gpu", GPU)
+    assert row(found, "kv_tokens")["planned"] == {"low": 4672.0, "mid": 4672.0, "high": 4672.0}
+    assert row(found, "max_concurrency")["planned"]["mid"] == row(found, "max_concurrency")["observed"] == 4.5625
+    assert {row(found, name)["verdict"] for name in ("kv_tokens", "max_concurrency")} == {"agrees"}
+    assert found["drift"] == []
+
+
 def test_rows_that_calibrate_reads_and_that_shrink_its_bands(
     server: FeedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

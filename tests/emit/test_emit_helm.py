@@ -77,7 +77,7 @@ def test_the_command_that_installs_it() -> None:
     (file,) = files_of(planned(), "helm", namespace="serving", name="chat")
     assert (
         f"helm install chat vllm/vllm-stack --version {CHART_VERSION} --namespace serving --create-namespace "
-        "-f values.yaml  (release chat)"
+        "-f values.yaml"
     ) in file.header
     assert any('create secret generic chat-hub --from-literal=HF_TOKEN="$HF_TOKEN"' in line for line in file.header)
 

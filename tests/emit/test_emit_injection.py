@@ -15,13 +15,14 @@ from typing import Any
 
 import pytest
 import yaml
+from rent_plans import NAMES
 
 import plan_samples as sample
 from launch_readers import exec_words, interpolated, unit_entries
 from llmplan.cli import _launch_text
 from llmplan.emit import TARGETS, Command, Env, LaunchFile, Variant, Word, emit
 from llmplan.errors import UsageError
-from llmplan.plan.deployment import Replica, Tenancy
+from llmplan.plan.deployment import Parallelism, Replica, Tenancy
 
 NASTY = (
     "a'; touch PWNED; '", 'b"$(touch PWNED)"', "c`touch PWNED`", "d\ntouch PWNED\n#", "e\r\ntouch PWNED", "f: {x: [1",
@@ -34,28 +35,30 @@ PLANTED = "planted-secret-3f9c"
 TARGET_IDS = [target.id for target in TARGETS]
 
 
-def replica_for(engine: str | None, name: str) -> Replica:
-    """Of the engine that the target starts; vLLM where it starts any."""
-    model = sample.model(id=name)
+def replicas_for(engine: str | None, name: str) -> list[Replica]:
+    """Of the engine that the target starts, vLLM where it starts any: with adapters, without, and over machines."""
+    model, gpu = sample.model(id=name), sample.gpu(platform_names=NAMES)
     if engine == "llama-cpp":
-        return sample.replica(model=model, weights="gguf-q4_k_m", kv="fp16", engine=sample.engine("llama-cpp"))
-    tenancy = Tenancy(tenants=3, adapters=2)
-    return sample.replica(model=model, engine=sample.engine(engine or "vllm"), tenancy=tenancy)
+        return [
+            sample.replica(model=model, gpu=gpu, weights="gguf-q4_k_m", kv="fp16", engine=sample.engine("llama-cpp"))
+        ]
+    plain = sample.replica(model=model, gpu=gpu, engine=sample.engine(engine or "vllm"))
+    many = replace(plain, tenancy=Tenancy(tenants=3, adapters=2))
+    return [many, plain, replace(plain, parallel=Parallelism(tp=8, pp=2))]
 
 
 def files_for(target: str, name: str, **variant: Any) -> tuple[LaunchFile, ...]:
     """With the name wherever a plan or a user may put one; nothing where the target refuses it in words."""
     engine = next(each.engine for each in TARGETS if each.id == target)
-    replica = replica_for(engine, name)
-    plan = sample.plan(sample.option(of=replica, notes=(name,)), made_with=name, reasons=(name,))
-    try:
-        return emit(plan, strategy=None, target=target, variant=Variant(**variant))
-    except UsageError:
-        plain = replace(replica, tenancy=None)
+    for replica in replicas_for(engine, name):
+        option = sample.option(of=replica, notes=(name,))
+        plan = sample.plan(option, made_with=name, reasons=(name,))
+        given = Variant(**(variant if replica.tenancy else {**variant, "adapters": {}}))
         try:
-            return emit(sample.plan(sample.option(of=plain), made_with=name), strategy=None, target=target)
+            return emit(plan, strategy=None, target=target, variant=given)
         except UsageError:
-            return ()
+            continue
+    return ()
 
 
 def filled(words: tuple[Word, ...], environment: dict[str, str]) -> list[str]:
@@ -70,7 +73,8 @@ def read_back(file: LaunchFile, folder: Path) -> None:
     assert all(char.isprintable() or char == "\n" for char in text)
     match file.kind:
         case "shell":
-            assert run(text, file.content, folder, environment) == filled(file.content.words[1:], environment)
+            asked = {word.name: f"value of {word.name}" for word in file.content.words if isinstance(word, Env)}
+            assert run(text, file.content, folder, asked) == filled(file.content.words[1:], asked)
         case "yaml":
             loaded = yaml.safe_load(text)
             assert loaded == json.loads(json.dumps(file.content))
@@ -148,13 +152,16 @@ def test_no_checkpoint_and_no_adapter_breaks_out(target: str, name: str, tmp_pat
 
 def test_a_name_that_is_an_option_is_refused() -> None:
     for target in ("vllm", "sglang", "tensorrt-llm", "llama-cpp"):
-        plan = sample.plan(sample.option(of=replica_for(target, "--trust-remote-code")))
+        plan = sample.plan(sample.option(of=replicas_for(target, "--trust-remote-code")[0]))
         with pytest.raises(UsageError, match="as an option"):
             emit(plan, strategy=None, target=target)
         given = Variant(checkpoint="--trust-remote-code")
         with pytest.raises(UsageError, match="as an option"):
             emit(
-                sample.plan(sample.option(of=replica_for(target, "org/x"))), strategy=None, target=target, variant=given
+                sample.plan(sample.option(of=replicas_for(target, "org/x")[0])),
+                strategy=None,
+                target=target,
+                variant=given,
             )
 
 

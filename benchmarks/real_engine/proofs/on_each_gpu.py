@@ -1,4 +1,4 @@
-"""A process for each kind of GPU of the plans: engines ask the driver once and remember. Standard library only."""
+"""A process for each compute capability of the plans: engines ask for it once and remember. Standard library only."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ Row = tuple[str, str, str | None]
 
 
 def run(cases: list[Case], work: Callable[[list[Case]], list[Row]]) -> list[Row]:
-    """`work` on the cases of each GPU in turn, in a child of this process, which has imported what knows of no GPU."""
-    by_gpu: dict[str, list[Case]] = defaultdict(list)
+    """`work` on the cases of each capability in turn, in a child of this process, which has imported what knows of no
+    GPU."""
+    groups: dict[tuple[int, ...], list[Case]] = defaultdict(list)
     for case in cases:
-        by_gpu[case[1]["gpu"]].append(case)
+        groups[tuple(case[1]["capability"])].append(case)
     found: list[Row] = []
-    for gpu, own in sorted(by_gpu.items()):
+    for capability, own in sorted(groups.items()):
         found += _in_child(own, work) or [("-", intent["case"], "the process died") for _, intent in own]
-        print(f"{gpu}: {len(own)} plans", file=sys.stderr, flush=True)
+        print(f"capability {capability}: {len(own)} plans", file=sys.stderr, flush=True)
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -53,11 +54,16 @@ def differences(wanted: dict[str, Any], found: dict[str, Any]) -> list[str]:
 
 
 def attempt(work: Callable[[], list[str]]) -> str | None:
-    """None when it went through without a complaint, else what it says."""
+    """None when it went through without a complaint, else what it says. Variables that engines set on the way are
+    gone after it."""
+    before = dict(os.environ)
     try:
         problems = work()
     except SystemExit as stop:
         return f"the parser stopped with {stop.code}"
     except Exception as error:
         return f"{type(error).__name__}: {error}"
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
     return "; ".join(problems) or None

@@ -55,8 +55,8 @@ MODELS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 """the shapes of SmolLM2-135M, Qwen3-0.6B and Gemma 3 270M; weights are dummies"""
 NO_STEP_AHEAD = (
-    "models with windowed attention: the CPU build schedules no step ahead (vllm/platforms/cpu.py), a GPU one: here the "
-    "prediction keeps one step of tokens beyond the window, where `llmplan memory` keeps two"
+    "models with windowed attention: the CPU build schedules no step ahead (vllm/platforms/cpu.py), a GPU one: here "
+    "the prediction keeps one step of tokens beyond the window, where `llmplan memory` keeps two"
 )
 
 

@@ -21,19 +21,21 @@ LIBRARIES: list[Any] = []
 
 
 class _Anything(type):
-    """A class of which every attribute is another."""
+    """A class of which every attribute is another, the same each time."""
 
     def __getattr__(cls, name: str) -> type:
         if name.startswith("__"):
             raise AttributeError(name)
-        return _Anything(name, (), {})
+        setattr(cls, name, _Anything(name, (), {}))
+        return cls.__dict__[name]
 
 
 class _Kernels(ModuleType):
     def __getattr__(self, name: str) -> type:
         if name.startswith("__"):
             raise AttributeError(name)
-        return _Anything(name, (), {})
+        setattr(self, name, _Anything(name, (), {}))
+        return self.__dict__[name]
 
 
 class EmptyKernels(importlib.abc.MetaPathFinder, importlib.abc.Loader):

@@ -80,12 +80,13 @@ def expected(intent: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in wanted.items() if value is not ANY}
 
 
-def of_one_gpu(cases: list[outcome.Case]) -> list[on_each_gpu.Row]:
-    """All files of the plans on one kind of GPU."""
+def of_one_capability(cases: list[outcome.Case]) -> list[on_each_gpu.Row]:
+    """All files of the plans on GPUs of one compute capability."""
     sglang_on_a_gpu.become(cases[0][1])
     logging.disable(logging.CRITICAL)
     known, rows = options() | {"--config"}, []
     for folder, intent in cases:
+        sglang_on_a_gpu.become(intent)
         for name, words in intent["argv"].items():
             argv = words[next(place for place, word in enumerate(words) if word.startswith("--")) :]
             argv = [str(folder / word) if word.endswith(".yaml") else word for word in argv]
@@ -107,7 +108,7 @@ def main(emitted: str, path: str) -> None:
     preload()
 
     cases, not_emitted = outcome.emitted_cases(Path(emitted))
-    rows = on_each_gpu.run(cases, of_one_gpu)
+    rows = on_each_gpu.run(cases, of_one_capability)
     refused = [{"case": f"{case}: {name}", "error": problem} for name, case, problem in rows if problem]
     outcome.record(
         Path(path), proof="sglang_parser", engine="SGLang", distribution="sglang", started_s=started_s,

@@ -2,7 +2,7 @@
 
 `python vllm_parser.py EMITTED RESULT.json`, in vLLM's environment. Every script's command line and every vllm.yaml goes
 through `vllm serve`'s parser (exact option strings only), its validation and `create_engine_config`; what comes out
-must be what was planned. Plans of one GPU share a process: vLLM asks NVML once.
+must be what was planned. Plans of one compute capability share a process: vLLM asks for it once.
 """
 
 from __future__ import annotations
@@ -91,12 +91,12 @@ def expected(intent: dict[str, Any]) -> dict[str, Any]:
     return wanted
 
 
-def of_one_gpu(cases: list[outcome.Case]) -> list[on_each_gpu.Row]:
-    """All files of the plans on one kind of GPU."""
+def of_one_capability(cases: list[outcome.Case]) -> list[on_each_gpu.Row]:
+    """All files of the plans on GPUs of one compute capability."""
     vllm_on_a_gpu.become(cases[0][1])
     tools, rows = parser(), []
     for folder, intent in cases:
-        vllm_on_a_gpu.GPU["count"] = intent["host_gpus"]
+        vllm_on_a_gpu.become(intent)
         for name, argv in lines(folder, intent):
             problem = outcome.attempt(lambda argv=argv, intent=intent: check(argv, intent, tools, expected(intent)))
             rows.append((name, intent["case"], problem))
@@ -114,9 +114,9 @@ def lines(folder: Path, intent: dict[str, Any]) -> list[tuple[str, list[str]]]:
 def main(emitted: str, path: str) -> None:
     """Everything of `emitted` through vLLM; the result into `path`."""
     started_s = time.monotonic()
-    vllm_on_a_gpu.prepare(Path(emitted).parent / "vllm-cache")
+    vllm_on_a_gpu.prepare(Path(emitted).parents[1] / "vllm-cache")
     cases, not_emitted = outcome.emitted_cases(Path(emitted))
-    rows = on_each_gpu.run(cases, of_one_gpu)
+    rows = on_each_gpu.run(cases, of_one_capability)
     refused = [{"case": f"{case}: {name}", "error": problem} for name, case, problem in rows if problem]
     outcome.record(
         Path(path), proof="vllm_parser", engine="vLLM", distribution="vllm", started_s=started_s,

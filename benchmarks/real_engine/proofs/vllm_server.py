@@ -155,4 +155,5 @@ def main(served: str, path: str) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the server ends too
     main(*sys.argv[1:])

@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from llmplan.emit.container import CACHE_PATH, Container
-from llmplan.emit.kube.names import annotations, demand_pinned
+from llmplan.emit.kube.names import demand_pinned, what_is_planned
 from llmplan.emit.kube.weights import is_folder
 from llmplan.emit.launch_file import Env, LaunchFile, Path
-from llmplan.emit.rent.facts import Platform, download_bytes, price_note, whole_gib
+from llmplan.emit.rent.facts import Platform, price_note, whole_gib
 from llmplan.emit.rent.scale import WHY_MOST, WHY_PATIENCE, Scale, bounded
 from llmplan.emit.rent.words import argument_vector
 from llmplan.emit.selection import Launch
@@ -73,7 +73,7 @@ def service(launch: Launch, container: Container, scale: Scale) -> tuple[tuple[L
     content = {
         "apiVersion": "serving.knative.dev/v1",
         "kind": "Service",
-        "metadata": {"name": launch.variant.name, "annotations": annotations(launch)},
+        "metadata": {"name": launch.variant.name, "annotations": what_is_planned(launch)},
         "spec": {"template": {"metadata": {"annotations": _annotations(scale)}, "spec": spec}},
     }
     file = LaunchFile(
@@ -85,7 +85,7 @@ def service(launch: Launch, container: Container, scale: Scale) -> tuple[tuple[L
 
 def _shape(launch: Launch, container: Container) -> tuple[int, int] | None:
     """The least processors and memory that hold weights and engine."""
-    needed_gib = whole_gib(download_bytes(launch, container)) + ENGINE_GIB
+    needed_gib = whole_gib(container.checkpoint_bytes) + ENGINE_GIB
     name = launch.replica.gpu.platform_names.get(CLOUD_RUN.key, "")
     return next((shape for shape in SHAPES.get(name, ()) if shape[1] >= needed_gib), None)
 

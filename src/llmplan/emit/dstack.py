@@ -94,7 +94,7 @@ def _resources(launch: Launch, container: Container) -> dict[str, Any]:
         "gpu": f"{gpu_name(launch, DSTACK)}:{container.gpus}",
         "memory": f"{memory_gb}GB..",
         **({"shm_size": f"{whole_gib(container.shm_bytes)}GB"} if container.shm_bytes else {}),
-        "disk": f"{disk_gb(launch, container)}GB..",
+        "disk": f"{disk_gb(container)}GB..",
     }
 
 

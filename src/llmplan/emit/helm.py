@@ -13,17 +13,18 @@ from dataclasses import replace
 from typing import Any
 
 from llmplan.emit import vllm
-from llmplan.emit.container import HF_TOKEN, Container
+from llmplan.emit.container import HF_TOKEN, Container, Metrics
 from llmplan.emit.kube import placement
-from llmplan.emit.kube.names import demand_pinned, kubectl, label_value, literal, what_is_planned, word_in_pod
+from llmplan.emit.kube.keda import KEDA_VERSION, scaled_object_spec, summed
+from llmplan.emit.kube.names import demand_pinned, literal, what_is_planned, word_in_pod
 from llmplan.emit.kube.placement import gpu_resource, node_terms, tolerations
 from llmplan.emit.kube.pod import environment
 from llmplan.emit.kube.probes import Patience, patience, probes
 from llmplan.emit.kube.quantities import gib
 from llmplan.emit.kube.resources import memory_bytes, threads
-from llmplan.emit.kube.scaling import PROMETHEUS_URL, Scale, behaviour, scale_of
+from llmplan.emit.kube.scaling import Scale, behaviour, scale_of
 from llmplan.emit.kube.security import container_security, pod_security
-from llmplan.emit.kube.weights import Weights, weights_of
+from llmplan.emit.kube.weights import Weights, token_command, weights_of
 from llmplan.emit.launch_file import LaunchFile, Path, Value
 from llmplan.emit.selection import Launch
 from llmplan.emit.supply import mirrored
@@ -92,7 +93,7 @@ def values(launch: Launch, container: Container, weights: Weights, scale: Scale)
         "routerSpec": _router(launch),
     }
     if scale.moves and container.metrics is not None:
-        found["extraObjects"] = [_scaled_object(launch, container, scale)]
+        found["extraObjects"] = [_scaled_object(launch, container, container.metrics, scale)]
     return found
 
 
@@ -175,34 +176,13 @@ def workload_name(launch: Launch) -> str:
     return f"{name}-{name}-deployment-vllm"
 
 
-def _scaled_object(launch: Launch, container: Container, scale: Scale) -> dict[str, Any]:
+def _scaled_object(launch: Launch, container: Container, metrics: Metrics, scale: Scale) -> dict[str, Any]:
     """A ScaledObject of our own: the chart's schema takes one trigger as an object, its template writes a list."""
-    assert container.metrics is not None
-    pods = f'pod=~"{workload_name(launch)}-.*"'
-    query = f"sum({container.metrics.waiting}{{{pods}}}) + sum({container.metrics.running}{{{pods}}})"
-    trigger = {
-        "type": "prometheus",
-        "metricType": "AverageValue",
-        "metadata": {
-            "serverAddress": launch.variant.prometheus_url or PROMETHEUS_URL,
-            "query": query,
-            "threshold": str(scale.target),
-            "ignoreNullValues": "false",
-        },
-    }
-    return {
-        "apiVersion": "keda.sh/v1alpha1",
-        "kind": "ScaledObject",
-        "metadata": {"name": f"{launch.variant.name}-engines", "labels": {"model": label_value(launch.variant.name)}},
-        "spec": {
-            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": workload_name(launch)},
-            "minReplicaCount": scale.low,
-            "maxReplicaCount": scale.high,
-            "fallback": {"failureThreshold": 3, "replicas": scale.high},
-            "advanced": {"horizontalPodAutoscalerConfig": {"behavior": behaviour(container)}},
-            "triggers": [trigger],
-        },
-    }
+    workload = {"apiVersion": "apps/v1", "kind": "Deployment", "name": workload_name(launch)}
+    query = summed(metrics, f'pod=~"{workload_name(launch)}-.*"')
+    spec = scaled_object_spec(launch, behaviour(container), (scale.low, scale.high), scale.target, workload, query)
+    name = f"{launch.variant.name}-engines"
+    return {"apiVersion": KEDA_VERSION, "kind": "ScaledObject", "metadata": {"name": name}, "spec": spec}
 
 
 def _header(launch: Launch, weights: Weights, scale: Scale) -> tuple[str, ...]:
@@ -211,13 +191,10 @@ def _header(launch: Launch, weights: Weights, scale: Scale) -> tuple[str, ...]:
     found = [
         *launch.summary,
         f"helm repo add vllm {REPOSITORY}",
-        f"helm install {name} vllm/vllm-stack --version {CHART_VERSION}{where} -f values.yaml  (release {name})",
+        f"helm install {name} vllm/vllm-stack --version {CHART_VERSION}{where} -f values.yaml",
     ]
     if weights.secret is not None:
-        found.append(
-            "needs a Secret, empty for open models: "
-            + kubectl(launch, f'create secret generic {weights.secret} --from-literal={HF_TOKEN}="${HF_TOKEN}"')
-        )
+        found += ["needs a Secret, empty for open models:", token_command(launch, weights.secret)]
     else:
         found.append(
             f"nothing is downloaded: fill the volume ({MOUNT_PATH} in the pods) by hand before the engines start"

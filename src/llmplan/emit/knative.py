@@ -3,7 +3,7 @@
 Annotations and their bounds are from knative.dev/docs/serving/autoscaling and .../services/configuring-probes, the
 fields of the pod from the definition of serving.knative.dev/v1, which fields need a feature flag from
 knative.dev/docs/serving/configuration/feature-flags (all read 2026-11-26). Weights are downloaded into the pod's own
-scratch volume at every start, as the plan's start time has it. Beside it a file for Cloud Run, where it has the GPU.
+scratch volume at every start. Beside it a file for Cloud Run, where it has the GPU.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from llmplan.emit.container import USER_ID, Container
 from llmplan.emit.engines import engine_of
 from llmplan.emit.kube import placement
 from llmplan.emit.kube.manifest import Manifest, file_of
-from llmplan.emit.kube.names import annotations, demand_pinned, kubectl, literal, metadata, word_in_pod
+from llmplan.emit.kube.names import demand_pinned, kubectl, literal, metadata, what_is_planned, word_in_pod
 from llmplan.emit.kube.objects import settings_map
 from llmplan.emit.kube.pod import SETTINGS, SHARED_MEMORY
 from llmplan.emit.kube.quantities import gib
@@ -23,7 +23,6 @@ from llmplan.emit.kube.resources import resources
 from llmplan.emit.kube.security import SCRATCH_MOUNT, container_security, scratch_environment, scratch_volume
 from llmplan.emit.kube.weights import VOLUME, is_folder
 from llmplan.emit.launch_file import LaunchFile, Path, Word
-from llmplan.emit.rent.facts import download_bytes
 from llmplan.emit.rent.scale import WHY_MOST, WHY_PATIENCE, WHY_TARGET, Scale, bounded, scale_of
 from llmplan.emit.selection import Launch
 from llmplan.errors import UsageError
@@ -82,7 +81,7 @@ def service(launch: Launch, container: Container, scale: Scale, *, by_hand: bool
     content = {
         "apiVersion": "serving.knative.dev/v1",
         "kind": "Service",
-        "metadata": {**named, "annotations": annotations(launch)},
+        "metadata": {**named, "annotations": what_is_planned(launch)},
         "spec": {"template": {"metadata": {"labels": named["labels"], "annotations": scaling}, "spec": pod}},
     }
     path = ("spec", "template", "spec")
@@ -148,7 +147,7 @@ def _resources(launch: Launch, container: Container, *, by_hand: bool) -> dict[s
     found = resources(launch, container)
     if by_hand:
         return found
-    return {**found, "requests": {**found["requests"], "ephemeral-storage": gib(download_bytes(launch, container))}}
+    return {**found, "requests": {**found["requests"], "ephemeral-storage": gib(container.checkpoint_bytes)}}
 
 
 def _environment(launch: Launch, container: Container, *, by_hand: bool) -> list[dict[str, Any]]:
@@ -190,7 +189,7 @@ def _notes(launch: Launch, container: Container, *, by_hand: bool) -> tuple[str,
     name, flags = launch.variant.name, ", ".join(f'"{flag}": "enabled"' for flag in FLAGS)
     variables = [*container.secrets, *([container.api_key_variable] if container.api_key_variable else [])]
     literals = " ".join(f'--from-literal={variable}="${variable}"' for variable in variables)
-    weights = "every start downloads the weights, as the predicted start has it"
+    weights = "every start downloads the weights"
     if by_hand:
         weights = f"the weights lie on a volume that you fill: a claim {name}-weights, mounted read-only"
     keys = kubectl(launch, f"create secret generic {secret_name(launch)} {literals}")

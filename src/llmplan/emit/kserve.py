@@ -17,13 +17,14 @@ from llmplan.emit.container import Container
 from llmplan.emit.engines import engine_of
 from llmplan.emit.kube import network, placement, storage
 from llmplan.emit.kube import weights as weights_module
+from llmplan.emit.kube.keda import in_flight, prometheus_url
 from llmplan.emit.kube.manifest import Manifest, file_of
 from llmplan.emit.kube.names import kubectl, metadata, what_is_planned
 from llmplan.emit.kube.objects import base_file
 from llmplan.emit.kube.placement import gpu_resource, node_terms, tolerations
-from llmplan.emit.kube.pod import Role, key_notes, pod
+from llmplan.emit.kube.pod import Role, notes, pod
 from llmplan.emit.kube.resources import resources
-from llmplan.emit.kube.scaling import PROMETHEUS_URL, Scale, behaviour, query, scale_of
+from llmplan.emit.kube.scaling import Scale, behaviour, scale_of
 from llmplan.emit.kube.weights import Weights, weights_of
 from llmplan.emit.launch_file import Env, LaunchFile, Path
 from llmplan.emit.selection import Launch
@@ -66,12 +67,13 @@ def _files(
 ) -> tuple[LaunchFile, ...]:
     names = ["base.yaml", *([] if found.by_hand else ["download.yaml"]), "inferenceservice.yaml"]
     apply = kubectl(launch, " ".join(["apply", *(f"-f {name}" for name in names)]))
-    other = "or llminferenceservice.yaml alone" if refused is None else f"no llminferenceservice.yaml: {refused}"
+    other = "or apply llminferenceservice.yaml alone" if refused is None else f"no llminferenceservice.yaml: {refused}"
     header = (
         *launch.summary,
-        f"{apply}  ({other})",
+        apply,
+        other,
         *weights_module.notes(launch, found),
-        *key_notes(launch, container),
+        *notes(launch, container),
         *placement.notes(launch),
         f"scaling: {scale.kind} ({scale.why})",
     )
@@ -133,8 +135,8 @@ def _scaling(launch: Launch, container: Container, scale: Scale) -> dict[str, An
         return {}
     metric = {
         "backend": "prometheus",
-        "serverAddress": launch.variant.prometheus_url or PROMETHEUS_URL,
-        "query": query(launch, container.metrics),
+        "serverAddress": prometheus_url(launch),
+        "query": in_flight(container.metrics, launch),
     }
     target = {"type": "AverageValue", "averageValue": str(scale.target)}
     rule = {"type": "External", "external": {"metric": metric, "target": target}}

@@ -14,7 +14,7 @@ from llmplan.emit.kube import network, placement, storage, weights
 from llmplan.emit.kube.manifest import Manifest, file_of
 from llmplan.emit.kube.names import kubectl, metadata, selector, what_is_planned
 from llmplan.emit.kube.objects import base_file, monitoring_files
-from llmplan.emit.kube.pod import key_notes, template
+from llmplan.emit.kube.pod import notes, template
 from llmplan.emit.kube.scaling import Scale, autoscaler, disruption_budget, scale_of
 from llmplan.emit.kube.weights import Weights, weights_of
 from llmplan.emit.launch_file import LaunchFile, Path
@@ -54,7 +54,7 @@ def header_of(launch: Launch, container: Container, found: Weights, scale: Scale
     return (
         f"kubectl apply -f FOLDER, where FOLDER holds these files; then {port}",
         *weights.notes(launch, found),
-        *key_notes(launch, container),
+        *notes(launch, container),
         *placement.notes(launch),
         f"scaling: {scale.kind} ({scale.why})",
     )

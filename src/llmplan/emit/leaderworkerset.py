@@ -9,6 +9,7 @@ docs.vllm.ai/en/latest/deployment/frameworks/lws.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from llmplan.emit.container import Container
@@ -115,8 +116,6 @@ def leader_worker_set(launch: Launch, leader: Container, worker: Container, foun
 
 def counted(launch: Launch, worker: Container) -> tuple[Container, tuple[str, ...]]:
     """The worker without the option whose value is a multiple of its index, and the shell words that add it."""
-    from dataclasses import replace
-
     asked = [setting for setting in worker.settings if _asks(setting, START_RANK)]
     if not asked:
         return worker, ()

@@ -49,6 +49,8 @@ def command(launch: Launch, node: Node = "head") -> Command:
 def container(launch: Launch, node: Node = "head") -> Container:
     """The server in its own image; the file lies in the cache."""
     _demand_one_machine(launch.replica)
+    resources = resources_of(launch, gguf_file(launch))
+    resources["secrets"] = ()  # it downloads nothing
     return Container(
         image=image_of(launch, IMAGE),
         entrypoint=("/app/llama-server",),
@@ -61,7 +63,7 @@ def container(launch: Launch, node: Node = "head") -> Container:
         metrics=METRICS,
         env=_environment(launch),
         api_key_variable=API_KEY,
-        **{**resources_of(launch), "secrets": ()},
+        **resources,
     )
 
 

@@ -8,6 +8,8 @@ another user. An engine's image may have no Python of the kind that Modal's runn
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from llmplan.emit.container import HF_TOKEN
 from llmplan.emit.launch_file import LaunchFile, PythonModule
 from llmplan.emit.rent.facts import Platform, gpu_name, gpu_note, price_note, rented_container, whole_gib
@@ -106,7 +108,7 @@ def secret_name(variable: str) -> str:
     return SECRET if variable == HF_TOKEN else variable.lower().replace("_", "-")
 
 
-def _notes(launch: Launch, constants: dict[str, object], why_size: str, why_start: str) -> tuple[str, ...]:
+def _notes(launch: Launch, constants: Mapping[str, object], why_size: str, why_start: str) -> tuple[str, ...]:
     secrets = constants["SECRETS"]
     assert isinstance(secrets, dict)
     made = tuple(f'modal secret create {name} {key}="${key}"' for name, keys in secrets.items() for key in keys)

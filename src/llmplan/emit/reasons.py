@@ -63,8 +63,8 @@ def pool(launch: Launch) -> str:
 
 
 def _budget(budget: MemoryBudget) -> str:
-    parts = sorted(budget.ledger.lines, key=lambda line: -line.amount)
-    shown = ", ".join(f"{line.name} {format_bytes(line.amount)}" for line in parts if line.amount)
+    parts = sorted(((line.amount or 0.0, line.name) for line in budget.ledger.lines), reverse=True)
+    shown = ", ".join(f"{name} {format_bytes(size)}" for size, name in parts if size)
     return f"{format_bytes(budget.budget_bytes)} of {format_bytes(budget.total_bytes)}: {shown}"
 
 

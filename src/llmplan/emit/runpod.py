@@ -19,7 +19,6 @@ from llmplan.emit.launch_file import Command, Env, LaunchFile, Setting
 from llmplan.emit.rent.facts import (
     Platform,
     disk_gb,
-    download_bytes,
     gpu_name,
     gpu_note,
     price_note,
@@ -108,7 +107,7 @@ def _endpoint(launch: Launch, container: Container, scale: Scale) -> dict[str, A
         **shared,
         "type": "LOAD_BALANCER",
         "env": {**shared["env"], **health},
-        "disk": disk_gb(launch, container),
+        "disk": disk_gb(container),
         "gpu": {"pools": [pool], **({"excludedTypes": excluded} if excluded else {}), "count": container.gpus},
         "workers": {"min": scale.low, "max": scale.high, **idle},
         "scaling": {"type": "REQUEST_COUNT", "requestCount": scale.target},
@@ -119,11 +118,11 @@ def _endpoint(launch: Launch, container: Container, scale: Scale) -> dict[str, A
 def _pod(launch: Launch, container: Container) -> dict[str, Any]:
     figure, memory_bytes = seller_of(launch), container.host_memory_bytes
     per_gpu = {} if memory_bytes is None else {"minRamPerGpu": -(-whole_gib(memory_bytes) // container.gpus)}
-    weights_gb = max(LEAST_VOLUME_GB, whole_gb(VOLUME_HEADROOM * download_bytes(launch, container)))
+    weights_gb = max(LEAST_VOLUME_GB, whole_gb(VOLUME_HEADROOM * container.checkpoint_bytes))
     return {
         **_container(launch, container, public=True),
         "cloud": CLOUDS.get("" if figure is None else figure.provider, "SECURE"),
-        "disk": disk_gb(launch, container),
+        "disk": disk_gb(container),
         "gpu": {"id": gpu_name(launch, PODS), "count": container.gpus, **per_gpu},
         "mounts": {"persistent": {"size": weights_gb, "path": container.cache_path}},
         **_places(launch),

@@ -40,17 +40,18 @@ def command(launch: Launch, node: Node = "head") -> Command:
 
 def container(launch: Launch, node: Node = "head") -> Container:
     """One node of a replica in SGLang's own image."""
+    weights = checkpoint_for(launch, ONLINE_METHODS).model
     return Container(
         image=image_of(launch, IMAGE),
         entrypoint=PROGRAM,
         settings=_settings(launch, node),
         model_name=launch.replica.model.id,
-        weights=checkpoint_for(launch, ONLINE_METHODS).model,
+        weights=weights,
         gpus=launch.replica.parallel.gpus // launch.nodes,
         port=sglang_args.PORT,
         env={**hub_environment(launch, CACHE_PATH), **SCRATCH_ENVIRONMENT},
         metrics=METRICS,
-        **resources_of(launch),
+        **resources_of(launch, weights),
     )
 
 

@@ -67,7 +67,7 @@ def _resources(launch: Launch, container: Container) -> dict[str, Any]:
         "accelerators": {gpu_name(launch, SKYPILOT): container.gpus},
         **_places(launch),
         "image_id": f"docker:{container.image}",
-        "disk_size": disk_gb(launch, container),
+        "disk_size": disk_gb(container),
         **({} if memory_bytes is None else {"memory": f"{whole_gib(memory_bytes)}+"}),
         "ports": container.port,
         "use_spot": launch.spot,

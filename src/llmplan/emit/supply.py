@@ -8,6 +8,7 @@ from typing import TypedDict
 from llmplan.emit.container import HF_TOKEN
 from llmplan.emit.launch_file import Word
 from llmplan.emit.selection import Launch
+from llmplan.emit.weights import downloaded_bytes
 from llmplan.units import GIB
 
 SHM_BYTES_PER_GPU = 4 * GIB
@@ -27,13 +28,13 @@ class Resources(TypedDict):
     pins_memory: bool
 
 
-def resources_of(launch: Launch) -> Resources:
+def resources_of(launch: Launch, weights: Word) -> Resources:
     """Bytes of the checkpoint, of host memory beside the GPUs and of shared memory; seconds of a start; the token that
     downloads ask for. Whatever lies in host memory beside the GPUs' own is pinned."""
     budget = launch.memory
     gpus = launch.replica.parallel.gpus // launch.nodes
     return Resources(
-        checkpoint_bytes=budget.checkpoint_bytes if budget else 0,
+        checkpoint_bytes=downloaded_bytes(launch, weights),
         host_memory_bytes=budget.host_bytes or None if budget else None,
         shm_bytes=SHM_BYTES_PER_GPU * gpus,
         start_s=launch.option.start_s,

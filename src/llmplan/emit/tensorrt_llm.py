@@ -74,7 +74,7 @@ def container(launch: Launch, node: Node = "head") -> Container:
         port=PORT,
         env={**hub_environment(launch, CACHE_PATH), **SCRATCH_ENVIRONMENT},
         files={MOUNTED_CONFIG: _config(launch)},
-        **resources_of(launch),
+        **resources_of(launch, program[1]),
     )
 
 

@@ -60,7 +60,7 @@ def container(launch: Launch, node: Node = "head") -> Container:
         env={**_environment(launch, CACHE_PATH), **SCRATCH_ENVIRONMENT, "VLLM_CACHE_ROOT": "/tmp/cache/vllm"},
         metrics=METRICS,
         api_key_variable=API_KEY,
-        **resources_of(launch),
+        **resources_of(launch, checkpoint.model),
     )
 
 

@@ -80,11 +80,11 @@ def as_config(settings: Sequence[Setting]) -> dict[str, Value | list[str] | dict
     and turns a null into the text "None"; several words are a list, and JSON is a mapping."""
     found: dict[str, Value | list[str] | dict[str, object]] = {}
     for setting in settings:
-        kind, value = VLLM_FLAGS[setting.name].type, setting.value
-        as_mapping = kind == "json" and isinstance(value, str)
-        found[setting.name.removeprefix("--")] = (
-            json.loads(value) if as_mapping else list(value) if isinstance(value, tuple) else value
-        )
+        key, value = setting.name.removeprefix("--"), setting.value
+        if isinstance(value, str) and VLLM_FLAGS[setting.name].type == "json":
+            found[key] = json.loads(value)
+        else:
+            found[key] = list(value) if isinstance(value, tuple) else value
     return found
 
 

@@ -85,3 +85,19 @@ def dtype_name(replica: Replica) -> str:
     if wanted == "bf16" and capability is not None and capability < (8, 0):
         return DTYPES["fp16"]
     return DTYPES[wanted]
+
+
+PUBLISHED_BYTES: Mapping[str, int] = {"fp32": 4, "bf16": 2, "fp16": 2}
+
+
+def downloaded_bytes(launch: Launch, weights: Word) -> int:
+    """Bytes of the checkpoint that `weights` names: as planned, or as published where they are converted while
+    loading; 0 where the plan does not know."""
+    model, budget = launch.replica.model, launch.memory
+    if budget is None:
+        return 0
+    published = PUBLISHED_BYTES.get(model.checkpoint_format)
+    is_own = isinstance(weights, str) and launch.variant.checkpoint is None
+    if not is_own or published is None or launch.replica.weights.id == model.checkpoint_format:
+        return budget.checkpoint_bytes
+    return published * (model.total_parameters + model.draft_parameters)

@@ -11,8 +11,6 @@ from hypothesis import strategies as st
 
 from llmplan.measurements.served.metrics_text import MAX_LINE_CHARS, Sample, parse_metrics, parse_sample
 
-parser = pytest.importorskip("prometheus_client.parser", reason="pip install prometheus-client")
-
 NAMES = st.from_regex(r"[a-z_:][a-z0-9_:]{0,12}", fullmatch=True)
 LABELS = st.dictionaries(
     st.from_regex(r"[a-z][a-z0-9_]{0,6}", fullmatch=True),
@@ -36,6 +34,7 @@ def written(name: str, labels: dict[str, str], value: float) -> str:
 @settings(max_examples=300, deadline=None)
 @given(NAMES, LABELS, VALUES)
 def test_samples_are_read_as_the_python_client_reads_them(name: str, labels: dict[str, str], value: float) -> None:
+    parser = pytest.importorskip("prometheus_client.parser", reason="pip install prometheus-client")
     line = written(name, labels, value)
     (reference,) = [
         sample for family in parser.text_string_to_metric_families(f"{line}\n") for sample in family.samples

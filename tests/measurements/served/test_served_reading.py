@@ -180,7 +180,7 @@ def test_documents_of_any_shape(documents: dict[str, Any]) -> None:
 def test_hostile_values_never_count() -> None:
     text = samples.vllm(BUSY)
     bucket = 'vllm:time_to_first_token_seconds_bucket{engine="0",model_name="tiny",le="0.25"}'
-    broken = text.replace(f"{bucket} 100.0", f"{bucket} 9e99")
+    broken = text.replace(f"{bucket} 100.0", f"{bucket} 9e9")
     assert broken != text
     look = read_look(broken.replace("vllm:num_requests_running", "vllm:num_requests_running{x} 1\nvllm:y"), {})
     # buckets that fall are no histogram: its sum and its count still give a mean
@@ -190,6 +190,14 @@ def test_hostile_values_never_count() -> None:
     assert look.notes == ("1 lines of its metrics are no samples, and left out",)
     huge = text.replace('kv_cache_size_tokens="400000"', 'kv_cache_size_tokens="1e400"')
     assert read_look(huge, {}).gauges["kv_tokens"] == 400_000  # from its blocks
+
+
+def test_settings_that_cannot_be_are_not_there() -> None:
+    text = samples.vllm(BUSY).replace('block_size="16"', 'block_size="abc"')
+    text = text.replace('gpu_memory_utilization="0.92"', 'gpu_memory_utilization="9"')
+    look = read_look(text.replace('kv_cache_size_tokens="400000"', 'kv_cache_size_tokens="many"'), {})
+    assert not {"block_size", "gpu_memory_utilization"} & set(look.settings)
+    assert "kv_tokens" not in look.gauges
 
 
 def test_json_nested_without_end_is_no_list_of_iterations() -> None:

@@ -91,16 +91,20 @@ def test_other_version() -> None:
 
 
 @pytest.mark.parametrize(
-    ("root", "fires"),
+    ("root", "kind"),
     [
-        ("Qwen/Qwen3-8B", True), ("/models/llama-3.1-8b-instruct/", False), ("meta-llama/Llama-3.1-8B-Instruct", False),
-        ("C:\\models\\Llama-3.1-8B-Instruct", False), ("unsloth/Llama-3.1-8B-Instruct-bnb-4bit", False),
+        ("Qwen/Qwen3-8B", "deployment"), ("/models/llama-3.1-8b-instruct/", None),
+        ("unsloth/Llama-3.1-8B-Instruct-bnb-4bit", None),
+        ("meta-llama/Llama-3.1-8B-Instruct", None), ("C:\\models\\Llama-3.1-8B-Instruct", None),
+        ("/srv/llama-3.1-8b-instruct-v2/model", None), ("/srv/model", "reading"), ("prod", "reading"),
     ],
 )  # fmt: skip
-def test_other_model(root: str, fires: bool) -> None:
+def test_other_model(root: str, kind: str | None) -> None:
+    """A Hub id says which model it is; a path or an alias says nothing."""
     found = told(documents=DOCUMENTS | {"/v1/models": samples.models("tiny", root=root)})
-    assert ("other-model" in found) is fires
-    if fires:
+    assert ("other-model" in found) is (kind is not None)
+    if kind is not None:
+        assert found["other-model"].kind == kind
         assert not found["other-model"].certain
 
 

@@ -40,6 +40,7 @@ def test_nothing_has_neither_mean_nor_quantile() -> None:
     assert empty is not None
     assert (empty.count, empty.mean, empty.quantile(0.5)) == (0.0, None, None)
     assert Histogram.of_sums(4.0, 2.0).mean == 0.5
+    assert Histogram.of_sums(1e-300, 1e300).mean is None
     assert Histogram.of_sums(4.0, 2.0).quantile(0.5) is None
 
 

@@ -60,10 +60,7 @@ def is_slice(launch: Launch) -> bool:
 
 
 def products(gpu: GpuSpec) -> tuple[str, ...]:
-    """Label values of nodes with this GPU: NVML's names for it as the profile states them.
-
-    >>> # "NVIDIA H100 80GB HBM3" -> "NVIDIA-H100-80GB-HBM3"
-    """
+    """Label values of nodes with this GPU: NVML's names for it, as the profile states them, with dashes for spaces."""
     return tuple(alias.replace(" ", "-") for alias in gpu.aliases if alias.startswith(NVML_PREFIXES))
 
 

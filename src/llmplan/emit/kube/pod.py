@@ -27,6 +27,7 @@ from llmplan.emit.selection import Launch
 
 SHARED_MEMORY = "shared-memory"
 SETTINGS = "settings"
+LOCKED = "host memory is locked for transfers: the container runtime's limit on locked memory must allow it"
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 """the weights are there when the engine starts: it looks for nothing on the network"""
 
@@ -94,8 +95,7 @@ def main_container(
         "securityContext": container_security(),
         "volumeMounts": mounts(container),
     }
-    if role.answers:
-        content["lifecycle"] = {"preStop": {"exec": {"command": ["sleep", str(given.drain_s)]}}}
+    content["lifecycle"] = {"preStop": {"exec": {"command": ["sleep", str(given.drain_s)]}}}
     return Manifest(content=content, comments=_comments(container, given, role))
 
 
@@ -119,13 +119,19 @@ def secret_name(variable: str) -> str:
     return variable.lower().replace("_", "-")
 
 
+def notes(launch: Launch, container: Container) -> tuple[str, ...]:
+    """How to ask requests for a key, and what the pod needs of its node beside GPUs."""
+    locked = (LOCKED,) if container.pins_memory else ()
+    return (*key_notes(launch, container), *locked)
+
+
 def key_notes(launch: Launch, container: Container) -> tuple[str, ...]:
     """How to ask requests for a key."""
     variable = container.api_key_variable
     if variable is None:
         return ("whoever reaches the port is served: no key is asked for",)
     make = kubectl(launch, f'create secret generic {secret_name(variable)} --from-literal={variable}="${variable}"')
-    return (f"whoever reaches the port is served, unless a key is asked for: {make}",)
+    return ("whoever reaches the port is served, unless a key is asked for:", make)
 
 
 def mounts(container: Container) -> list[dict[str, Any]]:
@@ -166,7 +172,7 @@ def _comments(container: Container, given: Patience, role: Role) -> dict[Path, s
     found["resources", "requests", "memory"] = (
         "shared memory, what the plan keeps in host memory, and 8 GiB assumed per GPU"
     )
+    found["lifecycle", "preStop"] = "no new requests arrive after some seconds; the rest is for those that run"
     if role.answers:
         found["startupProbe", "failureThreshold"] = f"x {10} s: {given.why_start}"
-        found["lifecycle", "preStop"] = "no new requests arrive after some seconds; the rest is for those that run"
     return found

@@ -5,7 +5,7 @@ has a peak above its mean, and its machines are not paid for whether they run or
 Prometheus itself, the HorizontalPodAutoscaler needs an adapter that serves the engine's metrics.
 
 The target is what each replica has in flight in the plan, at the load that it was sized for. Sources, read 2026-11-26:
-kubernetes.io/docs/concepts/workloads/autoscaling/horizontal-pod-autoscale, keda.sh/docs/2.18/scalers/prometheus.
+kubernetes.io/docs/concepts/workloads/autoscaling/horizontal-pod-autoscale.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from llmplan.emit.container import Container, Metrics
+from llmplan.emit.kube.keda import KEDA_VERSION, in_flight, keda_comments, scaled_object_spec
 from llmplan.emit.kube.manifest import Manifest
 from llmplan.emit.kube.names import metadata, selector
 from llmplan.emit.kube.quantities import whole_seconds
@@ -24,8 +25,6 @@ from llmplan.emit.selection import Launch
 from llmplan.emit.variant import Autoscaler
 from llmplan.errors import UsageError
 
-PROMETHEUS_URL = "http://prometheus-operated.monitoring.svc:9090"
-"""where the Prometheus operator's service answers if it is installed in the namespace `monitoring`: an assumption"""
 WAITING_PER_REPLICA = 1
 """requests that wait behind a replica: a queue means that its slots or its cache are full, which is not planned"""
 KEEP_S = 300
@@ -34,9 +33,6 @@ KEEP_MOST_S = 3600
 """the longest that Kubernetes takes"""
 START_FACTOR = 2
 """of that time over a start: what is gone must be started again, and loses one start of service"""
-POLL_S = 15
-LOST_AFTER = 3
-"""failed polls after which KEDA runs the planned peak"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,56 +153,19 @@ def _horizontal(
     return Manifest(content=content, comments=comments)
 
 
-def query(launch: Launch, metrics: Metrics) -> str:
-    """PromQL: what all replicas have in flight, waiting or running. A ServiceMonitor labels what it reads with the
-    Service's name and namespace."""
-    own, space = f'service="{launch.variant.name}"', launch.variant.namespace
-    labels = own if space is None else f'namespace="{space}",{own}'
-    return f"sum({metrics.waiting}{{{labels}}}) + sum({metrics.running}{{{labels}}})"
-
-
 def _scaled_object(
     launch: Launch, container: Container, metrics: Metrics, scale: Scale, workload: Mapping[str, str]
 ) -> Manifest:
-    url = launch.variant.prometheus_url or PROMETHEUS_URL
-    trigger = {
-        "type": "prometheus",
-        "metricType": "AverageValue",
-        "metadata": {
-            "serverAddress": url,
-            "query": query(launch, metrics),
-            "threshold": str(scale.target),
-            "ignoreNullValues": "false",
-        },
-    }
-    content = {
-        "apiVersion": "keda.sh/v1alpha1",
-        "kind": "ScaledObject",
-        "metadata": metadata(launch),
-        "spec": {
-            "scaleTargetRef": dict(workload),
-            "pollingInterval": POLL_S,
-            "minReplicaCount": scale.low,
-            "maxReplicaCount": scale.high,
-            "fallback": {"failureThreshold": LOST_AFTER, "replicas": scale.high},
-            "advanced": {"horizontalPodAutoscalerConfig": {"behavior": behaviour(container)}},
-            "triggers": [trigger],
-        },
-    }
-    inner: Path = ("spec", "triggers", 0, "metadata")
+    found = in_flight(metrics, launch)
+    spec = scaled_object_spec(launch, behaviour(container), (scale.low, scale.high), scale.target, workload, found)
+    content = {"apiVersion": KEDA_VERSION, "kind": "ScaledObject", "metadata": metadata(launch), "spec": spec}
+    rules: Path = ("spec", "advanced", "horizontalPodAutoscalerConfig", "behavior")
     comments: dict[Path, str] = {
         **_bounds(launch, scale, "minReplicaCount", "maxReplicaCount"),
-        ("spec", "fallback"): "where Prometheus does not answer, the planned peak runs",
-        (*inner, "threshold"): _target_note(launch, scale),
-        (*inner, "ignoreNullValues"): "no data is an error, not a load of zero",
-        (
-            "spec", "advanced", "horizontalPodAutoscalerConfig", "behavior", "scaleDown", "stabilizationWindowSeconds",
-        ): _keep_note(container),
-    }  # fmt: skip
-    if launch.variant.prometheus_url is None:
-        comments[*inner, "serverAddress"] = (
-            "assumed: the Prometheus operator in the namespace monitoring; else --prometheus-url URL"
-        )
+        ("spec", "triggers", 0, "metadata", "threshold"): _target_note(launch, scale),
+        (*rules, "scaleDown", "stabilizationWindowSeconds"): _keep_note(container),
+        **keda_comments(launch),
+    }
     return Manifest(content=content, comments=comments)
 
 

@@ -69,7 +69,7 @@ def claim_spec(launch: Launch, weights: Weights) -> dict[str, Any]:
 def _claim_comments(weights: Weights, *path: str) -> dict[Path, str]:
     known = weights.size_bytes > 0
     size = (
-        "the checkpoint of the plan and a tenth more"
+        "what is downloaded and a tenth more"
         if known
         else "the plan does not know the checkpoint's size: set it"
     )

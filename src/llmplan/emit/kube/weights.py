@@ -88,10 +88,7 @@ def notes(launch: Launch, weights: Weights) -> tuple[str, ...]:
     """What the user has to do for the weights, and what the volume must be."""
     found = [_volume_note(launch, weights)]
     if weights.secret is not None:
-        found.append(
-            "a gated model needs a token, which no file holds: "
-            + kubectl(launch, f'create secret generic {weights.secret} --from-literal={HF_TOKEN}="${HF_TOKEN}"')
-        )
+        found += ["a gated model needs a token, which no file holds:", token_command(launch, weights.secret)]
     if weights.by_hand:
         pod = f"{launch.variant.name}-..."
         found += [
@@ -101,6 +98,11 @@ def notes(launch: Launch, weights: Weights) -> tuple[str, ...]:
             kubectl(launch, f"exec {pod} -c {VOLUME} -- touch {weights.marker}  (they are complete)"),
         ]
     return tuple(found)
+
+
+def token_command(launch: Launch, secret: str) -> str:
+    """How to make the Secret from a variable of the user's shell."""
+    return kubectl(launch, f'create secret generic {secret} --from-literal={HF_TOKEN}="${HF_TOKEN}"')
 
 
 def _volume_note(launch: Launch, weights: Weights) -> str:

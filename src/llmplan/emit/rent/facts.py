@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from llmplan.emit.container import Container
 from llmplan.emit.engines import engine_of
-from llmplan.emit.launch_file import Env
 from llmplan.emit.selection import Launch
 from llmplan.errors import UsageError
 from llmplan.plan.outcome import PriceFigure, QuoteLine
@@ -21,8 +19,6 @@ RENTED_NOW = ("on-demand", "spot")
 DISK_BESIDE_WEIGHTS_GB = 60
 """image, unpacked, with caches: an assumption (an engine's image is 10 to 30 GB)"""
 WHY_DISK = f"the checkpoint to download, and {DISK_BESIDE_WEIGHTS_GB} GB assumed for image and caches"
-PUBLISHED_BITS: Mapping[str, float] = {"fp32": 32.0, "bf16": 16.0, "fp16": 16.0}
-"""of checkpoints that engines convert while loading"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,18 +127,9 @@ def hourly_price(launch: Launch) -> Hourly | None:
     return None if first is None else Hourly(usd=total_usd / HOURS_PER_MONTH / launch.replicas, figure=first)
 
 
-def download_bytes(launch: Launch, container: Container) -> int:
-    """What the hub sends, at most: where weights are converted while loading, the checkpoint as it is published."""
-    replica = launch.replica
-    published = PUBLISHED_BITS.get(replica.model.checkpoint_format)
-    if published is None or launch.variant.checkpoint is not None or isinstance(container.weights, Env):
-        return container.checkpoint_bytes
-    return math.ceil(container.checkpoint_bytes * max(1.0, published / replica.weights.bits))
-
-
-def disk_gb(launch: Launch, container: Container) -> int:
+def disk_gb(container: Container) -> int:
     """Disk for image and weights [GB]."""
-    return DISK_BESIDE_WEIGHTS_GB + whole_gb(download_bytes(launch, container))
+    return DISK_BESIDE_WEIGHTS_GB + whole_gb(container.checkpoint_bytes)
 
 
 def whole_gb(size_bytes: float) -> int:

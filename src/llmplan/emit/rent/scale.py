@@ -12,13 +12,11 @@ from dataclasses import dataclass
 
 from llmplan.emit.container import Container
 from llmplan.emit.selection import Launch
+from llmplan.emit.startup import start_budget
 from llmplan.units import format_seconds
 
-START_FACTOR = 3
-"""of the start-up budget over the predicted start: downloads and disks vary as much; a judgement"""
 LEAST_START_S = 300
-UNKNOWN_START_S = 1800
-"""where the plan has no figure: as long as the Compose files allow"""
+"""granted to any start: disks and lines of rented machines vary, and a start that is cut off begins again"""
 LONGEST_FACTOR = 10
 """of the longest answer that is waited for over the upper end of the predicted mean; a judgement"""
 LEAST_REQUEST_S = 300
@@ -66,6 +64,7 @@ def scale_of(launch: Launch, container: Container) -> Scale:
     low = min(purchase.keep_warm, launch.replicas) if by_second else launch.replicas
     longest_s = estimate.e2e_s.high if estimate is not None and math.isfinite(estimate.e2e_s.high) else 0.0
     window_s = launch.option.cold.get("idle_window_s")
+    start = start_budget(container, downloads=not launch.air_gapped)
     return Scale(
         low=low,
         high=launch.replicas,
@@ -73,18 +72,13 @@ def scale_of(launch: Launch, container: Container) -> Scale:
         most=most,
         rate_per_s=estimate.requests_per_s.mid if estimate is not None and estimate.requests_per_s.mid > 0 else None,
         idle_s=math.ceil(window_s) if by_second and window_s is not None else None,
-        start_s=start_budget_s(container),
+        start_s=max(LEAST_START_S, start.budget_s),
         request_s=max(LEAST_REQUEST_S, math.ceil(LONGEST_FACTOR * longest_s)),
         why_size=_why_size(launch, low, by_second=by_second),
-        why_start=_why_start(container),
+        why_start=start.why
+        if start.budget_s >= LEAST_START_S
+        else f"{start.why}, and at least {format_seconds(LEAST_START_S)}",
     )
-
-
-def start_budget_s(container: Container) -> int:
-    """Seconds granted to a start, the download of the weights within them."""
-    if container.start_s is None:
-        return UNKNOWN_START_S
-    return max(LEAST_START_S, math.ceil(START_FACTOR * container.start_s))
 
 
 def bounded(value: int, low: int, high: int) -> int:
@@ -101,12 +95,3 @@ def _why_size(launch: Launch, low: int, *, by_second: bool) -> str:
     if by_second:
         return f"the plan keeps {low} warm and runs up to {peak} at its peak"
     return f"the plan pays for {peak} all the time, so that as many are kept"
-
-
-def _why_start(container: Container) -> str:
-    if container.start_s is None:
-        return f"no figure for the start is known: {format_seconds(UNKNOWN_START_S)} are assumed"
-    return (
-        f"{START_FACTOR} x the predicted start of {format_seconds(container.start_s)} with the download, "
-        f"at least {format_seconds(LEAST_START_S)}"
-    )

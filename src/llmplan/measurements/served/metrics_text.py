@@ -3,13 +3,14 @@ a line that is none is counted and left out."""
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 MAX_LINE_CHARS = 65_536
 MAX_SAMPLES = 200_000
+MAX_VALUE = 1e30
+"""no count, sum or size is larger; sums of such values stay finite"""
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _LABEL = re.compile(r'[ \t]*([a-zA-Z_][a-zA-Z0-9_]*)[ \t]*=[ \t]*"((?:[^"\\]|\\.)*)"[ \t]*')
 _REST = re.compile(r"[ \t]*(\S+)(?:[ \t]+-?\d+)?")
@@ -30,7 +31,7 @@ class Sample:
 @dataclass(slots=True)
 class Exposition:
     """The samples by name. `broken` lines were no samples, `repeated` ones of a series that was there already,
-    `unusable` values negative, infinite or not a number."""
+    `unusable` values negative, without bound or not a number."""
 
     samples: dict[str, list[Sample]] = field(default_factory=dict)
     broken: int = 0
@@ -68,7 +69,7 @@ def parse_metrics(text: str) -> Exposition:
             found.repeated += 1
             continue
         seen.add(series)
-        if math.isfinite(sample.value) and sample.value >= 0.0:
+        if 0.0 <= sample.value <= MAX_VALUE:
             found.samples.setdefault(sample.name, []).append(sample)
         else:
             found.unusable += 1

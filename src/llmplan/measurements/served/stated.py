@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from llmplan.measurements.benchmark.result import Fields, clean
+from llmplan.measurements.benchmark.result import MAX_VALUE, Fields, clean
 from llmplan.measurements.served.series import Scrape
 from llmplan.units import GIB
 
@@ -81,9 +81,13 @@ def label_values(scrape: Scrape) -> Iterator[Told]:
         name: [value for labels in parts if (value := _parsed(labels.get(label, ""))) is not None]
         for name, label in scrape.series.info.items()
     }
-    sizes = {name: sum(values[name]) for name in PART_SIZES if values.get(name)}
+    sizes = {name: sum(found) for name in PART_SIZES if (found := [*filter(_is_size, values.get(name, ()))])}
     settings = {name: found[0] for name, found in values.items() if found and name not in PART_SIZES}
     yield Told(gauges=sizes | {"parts": float(len(parts))}, settings=settings)
+
+
+def _is_size(value: Any) -> bool:
+    return isinstance(value, float)
 
 
 def _parsed(text: str) -> Any:
@@ -139,17 +143,36 @@ def _llama_cpp(props: Fields) -> Told:
 
 def derived(gauges: Mapping[str, float], settings: Mapping[str, Any]) -> dict[str, float]:
     """The gauges, with tokens from blocks where only those are said."""
-    block = settings.get("block_size")
-    if "kv_tokens" not in gauges and "kv_blocks" in gauges and isinstance(block, int | float):
+    block = _usable("block_size", settings.get("block_size"))
+    if "kv_tokens" not in gauges and "kv_blocks" in gauges and block is not None:
         return {**gauges, "kv_tokens": gauges["kv_blocks"] * block}
     return dict(gauges)
 
 
 WHOLE = ("block_size", "max_model_len", "max_num_seqs", "max_num_batched_tokens", "tp", "pp", "dp", "blocks_override")
+"""settings that count something"""
+TRUTHS = ("enforce_eager", "prefix_caching")
+WORDS = ("kv_cache",)
 
 
 def whole(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings, counts of them as whole numbers."""
-    return {
-        name: int(value) if name in WHOLE and isinstance(value, float) else value for name, value in settings.items()
-    }
+    """The settings that can be, counts as whole numbers.
+
+    >>> whole({"block_size": 16.0, "max_model_len": "x", "gpu_memory_utilization": 0.9, "enforce_eager": 1.0})
+    {'block_size': 16, 'gpu_memory_utilization': 0.9}
+    """
+    return {name: usable for name, value in settings.items() if (usable := _usable(name, value)) is not None}
+
+
+def _usable(name: str, value: Any) -> Any:
+    """A setting as its kind has it; None where it cannot be."""
+    if name in TRUTHS:
+        return value if isinstance(value, bool) else None
+    if name in WORDS:
+        return value if isinstance(value, str) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if name in WHOLE:
+        return int(value) if 1.0 <= value <= MAX_VALUE else None
+    most = 1.0 if name == "gpu_memory_utilization" else 1e15
+    return value if 0.0 < value <= most else None

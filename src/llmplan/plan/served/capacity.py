@@ -48,7 +48,7 @@ def _causes(case: Case, budget: MemoryBudget, ratio: float) -> Iterator[str]:
     """What the server states first; what is left beyond the pool's band is inferred from its size."""
     assert case.expected is not None
     named = [finding for rule in EXPLAINING for finding in rule(case)]
-    known = [finding.message for finding in named]
+    known = [finding.message for finding in named if finding.kind != "reading"]
     known += [
         f"{case.rows[name].name} differ, and with them activations" for name in STEP_SETTINGS if case.differs(name)
     ]
@@ -63,7 +63,7 @@ def _causes(case: Case, budget: MemoryBudget, ratio: float) -> Iterator[str]:
         )
         change -= moved
     pool = budget.kv_cache_bytes
-    certain = len(known) - sum(not finding.certain for finding in named)
+    certain = len(known) - sum(not finding.certain for finding in named if finding.kind != "reading")
     if not certain and not pool.low - pool.mid <= change <= pool.high - pool.mid:
         for index, cause in enumerate(inferred(case, budget, change)):
             beside = not index and case.differs("gpu_memory_utilization")

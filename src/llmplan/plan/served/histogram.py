@@ -45,8 +45,8 @@ class Histogram:
 
     @property
     def mean(self) -> float | None:
-        """total / count; None where there is nothing."""
-        return self.total / self.count if self.count > 0.0 else None
+        """total / count; None where there is nothing: less than one observation is none."""
+        return self.total / self.count if self.count >= 1.0 else None
 
     def at(self, bounds: tuple[float, ...]) -> Histogram:
         """The same at fewer bounds, each of which it has: cumulative counts stay exact."""

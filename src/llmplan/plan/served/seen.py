@@ -82,7 +82,7 @@ class Seen:
     def _per_request(self, histogram: str, total: str) -> float | None:
         mean = self.mean(histogram)
         tokens, requests = self.total(total), self.requests
-        if mean is not None or tokens is None or not requests:
+        if mean is not None or tokens is None or requests is None or requests < 1.0:
             return mean
         return tokens / requests
 

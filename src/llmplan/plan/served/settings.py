@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from llmplan.plan.served.comparing import SETTINGS, number
@@ -23,6 +24,7 @@ FLAGS = {
     "llama-cpp": {"max_model_len": "-c / -np", "max_num_seqs": "-np"},
 }  # fmt: skip
 """what each engine calls a setting"""
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 FULL_WIDTH = ("auto", "bf16", "bfloat16", "fp16", "float16", "half")
 
 
@@ -55,19 +57,27 @@ def other_version(case: Case) -> Iterator[Finding]:
 
 
 def other_model(case: Case) -> Iterator[Finding]:
-    """Another model than planned, as far as its name tells: a served name can be anything."""
+    """Another model than planned, as far as its name tells: a Hub id does, a path or an alias can be anything."""
     last = case.seen.last
     if case.expected is None or last.model is None:
         return
     planned = case.expected.replica.model.id
-    names = [_bare(name) for name in (last.model, last.served_name) if name]
-    if _bare(planned) in names or any(_bare(planned) in name for name in names):
+    own = planned.rsplit("/", 1)[-1].casefold()
+    if any(own in name.casefold() for name in (last.model, last.served_name) if name):
+        return
+    if HUB_ID.fullmatch(last.model):
+        yield Finding(
+            id="other-model",
+            kind="deployment",
+            message=f"it serves {last.model}, and {planned} was planned",
+            causes=("another model", "a copy of the same one under another name"),
+            certain=False,
+        )
         return
     yield Finding(
         id="other-model",
-        kind="deployment",
-        message=f"it serves {last.model}, and {planned} was planned",
-        causes=("another model", "the same one under another name or path"),
+        kind="reading",
+        message=f"it serves {last.model}: whether that is {planned}, its name does not tell",
         certain=False,
     )
 
@@ -146,11 +156,6 @@ def cache_format(case: Case) -> Iterator[Finding]:
 
 
 RULES = (other_engine, other_version, other_model, other_parallelism, changed_flag, fixed_pool, cache_format)
-
-
-def _bare(name: str) -> str:
-    """A model's own name: without its owner, its folders and the ending of its file."""
-    return name.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1].casefold().removesuffix(".gguf")
 
 
 def _unit(unit: str) -> str:

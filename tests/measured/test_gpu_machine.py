@@ -1,0 +1,79 @@
+"""llama-server on one NVIDIA H200: memory that `llmplan memory` predicts against the buffers that the server logged,
+and the random-weight files that it served. Recorded under benchmarks/real_engine/measured/gpu."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gguf
+import pytest
+
+REPO = Path(__file__).resolve().parents[2]
+FOLDERS = (REPO / "benchmarks" / "real_engine" / "gpu", REPO / "scripts")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def folders_on_path() -> Iterator[None]:
+    sys.path[:0] = [str(folder) for folder in FOLDERS]
+    yield
+    for folder in FOLDERS:
+        sys.path.remove(str(folder))
+
+
+def section() -> Any:
+    return importlib.import_module("gpu_machine_accuracy")
+
+
+@pytest.fixture(scope="module")
+def servers() -> list[dict[str, Any]]:
+    (path,) = section().recordings()
+    found: list[dict[str, Any]] = section().read(path)["servers"]
+    return found
+
+
+def test_weights_and_cache_are_those_of_the_log(servers: list[dict[str, Any]]) -> None:
+    assert [server["name"] for server in servers] == ["q4_k_m", "q8_0", "moe-layers"]
+    for server in servers:
+        (said,) = section().asked("memory", [section().case(server, "h200-sxm-141gb")])
+        buffers, per_gpu = server["buffers_bytes"], said["per_gpu"]
+        assert per_gpu["weights_bytes"] == pytest.approx(buffers["model"]["CUDA0"], rel=1e-6)
+        assert per_gpu["kv_cache_bytes"]["mid"] == buffers["kv"]["CUDA0"]
+
+
+def test_the_whole_process_is_within_three_percent(servers: list[dict[str, Any]]) -> None:
+    for server in servers:
+        (said,) = section().asked("memory", [section().case(server, "h200-sxm-141gb")])
+        used = server["gpu_memory_used_bytes"]
+        assert said["per_gpu"]["budget_bytes"] == pytest.approx(used["started"] - used["before"], rel=0.03)
+
+
+def test_the_page_has_the_section_and_it_replaces_itself() -> None:
+    page = section().PAGE.read_text(encoding="utf-8")
+    assert section().put_into(page) == page
+
+
+def test_the_file_has_the_bytes_that_a_checkpoint_of_the_model_has() -> None:
+    """llama.cpp's own log of the real Llama-3.1-8B in Q4_K_M has a GPU buffer of 4403.49 MiB: all but the embedding."""
+    made = importlib.import_module("random_gguf")
+    listed = list(made.tensors(made.SHAPES["llama-3.1-8b"], "q4_k_m"))
+    on_gpu = sum(made.bytes_of(kind, dims) for name, kind, dims in listed if name != "token_embd.weight")
+    assert round(on_gpu / 1024**2, 2) == 4403.49
+
+
+@pytest.mark.parametrize(("shape", "mix"), [("tiny", "q4_k_m"), ("tiny", "q8_0"), ("tiny-moe", "q8_0")])
+def test_another_reader_finds_the_tensors(shape: str, mix: str, tmp_path: Path) -> None:
+    made = importlib.import_module("random_gguf")
+    words = {"tokenizer.ggml.model": "gpt2", "tokenizer.ggml.tokens": ["a", "b"], "tokenizer.ggml.token_type": [1, 1]}
+    path = tmp_path / "model.gguf"
+    small = replace(made.SHAPES[shape], vocabulary=256)
+    total = made.write(path, small, mix, words)
+    reader = gguf.GGUFReader(path)
+    found = {each.name: (int(each.tensor_type), tuple(int(size) for size in each.shape)) for each in reader.tensors}
+    assert found == {name: (kind, dims) for name, kind, dims in made.tensors(small, mix)}
+    assert sum(int(each.n_bytes) for each in reader.tensors) == total
+    assert len(reader.fields["tokenizer.ggml.tokens"].contents()) == 256
