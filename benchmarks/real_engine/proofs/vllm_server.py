@@ -10,6 +10,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -21,7 +22,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import outcome
 
-PORT = 8191
+with socket.socket() as _any:
+    _any.bind(("127.0.0.1", 0))
+    PORT = _any.getsockname()[1]
 START_LIMIT_S = 280
 SERIES = "vllm:cache_config_info{"
 ENVIRONMENT = {
