@@ -76,6 +76,18 @@ def case(rule: str, severity: str, says: str, **parts: Any) -> LaunchCase:
 F = LaunchFacts
 LAUNCH_CASES: tuple[LaunchCase, ...] = (
     case(
+        "V-Q10",
+        "error",
+        "deprecated",
+        bad=R(
+            model=sample.model(checkpoint_format="fp8", quantization_method="fbgemm_fp8"),
+            weights="fp8",
+            engine=sample.engine(quantization_methods=("fp8", "fbgemm_fp8"), deprecated_methods=("fbgemm_fp8",)),
+        ),
+        facts=F(stated=frozenset()),
+        mended=F(stated=frozenset(), deprecated_quantization=True),
+    ),
+    case(
         "V-TP4",
         "advice",
         "padded by 45 rows",

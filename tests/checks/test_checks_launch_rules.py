@@ -22,7 +22,10 @@ from llmplan.plan.outcome import CheckResult
 from tests_support import DATA
 
 RULES_FILE = DATA / "engine_rules.csv"
-OWN_IDS = {"GPU-1", "L-DCP", "L-Q", "L-TP", "O-1", "V-ARCH1", "V-ARCH2", "V-ARCH3", "V-Q9", "model-note"}
+OWN_IDS = {
+    "GPU-1", "L-DCP", "L-Q", "L-TP", "O-1", "S-7", "S-8", "T-7", "V-ARCH1", "V-ARCH2", "V-ARCH3", "V-Q10", "V-Q9",
+    "model-note",
+}  # fmt: skip
 """rules beyond the table"""
 
 
@@ -120,6 +123,10 @@ APPLY: dict[str, Callable[[Replica, LaunchFacts, str], tuple[Replica, LaunchFact
     "--offload-num-in-group": fact("offload_num_in_group"),
     "--cuda-graph-max-bs-decode": fact("cuda_graph_seqs"),
     "--lora-target-modules": lambda replica, facts, value: (replica, replace(facts, lora_target_modules=(value,))),
+    "--kv-cache": lambda replica, facts, value: (
+        replace(replica, kv=sample.KV["bf16" if value == "auto" else value]),
+        facts,
+    ),
     "--weights": lambda replica, facts, value: (replace(replica, weights=sample.WEIGHTS[value]), facts),
     "--attention-backend": lambda replica, facts, value: (replica, replace(facts, attention_backend=value)),
     "--moe-backend": lambda replica, facts, value: (replica, replace(facts, moe_backend=value)),

@@ -10,7 +10,7 @@ import plan_samples as sample
 from llmplan import checks
 from llmplan.plan.deployment import Offload, Parallelism, Replica, Tenancy
 from llmplan.spec.engine import FormatSupport
-from llmplan.spec.model import LayerGroup, ModelSpec
+from llmplan.spec.model import CompressedAttention, LayerGroup, ModelSpec
 
 TP2, TP4, TP8 = (Parallelism(tp=n) for n in (2, 4, 8))
 TURING, AMPERE, ADA, BLACKWELL = sample.gpu((7, 5)), sample.gpu((8, 6)), sample.gpu((8, 9)), sample.gpu((12, 0))
@@ -22,6 +22,23 @@ TRT_AMPERE = replace(TRT, weight_formats=FP8_SINCE_ADA)
 SMALL_MOE = sample.model(feed_forward=sample.experts(128, 8, 1536, 4096), intermediate=1536)
 QWEN_72B = sample.model(heads=64, kv_heads=8, intermediate=29568, layers=80)
 MLA = sample.model(latent=True)
+BOUNDLESS = sample.model(states_context=False, max_context_tokens=2**20, default_context_tokens=2048)
+PUBLISHED_FP8 = sample.model(checkpoint_format="fp8", quantization_method="fbgemm_fp8")
+FBGEMM_UNKNOWN = sample.engine("sglang", quantization_methods=("fp8", "compressed-tensors"))
+COMPRESSED = sample.model()
+COMPRESSED = replace(
+    COMPRESSED,
+    layers=(
+        replace(
+            COMPRESSED.layers[0],
+            mixers=(
+                CompressedAttention(
+                    query_heads=32, head_dim=512, rope_dim=64, window_tokens=128, compress_tokens=4, tensors=()
+                ),
+            ),
+        ),
+    ),
+)
 
 
 def tiny_kv(kv_heads: int) -> Replica:
@@ -43,6 +60,41 @@ class Case:
 
 R = sample.replica
 CASES: tuple[Case, ...] = (
+    Case(
+        rule="S-7",
+        severity="error",
+        bad=R(engine=SGLANG, model=COMPRESSED, kv="bf16"),
+        good=R(engine=SGLANG, model=COMPRESSED, kv="fp8"),
+        says="bf16 is not supported for LlamaForCausalLM",
+    ),
+    Case(
+        rule="S-7",
+        severity="error",
+        bad=R(model=COMPRESSED, kv="bf16"),
+        good=R(model=COMPRESSED, kv="fp8-ds-mla"),
+        says="stored as fp8",
+    ),
+    Case(
+        rule="S-8",
+        severity="error",
+        bad=R(engine=SGLANG, model=BOUNDLESS, settings=sample.settings(max_model_len=2049)),
+        good=R(engine=SGLANG, model=BOUNDLESS, settings=sample.settings(max_model_len=2048)),
+        says="context_length (2049) is greater than the derived context_length (2048)",
+    ),
+    Case(
+        rule="V-Q10",
+        severity="error",
+        bad=R(engine=FBGEMM_UNKNOWN, model=PUBLISHED_FP8, weights="fp8"),
+        good=R(engine=FBGEMM_UNKNOWN, model=replace(PUBLISHED_FP8, quantization_method="fp8"), weights="fp8"),
+        says="Unknown quantization method: fbgemm_fp8.",
+    ),
+    Case(
+        rule="T-7",
+        severity="error",
+        bad=R(engine=TRT, parallel=Parallelism(tp=2, dp=4)),
+        good=R(engine=TRT, parallel=Parallelism(tp=1, dp=8)),
+        says="4 groups of 2 GPUs",
+    ),
     Case(
         rule="V-TP1",
         severity="error",

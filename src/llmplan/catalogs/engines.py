@@ -46,6 +46,13 @@ class Support(_Sourced):
     native_from: Text | None = None
 
 
+class Method(_Sourced):
+    """A quantization method that a checkpoint may state; `deprecated`: read only where the launch says so."""
+
+    name: Text
+    deprecated: bool = False
+
+
 class Build(_Sourced):
     """What the published wheel or image is built on. `version` is CUDA's, as text ("13.0"); null: not known."""
 
@@ -96,6 +103,7 @@ class EngineFile(EntityFile):
     scheduler_defaults: list[Scheduler] = Field(min_length=1)
     weight_formats: dict[str, Support]
     kv_formats: dict[str, Support]
+    quantization_methods: list[Method] = Field(default_factory=list)
 
     @field_validator("image")
     @classmethod
@@ -125,6 +133,8 @@ class EngineFile(EntityFile):
         """Every list or table entry with a source, and where it stands."""
         if self.builds.cuda is not None:
             yield ("builds", "cuda"), self.builds.cuda
+        for index, method in enumerate(self.quantization_methods):
+            yield ("quantization_methods", index), method
         for index, scheduler in enumerate(self.scheduler_defaults):
             yield ("scheduler_defaults", index), scheduler
         for table in ("weight_formats", "kv_formats"):
@@ -167,6 +177,8 @@ def to_engine(data: dict[str, Any], path: Path) -> EngineSpec:
         cuda_version=_toolkit(file.builds.cuda),
         weight_formats={name: _support(entry) for name, entry in file.weight_formats.items()},
         kv_formats={name: _support(entry) for name, entry in file.kv_formats.items()},
+        quantization_methods=tuple(method.name for method in file.quantization_methods),
+        deprecated_methods=tuple(method.name for method in file.quantization_methods if method.deprecated),
         vocab_padding=round(figures.get("vocab_padding_rows") or 1),
         paged=file.paged,
         tensor_parallel=file.tensor_parallel,

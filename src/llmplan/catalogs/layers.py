@@ -19,7 +19,7 @@ from llmplan.catalogs.yaml_file import read_yaml
 from llmplan.errors import DataError, UsageError
 
 SUFFIX = ".yaml"
-_TABLES = ("builds", "scheduler_defaults", "weight_formats", "kv_formats")
+_TABLES = ("builds", "scheduler_defaults", "weight_formats", "kv_formats", "quantization_methods")
 """fields beside `figures` whose entries inherit the file's defaults"""
 
 

@@ -18,6 +18,7 @@ from llmplan.checks import (
     host_memory,
     machines,
     memory_limits,
+    methods,
     parallelism,
     settings,
     speculation,
@@ -29,8 +30,8 @@ from llmplan.plan.launch_facts import LaunchFacts
 from llmplan.plan.outcome import CheckResult
 
 RULES: tuple[Rule, ...] = (
-    *parallelism.RULES, *machines.RULES, *builds.RULES, *formats.RULES, *divisibility.RULES, *attention.RULES,
-    *memory_limits.RULES, *settings.RULES, *host_memory.RULES, *adapters.RULES, *architectures.RULES,
+    *parallelism.RULES, *machines.RULES, *builds.RULES, *formats.RULES, *methods.RULES, *divisibility.RULES,
+    *attention.RULES, *memory_limits.RULES, *settings.RULES, *host_memory.RULES, *adapters.RULES, *architectures.RULES,
     *speculation.RULES, *counted.RULES,
 )  # fmt: skip
 

@@ -65,6 +65,17 @@ def four_bit_cache_has_kernels(replica: Replica, facts: LaunchFacts) -> Finding 
     return None
 
 
+def compressed_cache_is_packed(replica: Replica) -> Finding | None:
+    """Compressed latents are kept in 8 bits, packed, whatever else is asked for."""
+    if not replica.model.compresses_latents or replica.kv.bytes_per_element < 2:
+        return None
+    return error(
+        f"{replica.kv.id} is not supported for {replica.model.architecture}: its cache of compressed latents is stored "
+        "as fp8, which is to be asked for by name.",
+        "--kv-cache fp8",
+    )
+
+
 def backend_runs_there(replica: Replica, facts: LaunchFacts) -> Finding | None:
     """SGLang's TRT-LLM and FlashAttention 4 backends are for certain generations."""
     capability, backend = replica.gpu.compute_capability, facts.attention_backend
@@ -91,6 +102,14 @@ def backend_runs_there(replica: Replica, facts: LaunchFacts) -> Finding | None:
 
 
 RULES: tuple[Rule, ...] = (
+    Rule(
+        id="S-7", engines=("vllm", "sglang"), severities=("error",), find=compressed_cache_is_packed,
+        title="Compressed latents are kept in FP8.", says="{kv} is not supported for {architecture}",
+        source="SGLang 0.5.23 srt/arg_groups/overrides.py:886-913 (bfloat16 by that name is let through and stored as "
+        "FP8 all the same: srt/mem_cache/deepseek_v4_memory_pool.py); vLLM 0.33.0 models/deepseek_v4/attention.py:94-126 "
+        "and nvidia/model.py:540-568",
+        basis=("code", "tried"),
+    ),
     Rule(
         id="V-AT1", engines=("vllm",), gpus="below 8.0, or heads above 256", severities=("warning",),
         find=flash_attention_runs, title="FlashAttention needs compute capability 8.0 and common head sizes.", says="",

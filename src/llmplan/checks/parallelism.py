@@ -129,6 +129,18 @@ def context_ranks_are_known(replica: Replica) -> Finding | None:
     return error(f"{replica.engine.name} is not known to share a KV cache among TP ranks.", "leave --dcp out")
 
 
+def attention_groups_are_single(replica: Replica) -> Finding | None:
+    """TensorRT-LLM's attention data parallelism is one switch: every rank attends to requests of its own."""
+    parallel = replica.parallel
+    if parallel.dp == 1 or parallel.tp == 1:
+        return None
+    return error(
+        f"enable_attention_dp makes every rank a group of its own: {parallel.dp} groups of {parallel.tp} GPUs cannot "
+        "be asked for.",
+        f"--tp 1 --dp {parallel.tp * parallel.dp}, or --dp 1",
+    )
+
+
 _HEADS = "Total number of attention heads ({heads}) must be divisible by tensor parallel size ({tp})."
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -179,6 +191,13 @@ RULES: tuple[Rule, ...] = (
         title="Decode context parallel ranks share copies of the same KV heads.",
         says="Decode context parallelism for GQA/MQA requires tensor parallel size {tp} > num_kv_heads {heads}",
         source="vLLM 0.33.0 vllm/config/parallel.py:596-600, config/model.py:1578-1606", basis=("code",),
+    ),
+    Rule(
+        id="T-7", engines=("tensorrt-llm",), severities=("error",), find=attention_groups_are_single,
+        title="Groups of TensorRT-LLM's attention data parallelism have one GPU.", says="",
+        source="TensorRT-LLM tensorrt_llm/llmapi/llm_args.py, enable_attention_dp; "
+        "docs/source/features/parallel-strategy.md",
+        basis=("code", "docs"),
     ),
     Rule(
         id="L-DCP", engines=("sglang", "tensorrt-llm", "llama-cpp"), severities=("error",),

@@ -9,6 +9,8 @@ from llmplan.plan.launch_facts import LaunchFacts
 from llmplan.units import GIB
 
 LOGIT_BYTES = 4
+SGLANG_ASSUMED_TOKENS = 2048
+"""context of a model whose config states none"""
 COMPILERS = ("trtllm-build", "convert_checkpoint.py", "trtllm-refit", "trtllm-prune")
 
 
@@ -31,6 +33,19 @@ def context_is_known_to_model(replica: Replica) -> Finding | None:
     return error(
         f"User-specified max_model_len ({asked}) is greater than the derived max_model_len ({most}).",
         f"--max-model-len {most}",
+    )
+
+
+def unstated_context_is_short(replica: Replica) -> Finding | None:
+    """SGLang takes a short context for models that state none, and refuses a longer one."""
+    asked = replica.settings.max_model_len
+    if replica.model.states_context or asked <= SGLANG_ASSUMED_TOKENS:
+        return None
+    return error(
+        f"User-specified context_length ({asked}) is greater than the derived context_length "
+        f"({SGLANG_ASSUMED_TOKENS}): the config of {replica.model.id} states none. To allow overriding this maximum, "
+        "set the env var SGLANG_ALLOW_OVERWRITE_LONGER_CONTEXT_LEN=1.",
+        f"--max-model-len {SGLANG_ASSUMED_TOKENS}",
     )
 
 
@@ -162,6 +177,13 @@ RULES: tuple[Rule, ...] = (
         says="CUDA out of memory occurred when warming up sampler with {seqs} dummy requests.",
         source="vLLM 0.33.0 vllm/engine/arg_utils.py:2970-3036; vllm-project/vllm#15105, #27508",
         basis=("code", "issue"),
+    ),
+    Rule(
+        id="S-8", engines=("sglang",), severities=("error",), find=unstated_context_is_short,
+        title="SGLang runs a model whose config states no context length with 2048 tokens.",
+        says="User-specified context_length ({asked}) is greater than the derived context_length (2048).",
+        source="SGLang 0.5.23 srt/utils/hf_transformers/common.py:668-694, srt/configs/model_config.py:1291-1313",
+        basis=("code", "tried"),
     ),
     Rule(
         id="S-4", engines=("sglang",), severities=("advice",), find_in_launch=graphs_hold_the_batch,

@@ -72,4 +72,4 @@ SGLANG_FLAGS: Mapping[str, Flag] = {
 }
 """`--quantization` lists only what converts a 16-bit checkpoint while loading: others come with the weights."""
 ONLINE_METHODS: Mapping[str, str] = {"fp8": "fp8"}
-KV_DTYPES: Mapping[str, str] = {"fp8": "fp8_e4m3"}
+KV_DTYPES: Mapping[str, str] = {"fp8": "fp8_e4m3", "fp8-ds-mla": "fp8_e4m3"}

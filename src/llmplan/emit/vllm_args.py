@@ -120,6 +120,12 @@ def _formats(launch: Launch, checkpoint: Checkpoint) -> Iterator[Setting]:
     yield _set("--dtype", dtype_name(launch.replica), reasons.number_format(launch))
     if checkpoint.method is not None:
         yield _set("--quantization", checkpoint.method, reasons.conversion(launch))
+    method = launch.replica.model.quantization_method
+    is_own = launch.replica.weights.id == launch.replica.model.checkpoint_format
+    if is_own and method in launch.replica.engine.deprecated_methods:
+        yield _set(
+            "--allow-deprecated-quantization", True, f"vLLM is about to drop {method}, which the checkpoint is in"
+        )
     yield _set("--kv-cache-dtype", _kv_dtype(launch.replica), reasons.kv_format(launch))
 
 

@@ -47,6 +47,7 @@ VLLM_FLAGS: Mapping[str, Flag] = {
     "--master-port": Flag(type="int", default="29501"),
     "--dtype": Flag(type="str", allowed=("auto", "bfloat16", "float", "float16", "float32", "half"), default="auto"),
     "--quantization": Flag(type="str", allowed=("fp8", "fp8_per_block", "int8_per_channel_weight_only")),
+    "--allow-deprecated-quantization": Flag(type="switch", default="off"),
     "--kv-cache-dtype": Flag(
         type="str", allowed=("auto", "bfloat16", "float16", "fp8", "fp8_ds_mla", "int8_per_token_head"), default="auto"
     ),

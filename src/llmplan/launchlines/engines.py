@@ -141,6 +141,7 @@ VLLM: Mapping[str, Reader] = {
     "--offload-group-size": whole("facts.offload_group_size"),
     "--offload-num-in-group": whole("facts.offload_num_in_group"),
     "--enable-chunked-prefill": switch("facts.chunked_prefill"), "--attention-backend": text("facts.attention_backend"),
+    "--allow-deprecated-quantization": switch("facts.deprecated_quantization"),
     "--moe-backend": text("facts.moe_backend"), "--enable-eplb": switch("facts.eplb"), "--nnodes": whole("facts.nodes"),
     "--distributed-executor-backend": text("facts.executor_backend"), "--master-addr": text("facts.master_address"),
     "--enable-lora": switch("facts.lora"), "--max-loras": whole("facts.max_loras"),

@@ -42,6 +42,8 @@ class LaunchFacts:
     """the KV cache type, in the engine's own name for it"""
     quantization: str | None = None
     """the quantization method that is asked for, in the engine's own name for it"""
+    deprecated_quantization: bool = False
+    """whether methods that the engine is about to drop are allowed"""
     cuda_graph_seqs: int | None = None
 
     eplb: bool = False

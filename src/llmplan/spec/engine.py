@@ -106,6 +106,10 @@ class EngineSpec:
     """CUDA that the published wheel or image is built on; None: not known"""
     weight_formats: Mapping[str, FormatSupport] = field(default_factory=dict)
     kv_formats: Mapping[str, FormatSupport] = field(default_factory=dict)
+    quantization_methods: tuple[str, ...] = ()
+    """what a checkpoint's `quant_method` may be; empty: not known"""
+    deprecated_methods: tuple[str, ...] = ()
+    """those of them that are read only where the launch says so"""
     windowed_architectures: tuple[str, ...] = ()
     """model classes whose window layers get a smaller pool than full ones; all others keep the whole context"""
     legacy_host: bool = False

@@ -160,6 +160,8 @@ class ModelSpec:
     max_context_tokens: int
     default_context_tokens: int | None = None
     """what engines start with where no length is asked for; None: the longest"""
+    states_context: bool = True
+    """whether the config states a context length; else `max_context_tokens` is a bound of this project's"""
     layers: tuple[LayerGroup, ...] = field(repr=False)
     globals: tuple[Tensor, ...] = field(repr=False)
     tied_embeddings: bool
@@ -167,6 +169,8 @@ class ModelSpec:
     checkpoint_format: str
     kv_cache_format: str | None = None
     """format id of the KV cache that a quantized checkpoint asks for; None: the model's own 16-bit type"""
+    quantization_method: str | None = None
+    """the `quant_method` under which a quantized checkpoint tells engines how to read it; None: not stated"""
     unquantized_modules: tuple[str, ...] = ()
     module_formats: tuple[ModuleFormat, ...] = field(default=(), repr=False)
     """modules in another format than most, or of a kind (head, tower) that the checkpoint's format leaves alone"""
@@ -207,6 +211,11 @@ class ModelSpec:
     def is_mla(self) -> bool:
         """Whether the cache is a latent that TP does not divide."""
         return any(isinstance(mixer, MlaAttention | CompressedAttention) for mixer in self.mixers())
+
+    @property
+    def compresses_latents(self) -> bool:
+        """Whether the cache holds latents of many tokens, which engines keep in 8 bits."""
+        return any(isinstance(mixer, CompressedAttention) for mixer in self.mixers())
 
     @property
     def packs_latents(self) -> bool:

@@ -81,10 +81,13 @@ def common_formats(market: Market, gpu: GpuSpec, engine: EngineSpec) -> tuple[We
 
 
 def kv_format_for(market: Market, gpu: GpuSpec) -> KvFormat:
-    """The 16-bit cache that goes with the activations' type on this GPU."""
+    """The 16-bit cache that goes with the activations' type on this GPU; FP8 for compressed latents, which have no
+    other."""
     asked = market.question.limits.kv_formats
     if asked:
         return market.kv_formats[asked[0]]
+    if market.model.compresses_latents:
+        return market.kv_formats["fp8"]
     name = "fp16" if market.model.dtype == "fp16" or not gpu.supports("bf16") else "bf16"
     return market.kv_formats[name]
 

@@ -60,13 +60,22 @@ def default_context_tokens(config: Config) -> int | None:
     >>> default_context_tokens(Config(where="", values=phi))
     4096
     """
-    assumed = config.optional_integer("assumed_context_tokens")
-    if assumed and config.values.get("max_position_embeddings") == UNBOUNDED_TOKENS:
-        return assumed
+    if not states_context(config):
+        return config.optional_integer("assumed_context_tokens")
     kinds = [rope.get("rope_type", rope.get("type")) for rope in _scalings(config)]
     if not any(kind in ("longrope", "su") for kind in kinds):
         return None
     return config.optional_integer("original_max_position_embeddings", low=1, high=MAX_TOKENS)
+
+
+def states_context(config: Config) -> bool:
+    """Whether a length is stated: some families, bounded by nothing, state none.
+
+    >>> states_context(Config(where="", values={"max_position_embeddings": 4096}))
+    True
+    """
+    assumed = config.optional_integer("assumed_context_tokens")
+    return not (assumed and config.values.get("max_position_embeddings") == UNBOUNDED_TOKENS)
 
 
 def _scalings(config: Config) -> Iterator[Mapping[str, Any]]:

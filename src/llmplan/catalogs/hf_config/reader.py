@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from llmplan.catalogs.hf_config.context import default_context_tokens, max_context_tokens
+from llmplan.catalogs.hf_config.context import default_context_tokens, max_context_tokens, states_context
 from llmplan.catalogs.hf_config.contradictions import contradictions
 from llmplan.catalogs.hf_config.decoder import Decoder, build
 from llmplan.catalogs.hf_config.descend import Found, descend
 from llmplan.catalogs.hf_config.json_file import read_object
 from llmplan.catalogs.hf_config.normalize import Asked, Config, show
-from llmplan.catalogs.hf_config.quantization import Quantization, read_quantization
+from llmplan.catalogs.hf_config.quantization import Quantization, quantization_method, read_quantization
 from llmplan.catalogs.hf_config.quantization.kv_scheme import kv_cache_format
 from llmplan.catalogs.hf_config.stored import Stored, resolve
 from llmplan.catalogs.hf_config.uncounted import draft_note, tower_note
@@ -73,7 +73,8 @@ def read_config(
         id=model_id, model_type=found.model_type, architecture=_architecture(data, found.model_type),
         hidden_size=config.hidden, vocab_size=config.integer("vocab_size"),
         max_context_tokens=max_context_tokens(config, is_scaled=family.states_scaled_length),
-        default_context_tokens=default_context_tokens(config), kv_cache_format=_kv_cache_format(config),
+        default_context_tokens=default_context_tokens(config), states_context=states_context(config),
+        kv_cache_format=_kv_cache_format(config), quantization_method=_method(config),
         layers=decoder.layers, globals=decoder.globals, tied_embeddings=decoder.tied,
         towers=found.towers, draft=draft, dtype=kept, uncounted_parameters=uncounted_parameters,
         notes=(*_notes(found, draft, uncounted_parameters), *contradictions(data, found, decoder)),
@@ -107,9 +108,20 @@ def _kv_cache_format(config: Config) -> str | None:
     return next((kv_cache_format(config.mapping(key)) for key in keys if config.has(key)), None)
 
 
+def _method(config: Config) -> str | None:
+    """What a quantized checkpoint's own method is called."""
+    key = _quantization_key(config)
+    return None if key is None else quantization_method(config.mapping(key))
+
+
+def _quantization_key(config: Config) -> str | None:
+    """Its present or its former name."""
+    return next((key for key in ("quantization_config", "compression_config") if config.has(key)), None)
+
+
 def _quantization(config: Config) -> Quantization | None:
     """What `quantization_config` says, under its present or its former name."""
-    key = next((key for key in ("quantization_config", "compression_config") if config.has(key)), None)
+    key = _quantization_key(config)
     if key is None:
         return None
     expert_dtype = config.values.get("expert_dtype")

@@ -14,7 +14,7 @@ from llmplan.catalogs.hf_config.quantization import floats, integers, schemes
 from llmplan.catalogs.hf_config.quantization.source import Quantization, Rule, Source
 from llmplan.errors import DataError
 
-__all__ = ["Quantization", "Rule", "read_quantization"]
+__all__ = ["Quantization", "Rule", "quantization_method", "read_quantization"]
 
 _METHODS: Final[dict[str, Callable[[Source], Quantization]]] = {
     "fp8": floats.fp8,
@@ -56,9 +56,7 @@ def read_quantization(data: Mapping[str, Any], where: str, expert_dtype: str | N
     nested = data.get("quantization")
     if isinstance(nested, Mapping):
         data = {**nested, "quant_method": "modelopt"}
-    method = data.get("quant_method")
-    if method is None:
-        method = _method_by_keys(data)
+    method = data.get("quant_method") or _method_by_keys(data)
     reader = _METHODS.get(method) if isinstance(method, str) else None
     if reader is not None:
         return reader(Source(data=data, where=where, expert_dtype=expert_dtype))
@@ -68,6 +66,18 @@ def read_quantization(data: Mapping[str, Any], where: str, expert_dtype: str | N
         + (f"{show(method)} cannot be sized: {reason}" if reason else f"{show(method)} is not a method that is read"),
         hints=[f"known methods: {', '.join(_METHODS)}", "or name the weight format yourself: --weights"],
     )
+
+
+def quantization_method(data: Mapping[str, Any]) -> str | None:
+    """What the method of a `quantization_config` is called, in lower case, as engines compare it.
+
+    >>> quantization_method({"quant_method": "FP8"}), quantization_method({"quantization": {"quant_algo": "FP8"}})
+    ('fp8', 'modelopt')
+    """
+    if isinstance(data.get("quantization"), Mapping):
+        return "modelopt"
+    method = data.get("quant_method") or _method_by_keys(data)
+    return method.lower() if isinstance(method, str) else None
 
 
 def _method_by_keys(data: Mapping[str, Any]) -> str | None:
