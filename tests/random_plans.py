@@ -23,6 +23,7 @@ from llmplan.plan.deployment import STRATEGY_IDS, Deployment, Offload, Paralleli
 from llmplan.plan.hosts import host_for
 from llmplan.plan.outcome import Option, Rejection
 from llmplan.plan.plan import Plan
+from llmplan.plan.speculation import Drafter, Speculation
 from llmplan.planner.evaluate import prepare
 from llmplan.planner.quality import quality_of
 from llmplan.spec.catalog import Catalog
@@ -48,6 +49,7 @@ TURNS: Mapping[str, tuple[StrategyId, ...]] = {
     "sglang": ("serverless", "dedicated", "quantized", "multi_tenant"),
 }
 """strategies that propose an engine, where not all of them do"""
+SPECULATING = ("vllm", "sglang")
 GENERATORS = {strategy.id: strategy for strategy in STRATEGIES}
 Item = TypeVar("Item")
 
@@ -186,7 +188,17 @@ def _varied(replica: Replica, draw: Draw) -> Replica:
         offload = replace(offload, kind="experts")
     if offload is None and replica.engine.host_kv and draw.chance(0.1):
         offload = Offload(kind="kv", host_kv_bytes=draw.one_of((8, 33)) * GIB)
-    return replace(replica, settings=settings, offload=offload, parallel=_cut(replica, draw))
+    varied = replace(replica, settings=settings, offload=offload, parallel=_cut(replica, draw))
+    return replace(varied, speculation=_speculation(varied, draw))
+
+
+def _speculation(replica: Replica, draw: Draw) -> Speculation | None:
+    """Now and then, drafts by the model's own layers or from the text so far. Which checkpoint another model drafts
+    from is nobody's to guess."""
+    if replica.engine.id not in SPECULATING or not draw.chance(0.15):
+        return None
+    drafter: Drafter = "mtp" if replica.model.draft and draw.chance(0.7) else "ngram"
+    return Speculation(tokens=draw.one_of((1, 2, 4)), acceptance_rate=0.7, drafter=drafter)
 
 
 def _cut(replica: Replica, draw: Draw) -> Parallelism:
@@ -253,6 +265,7 @@ def census(plans: Sequence[Plan]) -> dict[str, Counter[str]]:
         count("kv", replica.kv.id)
         count("parallel", parallel.describe())
         count("offload", offload.kind if offload else None)
+        count("speculation", replica.speculation.drafter if replica.speculation else None)
         count("adapters", bool(tenancy and tenancy.adapters))
         count("prefix caching", replica.settings.prefix_caching)
         count("nodes", -(-parallel.gpus // replica.host.gpus))

@@ -21,6 +21,7 @@ def test_what_engines_differ_in_is_among_them() -> None:
     assert {"None", "weights", "kv", "layers"} <= set(found["offload"])
     assert {"fp8", "awq-int4", "gptq-int4", "nvfp4", "mxfp4", "bf16", "fp16", "w4a16", "int8"} <= set(found["weights"])
     assert {"True", "False"} == set(found["adapters"]) == set(found["prefix caching"])
+    assert {"None", "mtp", "ngram"} == set(found["speculation"])
     assert {"1", "2", "4"} <= set(found["nodes"])
     cuts = " ".join(found["parallel"])
     assert all(part in cuts for part in ("PP2", "DP2", "EP", "DCP"))

@@ -39,6 +39,11 @@ def speculating(vocab_size: int, seqs: int = 64) -> Replica:
     return replace(R(settings=sample.settings(max_num_seqs=seqs)), speculation=speculation)
 
 
+def looked_up(dp: int) -> Replica:
+    replica = R(engine=SGLANG, model=MOE, parallel=Parallelism(tp=2, dp=dp))
+    return replace(replica, speculation=Speculation(tokens=3, acceptance_rate=0.7, drafter="ngram"))
+
+
 def sparse() -> ModelSpec:
     model = sample.model(latent=True)
     group = model.layers[0]
@@ -75,6 +80,21 @@ def case(rule: str, severity: str, says: str, **parts: Any) -> LaunchCase:
 
 F = LaunchFacts
 LAUNCH_CASES: tuple[LaunchCase, ...] = (
+    case(
+        "S-9",
+        "error",
+        "do not support dp attention",
+        bad=looked_up(dp=4),
+        good=looked_up(dp=1),
+    ),
+    case(
+        "S-9",
+        "error",
+        "do not support dp attention",
+        bad=R(engine=SGLANG, model=MOE, parallel=Parallelism(tp=2, dp=4)),
+        facts=F(speculative_method="NGRAM", speculative_tokens=3),
+        mended=F(speculative_method="NEXTN", speculative_tokens=3),
+    ),
     case(
         "V-Q10",
         "error",

@@ -23,8 +23,8 @@ from tests_support import DATA
 
 RULES_FILE = DATA / "engine_rules.csv"
 OWN_IDS = {
-    "GPU-1", "L-DCP", "L-Q", "L-TP", "O-1", "S-7", "S-8", "T-7", "V-ARCH1", "V-ARCH2", "V-ARCH3", "V-Q10", "V-Q9",
-    "model-note",
+    "GPU-1", "L-DCP", "L-Q", "L-TP", "O-1", "S-7", "S-8", "S-9", "T-7", "V-ARCH1", "V-ARCH2", "V-ARCH3", "V-Q10",
+    "V-Q9", "model-note",
 }  # fmt: skip
 """rules beyond the table"""
 

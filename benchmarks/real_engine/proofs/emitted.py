@@ -25,11 +25,13 @@ import random_plans  # noqa: E402
 from llmplan import emit  # noqa: E402
 from llmplan.cli._launch_text import render  # noqa: E402
 from llmplan.emit import LaunchFile  # noqa: E402
+from llmplan.emit.variant import Variant  # noqa: E402
 from llmplan.errors import LlmplanError  # noqa: E402
 from llmplan.plan.deployment import Replica  # noqa: E402
 from llmplan.plan.plan import Plan  # noqa: E402
 
 DATA = Path(os.environ.get("LLMPLAN_DATA") or REPO.parent / "shared" / "data")
+SERVERS = ("vllm", "sglang")
 ENGINES = ("vllm", "sglang", "tensorrt-llm", "llama-cpp")
 PROGRAMS = ("vllm", "sglang", "python3", "trtllm-serve", "llama-server", "docker")
 NOTE = '#!/bin/sh\nfor word in "${0##*/}" "$@"; do printf \'%s\\0\' "$word"; done > "$ARGV_FILE"\n'
@@ -58,7 +60,8 @@ def _case(plan: Plan, target: str, place: Path, folder: Path, programs: Path) ->
     place.mkdir()
     intent = _intent(plan, replica, place.name)
     try:
-        files = emit.emit(plan, strategy=None, target=target)
+        variant = _variant(intent) if target in SERVERS else Variant()
+        files = emit.emit(plan, strategy=None, target=target, variant=variant)
     except LlmplanError as error:
         intent["not_emitted"] = str(error)
     else:
@@ -113,9 +116,19 @@ def _intent(plan: Plan, replica: Replica, number: str) -> dict[str, Any]:
         "adapters": tenancy.adapters if tenancy else 0,
         "lora_rank": tenancy.lora_rank if tenancy and tenancy.adapters else 0,
         "offload": offload.kind if offload else None,
+        "speculation": replica.speculation.drafter if replica.speculation else None,
+        "draft_tokens": replica.speculation.tokens if replica.speculation else 0,
         "host_weight_bytes": offload.host_weight_bytes if offload else 0,
         "host_kv_bytes": offload.host_kv_bytes if offload else 0,
     }
+
+
+def _variant(intent: dict[str, Any]) -> Variant:
+    """Every third plan on machines without a network, every second fleet of adapters with two of them by name."""
+    number, adapters = int(intent["case"][:4]), intent["adapters"]
+    named = ("law", "code=v2")[:adapters] if number % 2 else ()
+    intent |= {"air_gapped": number % 3 == 0, "named_adapters": list(named)}
+    return Variant(air_gapped=intent["air_gapped"] or None, adapters={name: f"org/{name}" for name in named})
 
 
 def _start_line(file: LaunchFile) -> str | None:

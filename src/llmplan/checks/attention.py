@@ -106,8 +106,8 @@ RULES: tuple[Rule, ...] = (
         id="S-7", engines=("vllm", "sglang"), severities=("error",), find=compressed_cache_is_packed,
         title="Compressed latents are kept in FP8.", says="{kv} is not supported for {architecture}",
         source="SGLang 0.5.23 srt/arg_groups/overrides.py:886-913 (bfloat16 by that name is let through and stored as "
-        "FP8 all the same: srt/mem_cache/deepseek_v4_memory_pool.py); vLLM 0.33.0 models/deepseek_v4/attention.py:94-126 "
-        "and nvidia/model.py:540-568",
+        "FP8 all the same: srt/mem_cache/deepseek_v4_memory_pool.py); vLLM 0.33.0 "
+        "models/deepseek_v4/attention.py:94-126, models/deepseek_v4/nvidia/model.py:540-568",
         basis=("code", "tried"),
     ),
     Rule(

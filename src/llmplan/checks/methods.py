@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llmplan.checks.formats import PLUGINS
+from llmplan.checks.formats import METHOD_WORDS, PLUGINS
 from llmplan.checks.rule import GPU_SERVERS, Finding, Rule, error
 from llmplan.plan.deployment import Replica
 from llmplan.plan.launch_facts import LaunchFacts
@@ -13,9 +13,11 @@ def method_is_known(replica: Replica) -> Finding | None:
     method, known = _method(replica), replica.engine.quantization_methods
     if method is None or not known or method in known:
         return None
+    words = METHOD_WORDS.get(replica.weights.id, ())
+    others = [name for name in known if any(word in name.replace("_", "-") for word in words)]
+    read = f" of the methods {', '.join(others)}" if others else " of other methods"
     return error(
-        f"Unknown quantization method: {method}. {replica.engine.ref} reads {replica.weights.id} checkpoints only "
-        f"under other methods ({', '.join(known)}).",
+        f"Unknown quantization method: {method}. {replica.engine.ref} reads {replica.weights.id} checkpoints{read}.",
         "--weights bf16, or an --engine that reads this checkpoint",
     )
 

@@ -66,7 +66,36 @@ def _busy(seqs: int) -> Finding:
     )
 
 
+def draft_goes_with_groups(replica: Replica) -> Finding | None:
+    """Only the model's own layers draft where groups attend to requests of their own."""
+    planned = replica.speculation
+    return _beside_groups(replica, planned is not None and planned.drafter in ("ngram", "model"))
+
+
+def draft_is_launched_with_groups(replica: Replica, facts: LaunchFacts) -> Finding | None:
+    """The same of a launch that names its method."""
+    if facts.speculative_method is None:
+        return draft_goes_with_groups(replica)
+    return _beside_groups(replica, facts.speculative_method.upper() in ("NGRAM", "STANDALONE"))
+
+
+def _beside_groups(replica: Replica, foreign: bool) -> Finding | None:
+    if not foreign or replica.parallel.dp == 1 or not replica.model.is_moe:
+        return None
+    return error(
+        "Currently ngram and standalone speculative decoding do not support dp attention.",
+        "--dp 1, or drafts by the model's own layers",
+    )
+
+
 RULES: tuple[Rule, ...] = (
+    Rule(
+        id="S-9", engines=("sglang",), severities=("error",), find=draft_goes_with_groups,
+        find_in_launch=draft_is_launched_with_groups,
+        title="With data-parallel attention only the model's own layers draft in SGLang.",
+        says="Currently ngram speculative decoding does not support dp attention.",
+        source="SGLang 0.5.23 srt/arg_groups/speculative_hook.py:1078-1085, 1367-1371", basis=("code", "tried"),
+    ),
     Rule(
         id="V-SP1", engines=("vllm",), severities=("error",), find=draft_fits_target,
         find_in_launch=draft_is_launched_well,

@@ -81,10 +81,14 @@ def in_words_of(engine: str, fix: str) -> str:
 
     >>> in_words_of("vllm", "use --tp 1, 2, 4"), in_words_of("sglang", "--max-model-len 8192")
     ('use --tensor-parallel-size 1, 2, 4', '--context-length 8192')
+    >>> in_words_of("sglang", "--kv-cache fp8")
+    '--kv-cache-dtype fp8_e4m3'
     """
     names = OWN_WORDS.get(engine, {})
     text = re.sub(r"--ep \d+", "--enable-expert-parallel", fix) if engine == "vllm" else fix
     text = re.sub(r"--weights ((?:\S+ or )*[^\s,()]+)", r"a checkpoint in \1", text)
+    if engine == "sglang":
+        text = re.sub(r"--kv-cache fp8\b", "--kv-cache fp8_e4m3", text)
     return re.sub(r"--[a-z-]+", lambda match: names.get(match[0], match[0]), text)
 
 
