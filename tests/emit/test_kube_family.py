@@ -10,12 +10,14 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
+import jsonschema
+import kubernetes_validate
 import pytest
 import yaml
 
 import plan_samples as sample
 from crd_schemas import demand_valid_helm_values
-from kube_objects import containers_of, demand_strict, files_of, objects_of, of_kind, parsed, pods_of, texts_of
+from kube_objects import VERSION, containers_of, demand_strict, files_of, objects_of, of_kind, parsed, pods_of, texts_of
 from llmplan.cli import _launch_text
 from llmplan.emit import LaunchFile, engines
 from llmplan.emit.kube.names import LABEL_CHARACTERS
@@ -75,6 +77,18 @@ def test_core_objects_pass_strict_validation(target: str) -> None:
         found["kind"] for _, _, objects in emitted(target) for found in objects if demand_strict(found, custom=False)
     )
     assert target == "helm" or {"ServiceAccount", "PersistentVolumeClaim", "Job"} <= set(seen)
+
+
+def test_the_validator_itself_says_the_same() -> None:
+    """kubernetes-validate takes and refuses what the validators that are kept for speed do."""
+    _, _, objects = emitted("kubernetes")[0]
+    (pod,) = [each for each in objects if each["kind"] in ("Deployment", "StatefulSet")]
+    kubernetes_validate.validate(pod, VERSION, strict=True)
+    misspelt = {**pod, "spec": {**pod["spec"], "replica": 1}}
+    with pytest.raises(kubernetes_validate.ValidationError, match="replica"):
+        kubernetes_validate.validate(misspelt, VERSION, strict=True)
+    with pytest.raises(jsonschema.ValidationError, match="replica"):
+        demand_strict(misspelt, custom=False)
 
 
 @pytest.mark.parametrize("target", TARGETS[:4])
