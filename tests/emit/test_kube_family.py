@@ -25,10 +25,10 @@ from llmplan.emit.selection import select
 from llmplan.errors import UsageError
 from llmplan.plan.deployment import Parallelism
 from llmplan.plan.plan import Plan
-from random_plans import random_plans
+from random_plans import plans_of
 
 TARGETS = ("kubernetes", "leaderworkerset", "kserve", "helm", "dynamo")
-PLANS = 100
+PLANS = 120
 SEED = 7
 CHECKPOINT = "org/weights-0"
 """named, since most formats live in a repository that only the user knows"""
@@ -44,9 +44,8 @@ NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 LABEL = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
 
 
-@cache
 def plans() -> tuple[Plan, ...]:
-    return tuple(random_plans(PLANS, SEED))
+    return plans_of(PLANS, SEED)
 
 
 @cache
