@@ -186,6 +186,23 @@ LAUNCH_CASES: tuple[LaunchCase, ...] = (
     case(
         "V-P2",
         "error",
+        "World size (16) is larger than the number of available GPUs (8) in this node.",
+        bad=R(parallel=Parallelism(tp=1, dp=16)),
+        facts=F(gpus_per_node=8),
+        mended=F(gpus_per_node=8, data_parallel_local=8),
+    ),
+    case(
+        "V-Q1",
+        "warning",
+        "padded to whole groups",
+        bad=R(model=sample.model(heads=64, intermediate=29568), weights="awq-int4", parallel=TP2),
+        good=R(model=sample.model(heads=64, intermediate=29696), weights="awq-int4", parallel=TP2),
+        facts=F(stored_format="awq-int4"),
+        mended=F(stored_format="awq-int4"),
+    ),
+    case(
+        "V-P2",
+        "error",
         "nnodes > 1 can only be set",
         bad=R(parallel=TP8),
         facts=F(nodes=2, executor_backend="ray"),

@@ -92,7 +92,7 @@ def backend_runs_there(replica: Replica, facts: LaunchFacts) -> Finding | None:
 
 RULES: tuple[Rule, ...] = (
     Rule(
-        id="V-AT1", engines=("vllm",), gpus="below 8.0, or heads above 256", severities=("warning",),
+        id="V-AT1", engines=("vllm",), versions=">=0.11", gpus="below 8.0, or heads above 256", severities=("warning",),
         find=flash_attention_runs, title="FlashAttention needs compute capability 8.0 and common head sizes.", says="",
         source="vLLM 0.33.0 v1/attention/backends/flash_attn.py:424-460, platforms/cuda.py:84-180", basis=("code",),
     ),

@@ -130,7 +130,7 @@ RULES: tuple[Rule, ...] = (
         basis=("code", "issue"),
     ),
     Rule(
-        id="V-KV3", engines=("vllm",), severities=("error",), find_in_launch=memory_is_free,
+        id="V-KV3", engines=("vllm",), versions=">=0.9", severities=("error",), find_in_launch=memory_is_free,
         title="The share of memory that is asked for is free when the engine starts.",
         says="Free memory on device {device} ({free}/{total} GiB) on startup is less than desired GPU memory "
         "utilization ({fraction}, {wanted} GiB).",

@@ -42,6 +42,11 @@ class LaunchFacts:
     """the KV cache type, in the engine's own name for it"""
     quantization: str | None = None
     """the quantization method that is asked for, in the engine's own name for it"""
+    stored_format: str | None = None
+    """the format of the checkpoint that is named, where it is another one than the model's own"""
+    data_parallel_local: int | None = None
+    """data parallel ranks on this node"""
+    data_parallel_backend: str | None = None
     cuda_graph_seqs: int | None = None
 
     eplb: bool = False
