@@ -219,6 +219,22 @@ LAUNCH_CASES: tuple[LaunchCase, ...] = (
     case(
         "V-P4",
         "error",
+        "Number of experts in the model must be greater than 0",
+        facts=F(expert_parallel=True),
+        mended=F(),
+    ),
+    case(
+        "V-P4",
+        "error",
+        "EPLB requires tensor_parallel_size or data_parallel_size to be greater than 1",
+        bad=R(model=MOE),
+        good=R(model=MOE, parallel=Parallelism(tp=2, ep=True)),
+        facts=F(expert_parallel=True, eplb=True),
+        mended=F(expert_parallel=True, eplb=True),
+    ),
+    case(
+        "V-P4",
+        "error",
         "enable_expert_parallel must be True to use EPLB",
         bad=R(model=MOE, parallel=TP2),
         facts=F(eplb=True),

@@ -221,6 +221,33 @@ def test_fixes_are_in_the_words_of_the_engine_that_is_started(capsys: pytest.Cap
     assert fix("V-KV1", *llama, gpus="1").endswith(" GPUs")
 
 
+@pytest.mark.parametrize(
+    ("line", "rule"),
+    [
+        (("MiniMaxAI/MiniMax-M2.5", "--tensor-parallel-size", "8"), "V-Q3"),
+        ((LLAMA, "--tensor-parallel-size", "3"), "V-TP2"),
+    ],
+)
+def test_every_number_that_a_fix_offers_mends_it(
+    capsys: pytest.CaptureFixture[str], line: tuple[str, ...], rule: str
+) -> None:
+    line = ("vllm", "serve", *line, "--max-num-seqs", "64", "--max-model-len", "8192")
+    h200 = ("--gpu", "h200-sxm-141gb", "--gpus", "64")
+    record = answer(capsys, *h200, "--", *line, code=1)
+    (fix,) = [each["fix"] for each in record["launches"][0]["findings"] if each["id"] == rule]
+    option, numbers = fix.replace("use ", "").rpartition("--")[2].split(" ", 1)
+    for number in numbers.split(", "):
+        left = findings(json.loads(_checked(capsys, *h200, "--", *line, f"--{option}", number)))
+        assert not {found for found in left if found[0] in (rule, "V-TP1", "V-TP2", "V-L1", "V-Q3")} - {
+            ("V-TP2", "advice")
+        }, number
+
+
+def _checked(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    main(["check", "--json", *words])
+    return capsys.readouterr().out
+
+
 def test_a_service_that_cannot_be_reviewed_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     compose = tmp_path / "compose.yaml"
     compose.write_text(

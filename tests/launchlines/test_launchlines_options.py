@@ -117,6 +117,11 @@ def test_what_only_the_list_of_another_version_says_is_no_error(words: tuple[str
     assert "not known" not in problem.message
 
 
+def test_of_numbers_the_next_larger_one_is_offered() -> None:
+    (problem,) = vllm("--max-lora-rank", "48").problems
+    assert problem.fix == "--max-lora-rank 64"
+
+
 def test_underscores_negatives_and_short_names() -> None:
     found = vllm("--max_num_seqs", "8", "-tp", "2", "--no-enable-prefix-caching", "--disable-chunked-prefill", "-O3")
     assert not found.problems

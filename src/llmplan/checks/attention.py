@@ -100,7 +100,7 @@ RULES: tuple[Rule, ...] = (
         id="V-AT2", engines=("vllm",), gpus="other than 9.x, 10.x, 12.x", severities=("error",),
         find=latent_attention_has_a_backend, title="Sparse latent attention runs on Hopper and Blackwell.",
         says="No valid attention backend found for cuda",
-        source="vLLM 0.33.0 v1/attention/backends/mla; vllm-project/vllm#40851", basis=("code", "issue"),
+        source="vLLM 0.33.0 v1/attention/backends/mla; vllm-project/vllm#31480", basis=("code", "issue"),
     ),
     Rule(
         id="V-KV5", engines=("vllm",), severities=("error",), find_in_launch=four_bit_cache_has_kernels,

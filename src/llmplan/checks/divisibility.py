@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llmplan.checks.rule import GPU_SERVERS, Finding, Rule, error, warning
-from llmplan.checks.shapes import cuts, expert_ranks, expert_sizes
+from llmplan.checks.shapes import cuts, expert_ranks, expert_sizes, kv_heads, spreads
 from llmplan.plan.deployment import Replica
 from llmplan.plan.launch_facts import LaunchFacts
 
@@ -86,8 +86,9 @@ def blocks_divide(replica: Replica) -> Finding | None:
 
 def _smaller(replica: Replica, size: int, ranks: int, multiple: int) -> str:
     """The parallel sizes up to `ranks` whose shards are whole multiples, and which divide the heads."""
-    heads = replica.model.divisible_heads
-    good = [n for n in range(1, ranks) if heads % n == 0 and size % n == 0 and size // n % multiple == 0]
+    heads, own = replica.model.divisible_heads, kv_heads(replica.model)
+    shared = [n for n in range(1, ranks) if heads % n == 0 and all(spreads(each, n) for each in own)]
+    good = [n for n in shared if size % n == 0 and size // n % multiple == 0]
     return ", ".join(map(str, good)) or "1"
 
 

@@ -159,8 +159,8 @@ RULES: tuple[Rule, ...] = (
         id="V-P3", engines=("vllm",), severities=("warning",), find=all_reduce_is_fast,
         title="vLLM's own all-reduce runs for 2, 4, 6, 8 or 16 ranks, and beyond two only over NVLink.",
         says="Custom allreduce is disabled because it's not supported on more than two PCIe-only GPUs",
-        source="vLLM 0.33.0 distributed/device_communicators/custom_all_reduce.py:118, 267-273; vllm-project/vllm#732",
-        basis=("code", "issue"),
+        source="vLLM 0.33.0 distributed/device_communicators/custom_all_reduce.py:118, 267-273; "
+        "vllm-project/vllm#13719", basis=("code", "issue"),
     ),
     Rule(
         id="V-P6", engines=(), severities=("error", "warning"), find_in_launch=gpus_are_alike,

@@ -134,7 +134,7 @@ RULES: tuple[Rule, ...] = (
         title="The share of memory that is asked for is free when the engine starts.",
         says="Free memory on device {device} ({free}/{total} GiB) on startup is less than desired GPU memory "
         "utilization ({fraction}, {wanted} GiB).",
-        source="vLLM 0.33.0 vllm/v1/worker/utils.py:761; vllm-project/vllm#17269", basis=("code", "issue"),
+        source="vLLM 0.33.0 vllm/v1/worker/utils.py:761; vllm-project/vllm#20305", basis=("code", "issue"),
     ),
     Rule(
         id="V-TP4", engines=("vllm", "sglang"), severities=("advice",), find=vocabulary_is_padded,

@@ -91,6 +91,7 @@ def settings_of(
     _spread_attention(stated, meaning)
     tp, dp = stated.get("tp") or 1, stated.get("dp") or 1
     experts = stated.pop("ep", None) is True or (stated.pop("ep_ranks", None) or 1) > 1
+    meaning.facts["expert_parallel"] = experts
     if experts:
         stated["ep"] = tp * dp
     if stored is not None:

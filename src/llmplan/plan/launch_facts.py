@@ -50,6 +50,8 @@ class LaunchFacts:
     cuda_graph_seqs: int | None = None
 
     eplb: bool = False
+    expert_parallel: bool = False
+    """whether expert parallelism is asked for, be it on one rank"""
     nodes: int | None = None
     executor_backend: str | None = None
     master_address: str | None = None
