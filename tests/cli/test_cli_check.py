@@ -243,6 +243,14 @@ def test_every_number_that_a_fix_offers_mends_it(
         }, number
 
 
+def test_more_ranks_are_so_many_that_they_divide_the_heads(capsys: pytest.CaptureFixture[str]) -> None:
+    line = ("vllm", "serve", "Qwen/Qwen3-32B", "--max-num-seqs", "64", "--tensor-parallel-size", "3")
+    record = answer(capsys, "--gpu", "l4-24gb", "--", *line, code=1)
+    (fix,) = [each["fix"] for each in record["launches"][0]["findings"] if each["id"] == "V-KV1"]
+    assert fix == "--tensor-parallel-size 4"
+    assert answer(capsys, "--gpu", "l4-24gb", "--", *line[:-1], "4", code=0)["launches"][0]["fits"]
+
+
 def _checked(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     main(["check", "--json", *words])
     return capsys.readouterr().out

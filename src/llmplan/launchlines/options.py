@@ -154,19 +154,10 @@ def shown(text: str) -> str:
 
 def _refuse(rule: str, around: tuple[str, str], flag: Flag, value: str, reading: Reading) -> None:
     """A value that is none of the option's; `around` is what stands before and after the list of them."""
-    near = _next_larger(value, flag.choices) or nearest(value, flag.choices)
+    near = values.next_larger(value, flag.choices) or nearest(value, flag.choices)
     some = ", ".join(flag.choices[:MAX_CHOICES_SHOWN]) + (", …" if len(flag.choices) > MAX_CHOICES_SHOWN else "")
     fix = f"{flag.name} {near[0] if near else flag.choices[0]}"
     reading.complain(rule, "error", f"{around[0]}{some}{around[1]}", fix)
-
-
-def _next_larger(value: str, choices: Sequence[str]) -> list[str]:
-    """Of numbers, the next one that is large enough, else the largest; nothing of words."""
-    numbers = [number for choice in choices if (number := values.integer(choice)) is not None]
-    wanted = values.integer(value)
-    if wanted is None or len(numbers) < len(choices):
-        return []
-    return [str(min((each for each in numbers if each >= wanted), default=max(numbers)))]
 
 
 def _is_option(word: str) -> bool:
