@@ -6,7 +6,15 @@ from collections.abc import Iterator
 
 from llmplan.plan.outcome import MemoryBudget
 from llmplan.plan.served.drift import Case, Finding
-from llmplan.plan.served.settings import cache_format, fixed_pool, other_engine, other_model, other_parallelism
+from llmplan.plan.served.comparing import SAME_SIZE, Compared, number
+from llmplan.plan.served.settings import (
+    cache_format,
+    context_flags,
+    fixed_pool,
+    other_engine,
+    other_model,
+    other_parallelism,
+)
 from llmplan.units import format_bytes
 
 EXPLAINING = (other_engine, other_model, other_parallelism, fixed_pool, cache_format)
@@ -33,13 +41,15 @@ def kv_capacity(case: Case) -> Iterator[Finding]:
     share = f"{100 * abs(ratio - 1.0):.3g} % {'fewer' if ratio < 1.0 else 'more'} than"
     if ratio > 2.0:
         share = f"{ratio:.3g} times"
+    stated_pool = case.expected.replica.engine.kv_pool_rule == "explicit_context"
+    band = f" ({row.planned.low:,.0f} to {row.planned.high:,.0f})" if row.planned.high > row.planned.low else ""
     yield Finding(
         id="kv-capacity",
         kind="capacity",
         message=f"its KV cache holds {row.observed:,.0f} tokens, {share} the {row.planned.mid:,.0f} that were "
-        f"predicted ({row.planned.low:,.0f} to {row.planned.high:,.0f})",
-        causes=tuple(_causes(case, case.expected.budget, ratio)),
-        fix=FIX,
+        f"{'planned' if stated_pool else 'predicted'}{band}",
+        causes=tuple(_contexts(case, row) if stated_pool else _causes(case, case.expected.budget, ratio)),
+        fix=f"start it with {context_flags(case.expected)}" if stated_pool else FIX,
         certain=False,
     )
 
@@ -68,6 +78,20 @@ def _causes(case: Case, budget: MemoryBudget, ratio: float) -> Iterator[str]:
         for index, cause in enumerate(inferred(case, budget, change)):
             beside = not index and case.differs("gpu_memory_utilization")
             yield f"and for the rest {cause}" if beside else cause
+
+
+def _contexts(case: Case, row: Compared) -> Iterator[str]:
+    """Where the pool is a context that is asked for: another one, or slots that all have the whole of it."""
+    for rule in (other_engine, other_model):
+        yield from (finding.message for finding in rule(case) if finding.kind != "reading")
+    context, planned = number(case.seen.last.settings.get("max_model_len")), row.planned.mid if row.planned else 0.0
+    shared = f"slots that share one context (--kv-unified): it then holds {context:,.0f} tokens"
+    if context and abs(context / planned - 1.0) <= SAME_SIZE:
+        yield f"{shared}, as planned, and one request can take them all"
+        return
+    yield f"-c {row.observed:g} where {planned:g} was planned"
+    if context and row.observed and context < row.observed:
+        yield shared
 
 
 def inferred(case: Case, budget: MemoryBudget, change: float) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from llmplan.plan.load import Load
@@ -13,16 +13,20 @@ from llmplan.spec.workload_lengths import Lengths
 
 ENOUGH_REQUESTS = 20
 """fewer answered requests are too few to judge a mean latency by"""
+SAME_MIX = 0.25
+"""relative difference of prompt tokens per answered token up to which lengths may be those that were planned"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
     """`span_s`: between the first and the last look; None: since the server started, or nobody knows. `looks` are all
-    of the same process, of `asked` in all; None wherever the engine does not say."""
+    of the same process, of `asked` in all; None wherever the engine does not say. `lengths`: whose lengths its requests
+    are taken to have, where the engine counts tokens and no requests."""
 
     looks: tuple[Snapshot, ...]
     asked: int = 1
     span_s: float | None = None
+    lengths: Load | None = None
 
     @property
     def last(self) -> Snapshot:
@@ -70,6 +74,14 @@ class Seen:
         return self.total("requests")
 
     @property
+    def answered(self) -> float | None:
+        """Requests that were answered, counted or worked out from tokens and lengths."""
+        tokens = self.total("output_tokens")
+        if self.requests is not None or self.lengths is None or tokens is None:
+            return self.requests
+        return tokens / self.lengths.output_tokens.mean
+
+    @property
     def input_tokens(self) -> float | None:
         """Mean tokens of a prompt."""
         return self._per_request("input", "prompt_tokens")
@@ -89,8 +101,17 @@ class Seen:
     @property
     def tpot_s(self) -> float | None:
         """Mean time per output token: over requests where the engine has it so, else over tokens."""
-        mean = self.mean("tpot")
-        return self.mean("itl") if mean is None else mean
+        means = (mean for name in ("tpot", "itl", "per_token") if (mean := self.mean(name)) is not None)
+        return next(means, None)
+
+    @property
+    def tpot_after_first_s(self) -> float | None:
+        """The same without first tokens, where they are counted along and the length of answers is known."""
+        counts_first = self.mean("tpot") is None and self.mean("itl") is None
+        tokens = self.lengths.output_tokens.mean if self.lengths else self.output_tokens
+        if self.tpot_s is None or not counts_first or tokens is None or tokens <= 1.0:
+            return self.tpot_s
+        return self.tpot_s * tokens / (tokens - 1.0)
 
     @property
     def prefix_share(self) -> float | None:
@@ -104,13 +125,33 @@ class Seen:
 
     @property
     def in_flight(self) -> float | None:
-        """Mean requests in the server. Little's law: seconds that answered requests spent there per second; where the
-        engine has no such seconds, the mean of running and waiting ones at the looks."""
-        spent = self.histogram("e2e")
+        """Mean requests in the server. Little's law: seconds that answered requests spent there per second. Where the
+        engine has only those of generation: these, one more while a prompt is read, and the mean of those that wait at
+        the looks; where it has none, the mean of running and waiting ones at the looks."""
+        spent, generated = self.histogram("e2e"), self.histogram("per_token")
+        running, waiting = self.gauge("running"), self.gauge("waiting") or 0.0
         if spent is not None and self.span_s:
             return spent.total / self.span_s
-        running, waiting = self.gauge("running"), self.gauge("waiting")
-        return None if running is None or self.since_start else running + (waiting or 0.0)
+        if generated is not None and self.span_s:
+            return (generated.total + (self.total("prefill_s") or 0.0)) / self.span_s + waiting
+        return None if running is None or self.since_start else running + waiting
+
+    @property
+    def tokens_in_per_out(self) -> float | None:
+        """Prompt tokens for each token of an answer, cached ones among them."""
+        read, answered = self.total("prompt_tokens"), self.total("output_tokens")
+        if self.total("prefix_misses") is not None:  # there `prompt_tokens` are those that no cache held
+            read = (read or 0.0) + (self.total("prefix_hits") or 0.0)
+        return read / answered if read and answered else None
+
+    def with_lengths(self, planned: Load | None) -> Seen:
+        """The same with the lengths of a plan, where the engine tells none and its tokens are in that proportion."""
+        mix = self.tokens_in_per_out
+        if planned is None or mix is None or self.output_tokens is not None:
+            return self
+        wanted = planned.input_tokens.mean / max(1.0, planned.output_tokens.mean)
+        alike = 1.0 / (1.0 + SAME_MIX) <= mix / wanted <= 1.0 + SAME_MIX
+        return replace(self, lengths=planned) if alike else self
 
     @property
     def load(self) -> Load | None:
@@ -120,6 +161,8 @@ class Seen:
         both cases.
         """
         flying, isl, osl = self.in_flight, self.input_tokens, self.output_tokens
+        if self.lengths is not None:
+            isl, osl = self.lengths.input_tokens.mean, self.lengths.output_tokens.mean
         if flying is None or isl is None or osl is None or isl < 1.0 or osl < 1.0:
             return None
         return Load(

@@ -11,7 +11,7 @@ from llmplan.plan.served.flags import command, load_flags, replica_flags
 from llmplan.plan.served.seen import ENOUGH_REQUESTS
 from llmplan.units import format_rate, format_seconds
 
-TRAFFIC_ROWS = ("requests_per_s", "in_flight", "input_tokens", "output_tokens", "prefix_share")
+TRAFFIC_ROWS = ("requests_per_s", "in_flight", "input_tokens", "output_tokens", "tokens_in_per_out", "prefix_share")
 QUEUE_SHARE = 0.1
 """of the running requests: fewer waiting ones come and go"""
 FAILED_SHARE = 0.05
@@ -71,6 +71,8 @@ def _slow_causes(case: Case, slow: list[Compared]) -> Iterator[str]:
         yield "requests that wait for a place"
     if case.predicted is not None and case.predicted.extrapolated:
         yield "a prediction without measurements of this engine on this GPU"
+    if slower:
+        yield "bursts: a mean number of requests in flight hides the fuller batches that most tokens come from"
     yield "a machine that differs from those measured: clocks, power limit, links, neighbours"
     if not slower:
         yield "more of the prompts in the prefix cache than its counters say, or speculative decoding"
@@ -154,15 +156,16 @@ def since_start(case: Case) -> Iterator[Finding]:
 
 def few_requests(case: Case) -> Iterator[Finding]:
     """Too few requests to judge latency by."""
-    requests = case.seen.requests
+    requests = case.seen.answered
     if requests is None or requests >= ENOUGH_REQUESTS:
         return
     when = "since it started" if case.seen.since_start else "in between"
     noun = "request" if requests == 1.0 else "requests"
+    about = "about " if case.seen.requests is None else ""
     yield Finding(
         id="few-requests",
         kind="reading",
-        message=f"{requests:,.0f} {noun} answered {when}: fewer than {ENOUGH_REQUESTS}, latency is not judged",
+        message=f"{about}{requests:,.0f} {noun} answered {when}: fewer than {ENOUGH_REQUESTS}, latency is not judged",
         fix="look for longer (--interval), or when there is traffic",
     )
 
