@@ -114,8 +114,9 @@ def test_llama_cpp_counts_tokens_and_no_requests() -> None:
     assert (look.engine, look.version, look.model) == ("llama-cpp", "b11434", "Tiny-1B-Q4_K_M.gguf")
     assert look.totals == {
         "prompt_tokens": 100_000.0, "output_tokens": 30_000.0, "prefix_hits": 40_000.0, "prefix_misses": 100_000.0,
+        "prefill_s": 10.0,
     }  # fmt: skip
-    assert look.histograms["itl"].mean == pytest.approx(0.012)
+    assert look.histograms["per_token"].mean == pytest.approx(0.012)
     assert look.gauges["kv_tokens"] == 4 * 4096
     assert (look.settings["max_num_seqs"], look.settings["max_model_len"]) == (4, 4096)
 

@@ -95,7 +95,8 @@ def sized(name: str, label: str, unit: str, observed: float | None, planned: Ban
 
 
 def _traffic(seen: Seen, expected: Expected | None) -> Iterator[Compared]:
-    load = expected.load if expected else None
+    # an idle server is not one of other traffic
+    load = expected.load if expected and not seen.is_idle else None
     rate = load.value if load and load.kind == "rate" else None
     if rate is None and expected and expected.estimate and load:
         rate = expected.estimate.requests_per_s.mid

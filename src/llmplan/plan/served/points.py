@@ -32,6 +32,8 @@ def rows(steps: Sequence[Seen], expected: Expected | None, name: str) -> tuple[l
 
 def _row(step: Seen, expected: Expected | None, name: str) -> dict[str, Any] | str:
     load, requests = step.load, step.answered or 0.0
+    if step.is_idle:
+        return "no request was answered"
     if load is None:
         return _unknown(step)
     if requests < ENOUGH_FOR_A_ROW:

@@ -82,6 +82,11 @@ class Seen:
         return tokens / self.lengths.output_tokens.mean
 
     @property
+    def is_idle(self) -> bool:
+        """Whether nothing was answered: no request, and where none are counted no token."""
+        return (self.requests if self.requests is not None else self.total("output_tokens")) == 0.0
+
+    @property
     def input_tokens(self) -> float | None:
         """Mean tokens of a prompt."""
         return self._per_request("input", "prompt_tokens")

@@ -21,7 +21,7 @@ CALIBRATE = "llmplan observe URL --interval 60s --samples 6 ... -o seen.jsonl, t
 def other_traffic(case: Case) -> Iterator[Finding]:
     """Traffic that is not the planned one: latency is then compared with a prediction for what was seen."""
     changed = [case.rows[row] for row in TRAFFIC_ROWS if case.differs(row)]
-    if case.expected is None or not changed:
+    if case.expected is None or not changed or case.seen.is_idle:
         return
     load = case.seen.load
     fix = ""
@@ -156,16 +156,18 @@ def since_start(case: Case) -> Iterator[Finding]:
 
 def few_requests(case: Case) -> Iterator[Finding]:
     """Too few requests to judge latency by."""
-    requests = case.seen.answered
+    requests = 0.0 if case.seen.is_idle else case.seen.answered
     if requests is None or requests >= ENOUGH_REQUESTS:
         return
     when = "since it started" if case.seen.since_start else "in between"
     noun = "request" if requests == 1.0 else "requests"
-    about = "about " if case.seen.requests is None else ""
+    about = "about " if case.seen.requests is None and requests else ""
+    count = f"{requests:,.0f}" if requests else "no"
     yield Finding(
         id="few-requests",
         kind="reading",
-        message=f"{about}{requests:,.0f} {noun} answered {when}: fewer than {ENOUGH_REQUESTS}, latency is not judged",
+        message=f"{about}{count} {noun} answered {when}: "
+        + (f"fewer than {ENOUGH_REQUESTS}, latency is not judged" if requests else "traffic and latency are not judged"),
         fix="look for longer (--interval), or when there is traffic",
     )
 
