@@ -144,12 +144,12 @@ def _arithmetic(found: Observed) -> Iterator[str]:
             f"{spent.total:.4g} s / {span_s:.3g} s = {spent.total / span_s:.4g} (Little's law)"
         )
     generated = seen.histogram("per_token")
-    if generated is not None and span_s:
-        read_s, waiting = seen.total("prefill_s") or 0.0, seen.gauge("waiting") or 0.0
+    if generated is not None and span_s and seen.least_in_flight is not None:
+        read_s = seen.total("prefill_s") or 0.0
         yield (
-            "requests in flight = (seconds that requests generated for + seconds in which a prompt was read) / time + "
-            f"those waiting at the looks = ({generated.total:.4g} s + {read_s:.4g} s) / {span_s:.3g} s + "
-            f"{waiting:.3g} = {seen.in_flight:.4g} (Little's law)"
+            "requests in flight: at least (seconds that requests generated for + seconds in which any prompt was "
+            f"read) / time = ({generated.total:.4g} s + {read_s:.4g} s) / {span_s:.3g} s = {seen.least_in_flight:.4g} "
+            f"(Little's law); at the looks {seen.at_looks or 0.0:.3g} on average: the larger of both"
         )
     if generated is not None and generated.mean is not None:
         sums = f"{generated.total:.4g} s / {generated.count:,.0f}"

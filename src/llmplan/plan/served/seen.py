@@ -130,16 +130,27 @@ class Seen:
 
     @property
     def in_flight(self) -> float | None:
-        """Mean requests in the server. Little's law: seconds that answered requests spent there per second. Where the
-        engine has only those of generation: these, one more while a prompt is read, and the mean of those that wait at
-        the looks; where it has none, the mean of running and waiting ones at the looks."""
-        spent, generated = self.histogram("e2e"), self.histogram("per_token")
-        running, waiting = self.gauge("running"), self.gauge("waiting") or 0.0
+        """Mean requests in the server. Little's law: seconds that answered requests spent there per second; where the
+        engine has none or only some of these, the mean of running and waiting ones at the looks if that is more."""
+        spent = self.histogram("e2e")
         if spent is not None and self.span_s:
             return spent.total / self.span_s
-        if generated is not None and self.span_s:
-            return (generated.total + (self.total("prefill_s") or 0.0)) / self.span_s + waiting
-        return None if running is None or self.since_start else running + waiting
+        at_looks, least = None if self.since_start else self.at_looks, self.least_in_flight
+        return at_looks if least is None else max(least, at_looks or 0.0)
+
+    @property
+    def at_looks(self) -> float | None:
+        """Mean requests that ran or waited at the looks."""
+        running = self.gauge("running")
+        return None if running is None else running + (self.gauge("waiting") or 0.0)
+
+    @property
+    def least_in_flight(self) -> float | None:
+        """Little's law with seconds of generation, and of one request while any prompt is read; None without them."""
+        generated = self.histogram("per_token")
+        if generated is None or not self.span_s:
+            return None
+        return (generated.total + (self.total("prefill_s") or 0.0)) / self.span_s
 
     @property
     def tokens_in_per_out(self) -> float | None:
