@@ -183,7 +183,12 @@ def _verdict(found: Observed) -> Paragraph:
         names = ", ".join(title if title[:2].isupper() else title[0].lower() + title[1:] for title in titles)
         return Paragraph(text=f"Not as planned: {names}.", tone="bad")
     if not [row for row in judged if row.id not in TRAFFIC_ROWS]:
-        return Paragraph(text="Nothing but traffic could be held against the plan." if judged else "Nothing could be held against the plan.", tone="warn")
+        return Paragraph(
+            text="Nothing but traffic could be held against the plan."
+            if judged
+            else "Nothing could be held against the plan.",
+            tone="warn",
+        )
     traffic = any(each.kind == "traffic" for each in found.findings)
     text = "As planned, for other traffic." if traffic else "As planned, in everything that could be judged."
     return Paragraph(text=text, tone="good")

@@ -350,7 +350,9 @@ def test_contexts_of_llama_cpp_have_nothing_to_do_with_memory() -> None:
 def test_a_file_of_another_type() -> None:
     assert "other-weights" not in llama()
     assert "other-weights" not in llama(model_ftype="Q4_K - Medium")
-    assert llama(model_ftype="Q8_0")["other-weights"].fix == "load a file of gguf-q4_k_m, or plan with --weights gguf-q8_0"
+    assert (
+        llama(model_ftype="Q8_0")["other-weights"].fix == "load a file of gguf-q4_k_m, or plan with --weights gguf-q8_0"
+    )
     # another engine is said to be one, and nothing else
     assert "other-weights" not in told(engine="llama_cpp", documents={"/props": {**LLAMA_PROPS, "model_ftype": "Q8_0"}})
 

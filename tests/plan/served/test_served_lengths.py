@@ -45,7 +45,9 @@ def test_lengths_of_the_plan_where_the_tokens_fit() -> None:
     assert (seen.load.input_tokens.mean, seen.load.output_tokens.mean) == (400, 100)
     # the first of 100 tokens comes with the prompt: 99 gaps took the time
     assert seen.tpot_after_first_s == pytest.approx(0.02 * 100 / 99)
-    assert any("assumed: requests of 400 tokens in and 100 out" in each for each in remarks(seen, expected(load(400, 100))))
+    assert any(
+        "assumed: requests of 400 tokens in and 100 out" in each for each in remarks(seen, expected(load(400, 100)))
+    )
 
 
 @pytest.mark.parametrize("isl", [200, 800])

@@ -46,7 +46,10 @@ def read_look(
     for labels in stated.label_values(scrape):
         gauges, settings = {**gauges, **labels.gauges}, {**settings, **labels.settings}
     told = stated.documents(series.engine, documents)
-    gauges, settings = {**card.told.gauges, **told.gauges, **gauges}, {**card.told.settings, **told.settings, **settings}
+    gauges, settings = (
+        {**card.told.gauges, **told.gauges, **gauges},
+        {**card.told.settings, **told.settings, **settings},
+    )
     return Snapshot(
         engine=series.engine,
         version=told.version or _version(documents),

@@ -20,6 +20,8 @@ PART_SIZES = ("kv_tokens", "kv_blocks", "max_concurrency")
 """labels that are sizes of one part: they add up"""
 _VERSION = re.compile(r"b?\d+(?:\.\d+)*(?:\.?(?:post|rc|dev)\d+)?")
 
+_WORD = re.compile(r"[A-Za-z0-9][\w.-]{0,39}", re.ASCII)
+
 SGLANG_SETTINGS = {
     "context_length": "max_model_len", "page_size": "block_size", "mem_fraction_static": "gpu_memory_utilization",
     "max_running_requests": "max_num_seqs", "chunked_prefill_size": "max_num_batched_tokens", "tp_size": "tp",
@@ -130,7 +132,9 @@ def _sglang(info: Fields) -> Told:
 
 def _llama_cpp(props: Fields) -> Told:
     slots, context = props.number("total_slots"), props.number("default_generation_settings", "n_ctx")
-    settings: dict[str, Any] = {name: value for name, value in (("max_num_seqs", slots), ("max_model_len", context)) if value}
+    settings: dict[str, Any] = {
+        name: value for name, value in (("max_num_seqs", slots), ("max_model_len", context)) if value
+    }
     gauges = {"kv_tokens": slots * context} if slots and context else {}
     path, kind = props.text("model_path"), file_type(props.text("model_ftype"))
     if kind is not None:
@@ -140,7 +144,9 @@ def _llama_cpp(props: Fields) -> Told:
         settings=settings,
         version=version(props.text("build_info")),
         model=path.replace("\\", "/").rsplit("/", 1)[-1] if path else None,
-        notes=("KV capacity: slots times the context of each; it does not say whether slots share one",) if gauges else (),
+        notes=("KV capacity: slots times the context of each; it does not say whether slots share one",)
+        if gauges
+        else (),
     )
 
 
@@ -195,7 +201,8 @@ def _usable(name: str, value: Any) -> Any:
     if name in TRUTHS:
         return value if isinstance(value, bool) else None
     if name in WORDS:
-        return value if isinstance(value, str) else None
+        # it is printed inside of commands that people paste
+        return value if isinstance(value, str) and _WORD.fullmatch(value) else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     if name in WHOLE:

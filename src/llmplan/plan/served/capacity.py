@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from llmplan.plan.outcome import MemoryBudget
-from llmplan.plan.served.drift import Case, Finding
 from llmplan.plan.served.comparing import SAME_SIZE, Compared, number
+from llmplan.plan.served.drift import Case, Finding
 from llmplan.plan.served.settings import (
     cache_format,
     context_flags,

@@ -38,7 +38,10 @@ def _row(step: Seen, expected: Expected | None, name: str) -> dict[str, Any] | s
         return _unknown(step)
     if requests < ENOUGH_FOR_A_ROW:
         return f"{requests:,.0f} requests answered, fewer than {ENOUGH_FOR_A_ROW}"
-    times = {"ttft_ms": step.mean("ttft"), "tpot_ms": step.tpot_after_first_s if load.output_tokens.mean >= 1.5 else None}
+    times = {
+        "ttft_ms": step.mean("ttft"),
+        "tpot_ms": step.tpot_after_first_s if load.output_tokens.mean >= 1.5 else None,
+    }
     measured = {key: value * MS_PER_S for key, value in times.items() if value}
     if not measured:
         return "no latency in its metrics"

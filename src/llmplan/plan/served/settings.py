@@ -195,7 +195,16 @@ def context_flags(expected: Expected) -> str:
     return f"-c {settings.max_model_len * settings.max_num_seqs} -np {settings.max_num_seqs} --no-kv-unified"
 
 
-RULES = (other_engine, other_version, other_model, other_weights, other_parallelism, changed_flag, fixed_pool, cache_format)
+RULES = (
+    other_engine,
+    other_version,
+    other_model,
+    other_weights,
+    other_parallelism,
+    changed_flag,
+    fixed_pool,
+    cache_format,
+)
 
 
 def _unit(unit: str) -> str:

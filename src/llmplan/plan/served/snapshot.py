@@ -21,8 +21,8 @@ GAUGES = (
 """values of the moment, and sizes that do not change. `max_concurrency`: requests of full length at once; `parts`:
 data-parallel engines behind one address; `weights_bytes`: on one GPU; `parameters`: of the model that is loaded"""
 HISTOGRAMS = ("ttft", "tpot", "itl", "per_token", "e2e", "input", "output")
-"""seconds, and tokens of a request; `tpot` is a mean per request, `itl` a gap between two tokens, `per_token` the seconds
-that requests generated for over all their tokens, the first ones included, which come with the prompt"""
+"""seconds, and tokens of a request; `tpot` is a mean per request, `itl` a gap between two tokens, `per_token` the
+seconds that requests generated for over all their tokens, the first ones included, which come with the prompt"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

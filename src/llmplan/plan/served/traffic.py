@@ -167,7 +167,9 @@ def few_requests(case: Case) -> Iterator[Finding]:
         id="few-requests",
         kind="reading",
         message=f"{about}{count} {noun} answered {when}: "
-        + (f"fewer than {ENOUGH_REQUESTS}, latency is not judged" if requests else "traffic and latency are not judged"),
+        + (
+            f"fewer than {ENOUGH_REQUESTS}, latency is not judged" if requests else "traffic and latency are not judged"
+        ),
         fix="look for longer (--interval), or when there is traffic",
     )
 
