@@ -365,6 +365,23 @@ def test_another_number_of_parameters_is_another_model_whatever_its_name() -> No
         assert (found is not None and found.certain) == differs
 
 
+def test_clients_that_wait_have_no_rate_of_their_own() -> None:
+    """A closed loop that is answered at a tenth of the planned rate is slow, and not other traffic."""
+    closed = Load(kind="concurrency", value=8.0, input_tokens=Lengths.fixed(1000), output_tokens=Lengths.fixed(300))
+    wants = replace(PLANNED, load=closed, estimate=replace(PLANNED.estimate, requests_per_s=Band.exact(20.0)))  # type: ignore[type-var]
+    assert "other-traffic" not in told(expected=wants)
+    assert "other-traffic" in told(expected=replace(wants, load=replace(closed, value=30.0)))
+
+
+def test_a_folder_is_the_model_of_its_config() -> None:
+    folder = replace(PLANNED.replica.model, id="/models/tiny-folder/config.json")
+    documents = {"/v1/models": samples.models("tiny", root="/models/tiny-folder")}
+    assert "other-model" not in told(expected=planned(model=folder), documents=documents)
+    assert "other-model" in told(
+        expected=planned(model=folder), documents={"/v1/models": samples.models("tiny", root="/models/b")}
+    )
+
+
 def test_an_idle_server_is_not_one_of_other_traffic() -> None:
     found = told(later=AS_PLANNED.after(0.0))
     assert list(found) == ["few-requests"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from llmplan.plan.served.expected import Expected, Predicted
@@ -101,7 +101,9 @@ def _traffic(seen: Seen, expected: Expected | None) -> Iterator[Compared]:
     if rate is None and expected and expected.estimate and load:
         rate = expected.estimate.requests_per_s.mid
     flying = load.value if load and load.kind == "concurrency" else None
-    yield _alike("requests_per_s", "requests/s", "requests/s", seen.per_s("requests"), rate)
+    row = _alike("requests_per_s", "requests/s", "requests/s", seen.per_s("requests"), rate)
+    # clients that wait for their answers set how many are in flight: their rate is how fast they are answered
+    yield row if flying is None else replace(row, verdict="")
     yield _alike("in_flight", "requests in flight", "requests", seen.in_flight, flying)
     yield _alike("input_tokens", "tokens in", "tokens", seen.input_tokens, load.input_tokens.mean if load else None)
     yield _alike("output_tokens", "tokens out", "tokens", seen.output_tokens, load.output_tokens.mean if load else None)

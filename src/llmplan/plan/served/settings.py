@@ -78,7 +78,7 @@ def other_model(case: Case) -> Iterator[Finding]:
         return
     if last.model is None:
         return
-    own = planned.rsplit("/", 1)[-1].casefold()
+    own = planned.casefold().removesuffix("/config.json").rsplit("/", 1)[-1]
     if any(own in name.casefold() for name in (last.model, last.served_name) if name):
         return
     if HUB_ID.fullmatch(last.model):

@@ -71,9 +71,9 @@ def _slow_causes(case: Case, slow: list[Compared]) -> Iterator[str]:
         yield "requests that wait for a place"
     if case.predicted is not None and case.predicted.extrapolated:
         yield "a prediction without measurements of this engine on this GPU"
+    yield "a machine that differs from those measured: clocks, power limit, links, neighbours"
     if slower:
         yield "bursts: a mean number of requests in flight hides the fuller batches that most tokens come from"
-    yield "a machine that differs from those measured: clocks, power limit, links, neighbours"
     if not slower:
         yield "more of the prompts in the prefix cache than its counters say, or speculative decoding"
 
