@@ -107,8 +107,9 @@ def _beyond(fit: MachineFit) -> Iterator[Block]:
         if 2 * outside > points > 1:
             text = (
                 f"{QUANTITIES[each.quantity]}: {outside} of {points} points lie outside of the new interval even so. "
-                "The fit does not reach them: coefficients stay within bounds of the shipped ones, and few points widen an "
-                "interval little. Is it the GPU, the model and the traffic that were named, and did nothing else run?"
+                "The fit does not reach them: coefficients stay within bounds of the shipped ones, and few points "
+                "widen an interval little. Is it the GPU, the model and the traffic that were named, and did nothing else "
+                "run?"
             )
             yield Paragraph(text=text, tone="bad")
 

@@ -322,7 +322,7 @@ LLAMA = planned(
 )
 LLAMA = replace(
     LLAMA,
-    budget=replace(BUDGET, capacity_tokens=4 * 4096, kv_cache_bytes=Band.exact(2e9)),
+    budget=replace(BUDGET, capacity_tokens=4 * 4096, max_concurrency=4.0, kv_cache_bytes=Band.exact(2e9)),
     load=Load(kind="concurrency", value=3.0, input_tokens=Lengths.fixed(1000), output_tokens=Lengths.fixed(300)),
 )
 
@@ -363,6 +363,33 @@ def test_another_number_of_parameters_is_another_model_whatever_its_name() -> No
         card = {"id": "meta-llama/Llama-3.1-8B-Instruct", "meta": {"n_params": count, "n_ctx": 8192}}
         found = told(documents={"/v1/models": {"data": [card]}}).get("other-model")
         assert (found is not None and found.certain) == differs
+
+
+def test_a_pool_of_a_stated_size_is_moved_by_nothing_else_in_memory() -> None:
+    """Neither activations nor other processes nor the memory fraction: its bytes, or bytes of a token."""
+    size = 60 * 10**9
+    wants = planned(settings=replace(PLANNED.replica.settings, kv_cache_memory_bytes=size))
+
+    def stating(pool: int, tokens: int) -> dict[str, Finding]:
+        text = samples.vllm(replace(AS_PLANNED, kv_tokens=tokens))
+        text = text.replace('kv_cache_memory_bytes="None"', f'kv_cache_memory_bytes="{pool}"')
+        seen = see([read_look(text, DOCUMENTS, at_s=0.0)])
+        rows = {row.id: row for row in compare(seen, wants, None)}
+        return {each.id: each for each in findings(Case(seen=seen, rows=rows, expected=wants), RULES)}
+
+    assert stating(size, 457_760).keys() == {"since-start"}
+    half = stating(size // 2, 457_760 // 2)
+    assert half["fixed-pool"].fix == f"set --kv-cache-memory-bytes to {size}"
+    assert half["kv-capacity"].causes == (half["fixed-pool"].message,)
+    assert stating(size, 457_760 * 2)["kv-capacity"].causes == ("a KV cache of half as many bytes a token (fp8)",)
+    assert stating(size, 300_000)["kv-capacity"].causes == ()
+
+
+def test_as_many_tokens_for_fewer_requests_are_told() -> None:
+    wants = replace(PLANNED, budget=replace(BUDGET, max_concurrency=100.0))
+    wants = replace(wants, replica=replace(wants.replica, settings=replace(wants.replica.settings, max_model_len=8192)))
+    found = told(expected=wants)["kv-capacity"]
+    assert "hold 55.9 requests of full length at once, where 100 were predicted" in found.message  # 457,760 / 8,192
 
 
 def test_clients_that_wait_have_no_rate_of_their_own() -> None:

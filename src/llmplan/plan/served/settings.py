@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from llmplan.plan.served.comparing import SETTINGS, number
+from llmplan.plan.served.comparing import SAME_SIZE, SETTINGS, number
 from llmplan.plan.served.drift import Case, Finding
 from llmplan.plan.served.expected import Expected
-from llmplan.units import format_count
+from llmplan.units import format_bytes, format_count
 
 CONTEXT_OF_SLOTS = "-c divided by -np"
 FLAGS = {
@@ -140,9 +140,20 @@ def changed_flag(case: Case) -> Iterator[Finding]:
 
 def fixed_pool(case: Case) -> Iterator[Finding]:
     """A pool of fixed size, which the memory fraction then says nothing of."""
-    if case.expected is None or case.expected.replica.settings.kv_cache_memory_bytes is not None:
+    if case.expected is None:
         return
-    stated = case.seen.last.settings
+    stated, planned = case.seen.last.settings, case.expected.replica.settings.kv_cache_memory_bytes
+    if planned is not None:
+        found = number(stated.get("kv_cache_memory_bytes"))
+        if found and abs(found / planned - 1.0) > SAME_SIZE:
+            yield Finding(
+                id="fixed-pool",
+                kind="setting",
+                message=f"its KV pool is {format_bytes(found)}, and {format_bytes(planned)} was planned "
+                "(--kv-cache-memory-bytes)",
+                fix=f"set --kv-cache-memory-bytes to {planned}",
+            )
+        return
     for name, flag in (
         ("blocks_override", "--num-gpu-blocks-override"),
         ("kv_cache_memory_bytes", "--kv-cache-memory-bytes"),
