@@ -99,7 +99,7 @@ def server_time_lines(servers: list[dict[str, Any]]) -> list[str]:
         "Of one client's TTFT the server's log gives to the prompt: "
         + "; ".join(parts)
         + ". It copies the KV cache of "
-        "finished requests to a prompt cache in host memory (`--cache-ram`, 8192 MiB by default), which no prediction "
+        "finished requests to a prompt cache in host memory (cache-ram, 8192 MiB by default), which no prediction "
         "counts."
     ]
 

@@ -23,9 +23,10 @@ Rules on a replica run on every deployment before it is priced (an error becomes
 `llmplan memory`, `predict` and `emit-config`; all of them run with `llmplan check`, which reviews a launch that exists:
 
 ```
-llmplan check --gpu h100-sxm-80gb --gpus 8 -- vllm serve MODEL --tensor-parallel-size 8 ...
+llmplan check --gpu l40s -- vllm serve meta-llama/Llama-3.1-8B-Instruct --max-model-len 8192
+llmplan check --gpu h100-sxm-80gb --gpus 8 --explain -- vllm serve MODEL --tensor-parallel-size 8 …
 llmplan check --gpu h100-sxm-80gb --compose compose.yaml
-llmplan check --gpu h100-sxm-80gb --script serve.sh --explain
+llmplan check --gpu h100-sxm-80gb --script … --strict
 llmplan check --list --engine vllm@0.33
 ```
 

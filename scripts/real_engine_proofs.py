@@ -23,7 +23,7 @@ WHAT = {
     "llama_server": "served from an emitted `serve.sh`, a request answered",
     "compose_config": "`docker compose config`, the command and GPUs that come out of it",
     "helm_values": "the production stack's values schema, closed to unknown keys, checked by Helm; what templates see",
-    "sky_task": "`sky.Task.from_yaml`, secrets given as `sky launch --secret` does",
+    "sky_task": "`sky.Task.from_yaml`, secrets given beside the file",
     "dstack_service": "`parse_run_configuration`, dstack's own reader",
     "modal_app": "the app imported by Modal's package, GPUs and concurrency of its function",
 }
@@ -76,7 +76,7 @@ def _served(rows: list[dict[str, Any]]) -> list[str]:
         "KV cache of a server that was started from an emitted file with a stated pool: what `llmplan memory` predicts "
         "for it, and what the server says of itself (`vllm:cache_config_info`).",
         "",
-        "| model, block | predicted blocks | reported | predicted KV tokens | reported | predicted concurrency | reported |",
+        "| case | predicted blocks | reported | predicted KV tokens | reported | predicted at once | reported |",
         "|---|---|---|---|---|---|---|",
     ]
     return head + [

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import typer
 
+from llmplan.catalogs.engine_flags import read_flags
 from llmplan.cli import _app, main
 from llmplan.emit import llama_cpp
 from llmplan.emit.sglang_flags import SGLANG_FLAGS
@@ -74,6 +75,7 @@ def fenced_commands(text: str) -> Iterator[str]:
 def complaint(written: str) -> str | None:
     """What is wrong with one written command."""
     words = [word for word in shlex.split(written, comments=True) if word.strip("….")]
+    words = words[: words.index("--")] if "--" in words else words  # behind it stand another program's
     known = commands()
     path = " ".join(words[:2]) if " ".join(words[:2]) in known else "".join(words[:1])
     if words and words[0].startswith("-"):
@@ -113,7 +115,9 @@ def test_commands_exist_with_their_flags(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in NAMES if name != GENERATED])
 def test_flags_that_are_named_exist(name: str) -> None:
     ours = set().union(*commands().values())
-    engines = {*VLLM_FLAGS, *SGLANG_FLAGS, *llama_cpp.OPTIONS, *ENGINE_FLAGS}
+    lists = (read_flags(path) for path in (ROOT / "profiles" / "flags").glob("*.yaml"))
+    listed = {name for each in lists for name in (*each.flags, *each.gone)}
+    engines = {*VLLM_FLAGS, *SGLANG_FLAGS, *llama_cpp.OPTIONS, *ENGINE_FLAGS, *listed}
     spans = " ".join(INLINE.findall(FENCE.sub("", (ROOT / name).read_text(encoding="utf-8"))))
     assert set(FLAG.findall(spans)) <= ours | engines
 

@@ -110,6 +110,17 @@ def test_adapters_are_read_from_their_own_files(
     assert {("V-L1", "error"), ("V-L2", "error")} <= findings(answer(capsys, *GPU, "--", *line, code=1))
 
 
+def test_memory_for_adapters_is_set_aside(capsys: pytest.CaptureFixture[str]) -> None:
+    plain = answer(capsys, *GPU, "--", *GOOD, code=0)["launches"][0]["kv"]["capacity_tokens"]
+    lora = (*GOOD, "--enable-lora", "--max-loras", "8", "--max-lora-rank", "64")
+    code = main(["memory", LLAMA, *GPU, "--max-num-seqs", "64", "--max-model-len", "8192", "--adapters", "8",
+                 "--lora-rank", "64", "--json"])  # fmt: skip
+    memory = json.loads(capsys.readouterr().out)
+    kept = answer(capsys, *GPU, "--", *lora, code=0)["launches"][0]["kv"]["capacity_tokens"]
+    assert (code, kept) == (0, memory["kv"]["capacity_tokens"])
+    assert kept < plain
+
+
 def test_slices_of_gpus_are_seen_in_the_environment(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     script = tmp_path / "serve.sh"
     script.write_text(f"CUDA_VISIBLE_DEVICES=MIG-a,MIG-b vllm serve {LLAMA} -tp 2 --max-num-seqs 8\n")

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from llmplan.spec.model import ModelSpec
 
 SIXTEEN_BIT = ("bf16", "fp16", "fp32")
+DEFAULT_LORA_RANK, DEFAULT_LORAS = 16, {"vllm": 1, "sglang": 8}
+"""rank and adapter slots where a launch states none"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +83,12 @@ def settings_of(model: ModelSpec, engine: EngineSpec, meaning: Meaning, asked: A
         stated["weights"] = meaning.dtype
         if meaning.dtype != "fp32":
             stated.setdefault("kv_cache", meaning.dtype)
+    if meaning.facts.get("lora"):
+        # memory for adapters is set aside by slot, whatever is loaded later
+        rank = meaning.facts.get("max_lora_rank") or DEFAULT_LORA_RANK
+        if not engine.max_lora_ranks or rank in engine.max_lora_ranks:
+            stated["adapters"] = meaning.facts.get("max_loras") or DEFAULT_LORAS.get(engine.id, 1)
+            stated["lora_rank"] = rank
     if stated.get("cpu_offload_gb") == 0:
         del stated["cpu_offload_gb"]
     if stated.get("kv_cache_memory_gib") == 0:
