@@ -108,8 +108,8 @@ def _beyond(fit: MachineFit) -> Iterator[Block]:
             text = (
                 f"{QUANTITIES[each.quantity]}: {outside} of {points} points lie outside of the new interval even so. "
                 "The fit does not reach them: coefficients stay within bounds of the shipped ones, and few points "
-                "widen an interval little. Is it the GPU, the model and the traffic that were named, and did nothing else "
-                "run?"
+                "widen an interval little. Is it the GPU, the model and the traffic that were named, and did nothing "
+                "else run?"
             )
             yield Paragraph(text=text, tone="bad")
 
