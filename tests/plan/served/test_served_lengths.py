@@ -106,3 +106,20 @@ def test_gaps_between_tokens_are_not_a_time_per_token_of_requests() -> None:
     assert "tpot_p95" not in found
     assert (found["itl_p95"].name, found["itl_p95"].planned) == ("ITL, p95", None)
     assert found["tpot"].observed == pytest.approx(0.02)
+
+
+def test_tpot_of_a_recorded_server_is_that_of_its_clients() -> None:
+    """llama-server on an H200 (2026-11-26, 512 tokens in, 128 out): its counters after 6, 16 and 64 requests of 1, 4 and
+    16 clients, whose own means from first to last token were 4.78, 6.50 and 23.63 ms; a short warm-up besides."""
+    text = """
+llamacpp:prompt_tokens_total 44160
+llamacpp:prompt_tokens_cached_total 0
+llamacpp:prompt_seconds_total 4.38251
+llamacpp:tokens_predicted_total 11040
+llamacpp:tokens_predicted_seconds_total 209.097
+"""
+    seen = see([read_look(text, {})]).with_lengths(load(512, 128))
+    assert seen.answered == pytest.approx(6 + 16 + 64, rel=0.005)
+    clients_s = (6 * 4.777e-3 + 16 * 6.502e-3 + 64 * 23.628e-3) / 86
+    assert seen.tpot_after_first_s == pytest.approx(clients_s, rel=0.005)
+    assert seen.tpot_s != pytest.approx(clients_s, rel=0.005), "first tokens counted along make it shorter"
