@@ -109,8 +109,8 @@ def test_gaps_between_tokens_are_not_a_time_per_token_of_requests() -> None:
 
 
 def test_tpot_of_a_recorded_server_is_that_of_its_clients() -> None:
-    """llama-server on an H200 (2026-11-26, 512 tokens in, 128 out): its counters after 6, 16 and 64 requests of 1, 4 and
-    16 clients, whose own means from first to last token were 4.78, 6.50 and 23.63 ms; a short warm-up besides."""
+    """llama-server on an H200 (2026-11-26, 512 tokens in, 128 out): its counters after 6, 16 and 64 requests of 1, 4
+    and 16 clients, whose own means from first to last token were 4.78, 6.50 and 23.63 ms; a short warm-up besides."""
     text = """
 llamacpp:prompt_tokens_total 44160
 llamacpp:prompt_tokens_cached_total 0
