@@ -307,6 +307,7 @@ def test_failures() -> None:
 def test_several_processes() -> None:
     other = replace(AS_PLANNED, started=AS_PLANNED.started + 60.0, requests=900.0)
     assert "1 of 2 looks were answered by another process" in told(later=other)["several-processes"].message
+    assert told(later=other)["several-processes"].causes[0] == "it started anew in between"
     assert "several-processes" not in told()
 
 

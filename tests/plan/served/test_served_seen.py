@@ -115,3 +115,11 @@ def test_llama_cpp_has_a_time_per_token_and_no_requests() -> None:
     assert between.in_flight == seen.least_in_flight
     # half as many prompt tokens in the cache as were computed: a third of all
     assert seen.prefix_share == pytest.approx(1 / 3)
+
+
+def test_a_process_that_answers_again_is_one_of_several_and_one_that_does_not_was_restarted() -> None:
+    one = [look(START.after(float(n)), float(n)) for n in range(3)]
+    other = [look(replace(START, started=START.started + 9.0).after(float(n)), float(n)) for n in range(3)]
+    assert not see(one).in_turns
+    assert not see([one[0], one[1], other[2]]).in_turns
+    assert see([one[0], other[1], one[2]]).in_turns

@@ -21,12 +21,14 @@ SAME_MIX = 0.25
 class Seen:
     """`span_s`: between the first and the last look; None: since the server started, or nobody knows. `looks` are all
     of the same process, of `asked` in all; None wherever the engine does not say. `lengths`: whose lengths its requests
-    are taken to have, where the engine counts tokens and no requests."""
+    are taken to have, where the engine counts tokens and no requests. `in_turns`: a process answered again after
+    another one had, as behind a load balancer."""
 
     looks: tuple[Snapshot, ...]
     asked: int = 1
     span_s: float | None = None
     lengths: Load | None = None
+    in_turns: bool = False
 
     @property
     def last(self) -> Snapshot:
@@ -192,8 +194,11 @@ class Seen:
 
 def see(looks: Sequence[Snapshot]) -> Seen:
     """All looks together: of the process that was seen for the longest time, where several answered."""
-    best = max(_processes(looks), key=lambda group: (len(group), looks.index(group[-1])))
-    return Seen(looks=tuple(best), asked=len(looks), span_s=_span_s(best))
+    groups = _processes(looks)
+    best = max(groups, key=lambda group: (len(group), looks.index(group[-1])))
+    changes = sum(not later.follows(earlier) for earlier, later in pairwise(looks))
+    in_turns = changes >= len(groups) > 1
+    return Seen(looks=tuple(best), asked=len(looks), span_s=_span_s(best), in_turns=in_turns)
 
 
 def steps(looks: Sequence[Snapshot]) -> tuple[Seen, ...]:

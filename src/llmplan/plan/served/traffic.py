@@ -128,14 +128,12 @@ def several_processes(case: Case) -> Iterator[Finding]:
     kept, asked = len(case.seen.looks), case.seen.asked
     if kept == asked:
         return
+    balanced = "several replicas behind one address (a load balancer, a Kubernetes Service)"
     yield Finding(
         id="several-processes",
         kind="reading",
         message=f"{asked - kept} of {asked} looks were answered by another process: these figures are of one of them",
-        causes=(
-            "several replicas behind one address (a load balancer, a Kubernetes Service)",
-            "it started anew in between",
-        ),
+        causes=(balanced,) if case.seen.in_turns else ("it started anew in between", balanced),
         fix="ask one replica: kubectl port-forward POD 8000:8000",
         certain=False,
     )
