@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hybrid_samples import DELTA, KDA, LATENT, NEMOTRON, PURE, SMALL, ZAMBA, build, rows
 
-from llmplan.catalogs.hf_config import read_config_file
+from llmplan.catalogs.hf_config import read_config, read_config_file
 from tests_support import DATA
 
 INKLING: dict[str, Any] = {
@@ -175,3 +175,11 @@ def test_every_hybrid_of_the_oracle_counts_as_its_class() -> None:
             assert model.active_parameters == row["params_active"], row["file"]
             checked += 1
     assert checked >= 10
+
+
+def test_a_recurrence_alone_may_state_no_context() -> None:
+    keys = {**PURE, "model_type": "falcon_mamba", "tie_word_embeddings": False, "intermediate_size": 128}
+    unbounded = read_config({**keys, "max_position_embeddings": None}, model_id="tiny", dtype="bfloat16")
+    assert (unbounded.states_context, unbounded.default_context_tokens) == (False, 2048)
+    stated = read_config({**keys, "max_position_embeddings": 4096}, model_id="tiny", dtype="bfloat16")
+    assert (stated.states_context, stated.default_context_tokens, stated.max_context_tokens) == (True, None, 4096)

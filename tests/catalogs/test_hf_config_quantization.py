@@ -100,6 +100,20 @@ def test_the_format(quantization: dict[str, Any], format_id: str, group_size: in
 
 
 @pytest.mark.parametrize(
+    ("quantization", "method"),
+    [
+        ({"quant_method": "fbgemm_fp8"}, "fbgemm_fp8"),
+        ({"quant_method": "fp8", "weight_block_size": [128, 128]}, "fp8"),
+        ({"quantization": {"quant_algo": "FP8"}}, "modelopt"),
+        ({"group_size": 32, "bits": 4, "mode": "mxfp4"}, "mlx"),
+    ],
+)
+def test_the_method_by_which_engines_know_the_checkpoint(quantization: dict[str, Any], method: str) -> None:
+    assert read(quantization).quantization_method == method
+    assert read_config(BASE, model_id="tiny").quantization_method is None
+
+
+@pytest.mark.parametrize(
     ("quantization", "named"),
     [
         ({"quant_method": "exl2", "bits": 4.0}, "exl2"),

@@ -114,6 +114,17 @@ def test_a_quantized_checkpoint_carries_its_own_method() -> None:
     assert "quantization" not in found
 
 
+def test_a_method_that_vllm_is_about_to_drop_is_asked_for() -> None:
+    engine = sample.engine(quantization_methods=("fp8", "fbgemm_fp8"), deprecated_methods=("fbgemm_fp8",))
+    for method, asked in (("fbgemm_fp8", True), ("fp8", False)):
+        model = sample.model(checkpoint_format="fp8", id="org/x-FP8", quantization_method=method)
+        _, found = parsed(files_of(sample.replica(model=model, weights="fp8", engine=engine))["serve.sh"].content)
+        assert ("allow_deprecated_quantization" in found) is asked
+    elsewhere = sample.model(quantization_method=None)
+    _, found = parsed(files_of(sample.replica(model=elsewhere, weights="fp8", engine=engine))["serve.sh"].content)
+    assert "allow_deprecated_quantization" not in found
+
+
 def test_sixteen_bit_to_fp8_is_converted_while_loading() -> None:
     name, found = parsed(files_of(sample.replica(weights="fp8"))["serve.sh"].content)
     assert name == "meta-llama/Llama-3.1-8B-Instruct"

@@ -24,7 +24,9 @@ def method_is_known(replica: Replica) -> Finding | None:
 
 def method_is_allowed(replica: Replica, facts: LaunchFacts) -> Finding | None:
     """A deprecated one wants to be asked for; emitted launch files do."""
-    method = _method(replica)
+    method = _method(replica) if facts.stored_format is None else None
+    if method is None:
+        return None
     if method in replica.engine.deprecated_methods and facts.stated is not None and not facts.deprecated_quantization:
         return error(
             f"The quantization method {method} is deprecated and will be removed in future versions of vLLM.",

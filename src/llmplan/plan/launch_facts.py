@@ -44,9 +44,16 @@ class LaunchFacts:
     """the quantization method that is asked for, in the engine's own name for it"""
     deprecated_quantization: bool = False
     """whether methods that the engine is about to drop are allowed"""
+    stored_format: str | None = None
+    """the format of the checkpoint that is named, where it is another one than the model's own"""
+    data_parallel_local: int | None = None
+    """data parallel ranks on this node"""
+    data_parallel_backend: str | None = None
     cuda_graph_seqs: int | None = None
 
     eplb: bool = False
+    expert_parallel: bool = False
+    """whether expert parallelism is asked for, be it on one rank"""
     nodes: int | None = None
     executor_backend: str | None = None
     master_address: str | None = None
