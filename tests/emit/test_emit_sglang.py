@@ -156,7 +156,13 @@ def test_a_known_pool_is_a_limit_in_tokens() -> None:
     ("drafts", "expected"),
     [
         (Speculation(tokens=3, acceptance_rate=0.7, drafter="mtp"), {"speculative_algorithm": "NEXTN"}),
-        (Speculation(tokens=3, acceptance_rate=0.7, drafter="ngram"), {"speculative_algorithm": "NGRAM"}),
+        (
+            Speculation(tokens=3, acceptance_rate=0.7, drafter="ngram"),
+            {
+                "speculative_algorithm": "NGRAM",
+                "speculative_ngram_max_bfs_breadth": 1,
+            },
+        ),
         (
             Speculation(tokens=3, acceptance_rate=0.7, drafter="model", model=sample.model(id="org/small")),
             {"speculative_algorithm": "STANDALONE", "speculative_draft_model_path": "org/small"},

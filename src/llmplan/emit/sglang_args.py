@@ -190,7 +190,9 @@ def _speculation(launch: Launch) -> Iterator[Setting]:
     yield _set("--speculative-algorithm", algorithm, reasons.speculation(launch))
     if planned.drafter == "model" and planned.model is not None:
         yield _set("--speculative-draft-model-path", planned.model.id, "what drafts")
-    if planned.drafter != "ngram":
+    if planned.drafter == "ngram":
+        yield _set("--speculative-ngram-max-bfs-breadth", 1, "a chain of drafts, as planned, not a tree")
+    else:
         yield _set("--speculative-num-steps", planned.tokens, "tokens drafted one after the other")
         yield _set("--speculative-eagle-topk", 1, "a chain of drafts, as planned, not a tree")
     yield _set("--speculative-num-draft-tokens", planned.tokens + 1, "verified at once: the drafts and one more")

@@ -68,6 +68,7 @@ SGLANG_FLAGS: Mapping[str, Flag] = {
     "--speculative-num-steps": Flag(type="int"),
     "--speculative-eagle-topk": Flag(type="int"),
     "--speculative-num-draft-tokens": Flag(type="int"),
+    "--speculative-ngram-max-bfs-breadth": Flag(type="int", default="10"),
     "--enable-metrics": Flag(type="switch", default="off"),
 }
 """`--quantization` lists only what converts a 16-bit checkpoint while loading: others come with the weights."""
