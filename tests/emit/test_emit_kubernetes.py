@@ -232,7 +232,8 @@ def test_many_pods_share_one_volume_that_a_job_fills() -> None:
     assert claim["spec"]["resources"]["requests"]["storage"] == f"{math.ceil(1.1 * 16_060_522_496 / GIB)}Gi"
     (job,) = of_kind(objects, "Job")["spec"]["template"]["spec"]["containers"]
     assert job["command"][:2] == ["sh", "-c"]
-    assert "hf download" in job["command"][2]
+    assert "snapshot_download" in job["command"][2]
+    assert all(f"'{folder}/*'" in job["command"][2] for folder in ("original", "metal")), "the weights once more"
     assert "meta-llama" not in job["command"][2], "names are arguments of the script, not part of it"
     pod = of_kind(objects, "Deployment")["spec"]["template"]["spec"]
     (wait,) = pod["initContainers"]

@@ -9,6 +9,7 @@ from typing import Any
 from llmplan.emit.container import Container
 from llmplan.emit.kube.quantities import whole_seconds
 from llmplan.emit.selection import Launch
+from llmplan.emit.startup import start_words
 from llmplan.units import format_seconds
 
 PORT_NAME = "http"
@@ -52,7 +53,7 @@ def patience(launch: Launch, container: Container) -> Patience:
     why = (
         f"no figure for the start is known: {format_seconds(UNKNOWN_START_S)} are assumed"
         if start is None
-        else f"{START_FACTOR} x the predicted start of {format_seconds(start)}, at least "
+        else f"{START_FACTOR} x a start of {start_words(container)}, at least "
         f"{format_seconds(LEAST_BUDGET_S)}; the download is over before it"
     )
     return Patience(
