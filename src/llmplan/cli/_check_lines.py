@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from llmplan.cli._catalog import NAME_HINT, suggested
+from llmplan.cli._check_checkpoint import checkpoint_of
 from llmplan.cli._check_replica import Asked, build
 from llmplan.cli._replica import nearest_version
 from llmplan.errors import DataError, LlmplanError, UsageError
@@ -26,24 +28,6 @@ if TYPE_CHECKING:
     from llmplan.spec.model import ModelSpec
 
 MAX_FILE_BYTES = 1_000_000
-OWN_WORDS: dict[str, dict[str, str]] = {
-    "vllm": {
-        "--tp": "--tensor-parallel-size", "--pp": "--pipeline-parallel-size", "--dp": "--data-parallel-size",
-        "--dcp": "--decode-context-parallel-size", "--kv-cache": "--kv-cache-dtype",
-    },
-    "sglang": {
-        "--tp": "--tp-size", "--pp": "--pp-size", "--dp": "--dp-size", "--kv-cache": "--kv-cache-dtype",
-        "--max-model-len": "--context-length", "--max-num-seqs": "--max-running-requests",
-        "--max-num-batched-tokens": "--chunked-prefill-size", "--gpu-memory-utilization": "--mem-fraction-static",
-    },
-    "tensorrt-llm": {
-        "--tp": "--tp_size", "--pp": "--pp_size", "--kv-cache": "--kv_cache_dtype", "--max-model-len": "--max_seq_len",
-        "--max-num-seqs": "--max_batch_size", "--max-num-batched-tokens": "--max_num_tokens",
-        "--gpu-memory-utilization": "--free_gpu_memory_fraction",
-    },
-    "llama-cpp": {"--max-model-len": "-c", "--max-num-seqs": "-np", "--kv-cache": "-ctk"},
-}  # fmt: skip
-"""the engines' names for flags of `memory`, in which rules state their fixes"""
 
 
 def review(start: Start, asked: Asked, bench: Workbench, folder: Path, layers: Sequence[Path]) -> Reviewed:
@@ -63,29 +47,24 @@ def review(start: Start, asked: Asked, bench: Workbench, folder: Path, layers: S
         said = next((note for note in launch.notes if note.startswith("the model is")), "It is not on the line")
         raise UsageError(f"which model is served by {start.program}? {said}", hints=["--model MODEL"])
     model = model_of(name, bench)
-    built = build(model, name, engine, meaning, asked, bench, from_image=start.image_version is not None)
+    checkpoint = checkpoint_of(meaning, model, asked.weights, bench)
+    built = build(
+        model, name, engine, meaning, asked, bench, checkpoint=checkpoint, from_image=start.image_version is not None
+    )
+    meaning.facts["stored_format"] = checkpoint.format
     outcome = bench.budget(built.replica)
     facts = facts_of(launch, built.replica, outcome, asked, bench, folder)
-    ruled = (replace(each, fix=in_words_of(engine.id, each.fix)) for each in checks.run(built.replica, facts))
+    ruled = (
+        replace(each, fix=launchlines.in_words_of(engine.id, each.fix)) for each in checks.run(built.replica, facts)
+    )
     findings: list[CheckResult] = [*launch.problems, *ruled]
     findings.sort(key=lambda each: SEVERITIES.index(each.severity))
-    notes = tuple(note for note in launch.notes if asked.model is None or not note.startswith("the model is"))
+    notes = [note for note in launch.notes if asked.model is None or not note.startswith("the model is")]
+    notes += [checkpoint.note] if checkpoint.note else []
     return Reviewed(
         where=start.where, program=start.program, replica=built.replica, findings=tuple(dict.fromkeys(findings)),
-        outcome=outcome, assumed=built.assumed, notes=notes, table_ref=table.ref if table else None,
+        outcome=outcome, assumed=built.assumed, notes=tuple(notes), table_ref=table.ref if table else None,
     )  # fmt: skip
-
-
-def in_words_of(engine: str, fix: str) -> str:
-    """A fix in the engine's own flags.
-
-    >>> in_words_of("vllm", "use --tp 1, 2, 4"), in_words_of("sglang", "--max-model-len 8192")
-    ('use --tensor-parallel-size 1, 2, 4', '--context-length 8192')
-    """
-    names = OWN_WORDS.get(engine, {})
-    text = re.sub(r"--ep \d+", "--enable-expert-parallel", fix) if engine == "vllm" else fix
-    text = re.sub(r"--weights ((?:\S+ or )*[^\s,()]+)", r"a checkpoint in \1", text)
-    return re.sub(r"--[a-z-]+", lambda match: names.get(match[0], match[0]), text)
 
 
 def engine_of(start: Start, asked: str | None, bench: Workbench) -> EngineSpec:
@@ -111,7 +90,12 @@ def model_of(name: str, bench: Workbench) -> ModelSpec:
     try:
         return bench.model(name, "auto")
     except LlmplanError as error:
-        error.hints = (*error.hints, "--model MODEL says which model it is, whatever the line calls it")
+        told = suggested(name, bench.catalog)
+        said = (
+            f"--model {told[0]} --weights {told[1]}" if told and told[1] else f"--model {told[0] if told else 'MODEL'}"
+        )
+        own = [hint for hint in error.hints if not hint.startswith(NAME_HINT)]
+        error.hints = (f"{said} says which model it is, whatever the line calls it", *own)
         raise
 
 
