@@ -74,7 +74,9 @@ def read_back(file: LaunchFile, folder: Path) -> None:
     match file.kind:
         case "shell":
             asked = {word.name: f"value of {word.name}" for word in file.content.words if isinstance(word, Env)}
-            assert run(text, file.content, folder, asked) == filled(file.content.words[1:], asked)
+            places = {f"{at}{name}": f"{at}{folder}/{name}" for name in file.content.beside for at in ("", "@")}
+            expected = [places.get(word, word) for word in filled(file.content.words[1:], asked)]
+            assert run(text, file.content, folder, asked) == expected
         case "yaml":
             loaded = yaml.safe_load(text)
             assert loaded == json.loads(json.dumps(file.content))

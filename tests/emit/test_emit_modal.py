@@ -99,3 +99,8 @@ def test_the_header_says_whose_price_it_is() -> None:
     assert any("priced at koyeb" in line and "Modal itself" in line for line in app(rent.by_second()).header)
     own = app(rent.hourly(provider="modal")).header
     assert any(line.startswith("priced at modal") and "more or less" not in line for line in own)
+
+
+def test_what_is_compiled_stays_in_the_volume() -> None:
+    constants = app(rent.by_second()).content.constants
+    assert constants["ENVIRONMENT"]["VLLM_CACHE_ROOT"].startswith(f"{constants['WEIGHTS_PATH']}/")

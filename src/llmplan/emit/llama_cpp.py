@@ -35,7 +35,7 @@ def emit(launch: Launch) -> tuple[LaunchFile, ...]:
 
 def compose_only(launch: Launch) -> tuple[LaunchFile, ...]:
     """The Compose file alone, with the user's folder of GGUF files in the place of the cache."""
-    how = "inside the container the file lies under /models: MODEL=/models/FILE.gguf docker compose up -d"
+    how = "the container has MODEL_DIR as /models: MODEL_DIR=FOLDER MODEL=/models/FILE.gguf docker compose up -d"
     header = (*_header(launch), how)
     return (compose.project(launch, container(launch), header, folder=FOLDER, read_only_folder=True),)
 
