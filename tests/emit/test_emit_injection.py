@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 from rent_plans import NAMES
+from strange_names import NASTY
 
 import plan_samples as sample
 from launch_readers import exec_words, interpolated, unit_entries
@@ -24,12 +25,6 @@ from llmplan.emit import TARGETS, Command, Env, LaunchFile, Variant, Word, emit
 from llmplan.errors import UsageError
 from llmplan.plan.deployment import Parallelism, Replica, Tenancy
 
-NASTY = (
-    "a'; touch PWNED; '", 'b"$(touch PWNED)"', "c`touch PWNED`", "d\ntouch PWNED\n#", "e\r\ntouch PWNED", "f: {x: [1",
-    "g$HOME${PATH}$$", "h # comment", "i\\", "j\u2028touch PWNED", "k\x85x", "&anchor", "*alias", "!tag", "null", "1e3",
-    "~", "emoji \U0001f600", "\x1b[31mred", "%n %i %%", "{{ .Release.Name }}", "{{`x`}}", '"""', "'''\nimport os\n'''",
-    "a\n---\nkind: Secret", "x ; touch PWNED", "${MODEL:?no}", "  spaces  ", "tab\there", "<b>&amp;", "key=value,other",
-)  # fmt: skip
 SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "VLLM_API_KEY", "LLAMA_API_KEY", "AWS_SECRET_ACCESS_KEY")
 PLANTED = "planted-secret-3f9c"
 TARGET_IDS = [target.id for target in TARGETS]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import rent_plans as rent
+from strange_names import NASTY
 
 import plan_samples as sample
 from llmplan.cli import _launch_text
@@ -37,7 +38,7 @@ def called(node: ast.expr) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
-@pytest.mark.parametrize("name", rent.NASTY)
+@pytest.mark.parametrize("name", NASTY)
 def test_only_known_calls_occur_whatever_the_names(name: str) -> None:
     module = tree(app(rent.by_second(rent.replica(model=sample.model(id=name)))))
     calls = {called(node.func) for node in ast.walk(module) if isinstance(node, ast.Call)}

@@ -26,6 +26,7 @@ from llmplan.errors import UsageError
 from llmplan.plan.deployment import Parallelism
 from llmplan.plan.plan import Plan
 from random_plans import plans_of
+from strange_names import NASTY
 
 TARGETS = ("kubernetes", "leaderworkerset", "kserve", "helm", "dynamo")
 PLANS = 120
@@ -185,13 +186,6 @@ def test_arguments_and_gpus_are_the_plan_s(target: str) -> None:
         assert sum(map(int, engine["resources"]["limits"].values())) == launch.replica.parallel.gpus
         seen += 1
     assert seen >= 25
-
-
-NASTY = (
-    "a'; touch PWNED; '", 'b"$(touch PWNED)"', "$(HF_TOKEN)", "c`touch PWNED`", "d\ntouch PWNED\n#", "e\r\nx",
-    "f: {x: [1", "g$HOME${PATH}$$", "h # comment", "i\\", "j\u2028x", "k\x85x", "&anchor", "*alias", "!tag",
-    "null", "1e3", "~", "{{ .Values.x }}", "emoji \U0001f600", "\x1b[31mred", "x" * 300,
-)  # fmt: skip
 
 
 @pytest.mark.parametrize("target", ["kubernetes", "kserve", "helm", "dynamo"])
