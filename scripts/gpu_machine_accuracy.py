@@ -27,12 +27,17 @@ LLAMA, QWEN = "meta-llama/Llama-3.1-8B-Instruct", "Qwen/Qwen3-30B-A3B"
 
 def recordings() -> list[Path]:
     """Every recording, oldest first."""
-    return sorted(FOLDER.glob("*.yaml"))
+    return sorted(FOLDER.glob("*.yaml"), key=lambda path: path.stem)
 
 
 def markdown_lines() -> list[str]:
     """A part for each recording."""
-    return [TITLE, "", *(line for path in recordings() for line in of_recording(read(path)))]
+    found = [read(path) for path in recordings()]
+    return [
+        TITLE,
+        "",
+        *(line for each in found for line in (of_recording if each["llama_bench"] else of_changes)(each)),
+    ]
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -83,6 +88,33 @@ def of_recording(recording: dict[str, Any]) -> list[str]:
         *bench_lines(recording, gpu),
         "",
     ]
+
+
+def of_changes(recording: dict[str, Any]) -> list[str]:
+    """One server again, as emitted and with something changed: what that changed."""
+    gpu, servers, rates = recording["gpu"].split(",")[0], recording["servers"], recording["rates"]
+    lines = [
+        f"## What the prompt cache of llama-server costs on one {gpu}",
+        "",
+        f"The same build, machine type, file and load, on {recording['measured']}: {title(servers[0])}, started by the "
+        "`serve.sh` of the same plan as it was emitted then, without `--cache-ram`, and with what the table says added. "
+        f"{rates['host_threads']} threads read the host memory of this machine at {rates['host_read_gb_per_s']:.0f} "
+        "GB/s.",
+        "",
+        "| changed | clients | TTFT, median | of it the prompt | TPOT, median | tokens/s |",
+        "|---|---|---|---|---|---|",
+    ]
+    for server in servers:
+        for name, found in server["loads"].items():
+            cells = [server.get("changed", "nothing"), name.removeprefix("closed-")]
+            cells += [f"{1000 * found['ttft_s']['median']:.0f} ms", f"{1000 * found['prompt_s']:.0f} ms"]
+            cells += [f"{1000 * found['tpot_s']['median']:.2f} ms", f"{found['output_tokens_per_s']:.0f}"]
+            lines.append("| " + " | ".join(cells) + " |")
+    said = (
+        "No prompt comes twice in this load, so that every copy is in vain. Where a plan expects none twice, `llmplan "
+        "emit-config` now writes `--cache-ram 0`."
+    )
+    return [*lines, "", said, ""]
 
 
 def server_time_lines(servers: list[dict[str, Any]]) -> list[str]:

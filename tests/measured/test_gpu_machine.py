@@ -31,9 +31,19 @@ def section() -> Any:
 
 @pytest.fixture(scope="module")
 def servers() -> list[dict[str, Any]]:
-    (path,) = section().recordings()
-    found: list[dict[str, Any]] = section().read(path)["servers"]
+    found: list[dict[str, Any]] = section().read(section().FOLDER / "2026-11-26-h200.yaml")["servers"]
     return found
+
+
+def test_saving_prompts_costs_as_long_as_the_page_says() -> None:
+    """The difference of one client's TTFT with and without the prompt cache is what the log says of a copy."""
+    recorded = section().read(section().FOLDER / "2026-11-26-h200-prompt-cache.yaml")
+    emitted, without, _ = recorded["servers"]
+    more_s = [server["loads"]["closed-1"]["ttft_s"]["median"] for server in (emitted, without)]
+    assert more_s[0] - more_s[1] == pytest.approx(emitted["saving_a_finished_request"]["s"], rel=0.1)
+    assert without["changed"] == "--cache-ram 0" and without["saving_a_finished_request"] is None
+    (row,) = [line for line in section().of_changes(recorded) if line.startswith("| --cache-ram 0 | 1 |")]
+    assert row == "| --cache-ram 0 | 1 | 56 ms | 55 ms | 4.42 ms | 207 |"
 
 
 def test_weights_and_cache_are_those_of_the_log(servers: list[dict[str, Any]]) -> None:
