@@ -57,7 +57,8 @@ def servers(results: dict[str, Any], kept: Path) -> Iterator[dict[str, Any]]:
             host_layers = _layers_on_cpu(kept)
         used = (found["used_mib_before"], found["used_mib_started"])
         yield {
-            "name": name, **({"changed": CHANGED[name]} if name in CHANGED else {}), "model": model, "weights": weights, "kv_cache": "fp16", "max_model_len": CONTEXT_TOKENS,
+            "name": name, **({"changed": CHANGED[name]} if name in CHANGED else {}),
+            "model": model, "weights": weights, "kv_cache": "fp16", "max_model_len": CONTEXT_TOKENS,
             "max_num_seqs": slots, "host_layers": host_layers, "buffers_bytes": buffers(found["buffers"]),
             "gpu_memory_used_bytes": {
                 "before": used[0] * MIB if used[0] is not None else None,
