@@ -65,6 +65,17 @@ VLLM_GONE = {
     "--lora-extra-vocab-size": "leave it out",
     "--device": "leave it out: the build decides",
     "--enable-prompt-adapter": "leave it out",
+    "--enable-reasoning": "leave it out: --reasoning-parser alone turns it on",
+    "--engine-use-ray": "leave it out",
+    "--max-context-len-to-capture": "--max-cudagraph-capture-size",
+    "--ngram-prompt-lookup-max": '--speculative-config \'{"method": "ngram", "prompt_lookup_max": ...}\'',
+    "--speculative-draft-tensor-parallel-size": "--speculative-config '{\"draft_tensor_parallel_size\": ...}'",
+    "--scheduler-delay-factor": "leave it out",
+    "--disable-async-output-proc": "leave it out",
+    "--guided-decoding-disable-fallback": "--structured-outputs-config",
+    "--disable-mm-preprocessor-cache": "--mm-processor-cache-gb 0",
+    "--override-neuron-config": "leave it out",
+    "--max-parallel-loading-workers": "leave it out",
 }
 """options of earlier releases that the parser of this one does not have, and what to write instead"""
 

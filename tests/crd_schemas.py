@@ -33,12 +33,16 @@ def demand_valid(resource: Mapping[str, Any]) -> None:
 
 def demand_valid_helm_values(values: Mapping[str, Any]) -> None:
     """The same for values of the vLLM production-stack chart."""
-    schema = closed(json.loads(_text(HELM_VALUES)))
+    problems = [_shown(error) for error in jsonschema.Draft202012Validator(_helm_schema()).iter_errors(values)]
+    assert not problems, "; ".join(problems)
+
+
+@cache
+def _helm_schema() -> dict[str, Any]:
+    schema: dict[str, Any] = closed(json.loads(_text(HELM_VALUES)))
     for part, field in PASSED_ON:
         del schema["properties"][part]["properties"][field]["additionalProperties"]
-    validator = jsonschema.Draft202012Validator(schema)
-    problems = [_shown(error) for error in validator.iter_errors(values)]
-    assert not problems, "; ".join(problems)
+    return schema
 
 
 @cache

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
-import kubernetes_validate
+import jsonschema
 import yaml
+from kubernetes_validate.utils import all_versions, major_minor, schema_contents
+from referencing import Registry, Resource
 
 from crd_schemas import demand_valid
 from llmplan import emit
@@ -54,18 +57,26 @@ def demand_strict(found: Mapping[str, Any], *, custom: bool) -> bool:
         if custom:
             demand_valid(found)
         return custom
-    _validate(found)
+    validator_of(str(found["apiVersion"]), str(found["kind"])).validate(json.loads(json.dumps(found)))
     return True
 
 
-def _validate(found: Mapping[str, Any]) -> None:
-    _validate_text(json.dumps(found, sort_keys=True))
+@cache
+def validator_of(api_version: str, kind: str) -> jsonschema.Draft202012Validator:
+    """What kubernetes-validate checks objects of a kind with, built once: it reads all schemas again for each."""
+    name = re.sub(r"^([^./]*)(?:\.[^/]*)?/", r"\1-", api_version)
+    schema = _contents(f"{kind.lower()}-{name}")
+    return jsonschema.Draft202012Validator(schema, registry=_definitions())
+
+
+def _contents(name: str) -> Any:
+    found = next(each for each in reversed(all_versions()) if major_minor(each) <= VERSION)
+    return schema_contents(f"kubernetes-json-schema/v{found}-local-strict/{name}.json", VERSION)
 
 
 @cache
-def _validate_text(text: str) -> None:
-    """Once for each different object: reading the schemas takes longest."""
-    kubernetes_validate.validate(json.loads(text), VERSION, strict=True)
+def _definitions() -> Registry[Any]:
+    return (Resource.from_contents(_contents("_definitions")) @ Registry()).crawl()
 
 
 def pods_of(found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -103,6 +103,12 @@ def random_plans(count: int, seed: int, *, engine: str | None = None) -> Iterato
             yield plan
 
 
+@cache
+def plans_of(count: int, seed: int, *, engine: str | None = None) -> tuple[Plan, ...]:
+    """The same, made once for all tests of a process."""
+    return tuple(random_plans(count, seed, engine=engine))
+
+
 def replica_of(plan: Plan) -> Replica:
     """The one replica of a plan made here."""
     assert plan.chosen is not None

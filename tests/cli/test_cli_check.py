@@ -95,7 +95,8 @@ def test_other_engines(capsys: pytest.CaptureFixture[str]) -> None:
     assert ("T-6", "warning") in findings(answer(capsys, *GPU, "--", *trt, code=0))
     assert ("T-1", "warning") in findings(answer(capsys, *GPU, "--model", LLAMA, "--", "trtllm-build", code=0))
     llama = ("llama-server", "-m", "x.gguf", "-c", "16384", "-np", "4")
-    record = answer(capsys, "--gpu", "rtx-4090-24gb", "--model", LLAMA, "--", *llama, code=0)
+    named = ("--model", LLAMA, "--weights", "gguf-q4_k_m")
+    record = answer(capsys, "--gpu", "rtx-4090-24gb", *named, "--", *llama, code=0)
     assert ("L-1", "advice") in findings(record)
     assert record["launches"][0]["max_model_len"] == 4096
 
@@ -157,9 +158,118 @@ def test_the_list_of_rules(capsys: pytest.CaptureFixture[str]) -> None:
     assert "V-TP1" not in shown
 
 
+QWEN, AWQ = "Qwen/Qwen2.5-72B-Instruct", "Qwen/Qwen2.5-72B-Instruct-AWQ"
+A100 = ("--gpu", "a100-sxm-80gb")
+
+
+def test_a_checkpoint_of_another_name_is_in_the_format_that_its_method_says(capsys: pytest.CaptureFixture[str]) -> None:
+    line = ("vllm", "serve", AWQ, "--quantization", "awq_marlin")
+    record = answer(capsys, *A100, "--model", QWEN, "--", *line, code=0)
+    (launch,) = record["launches"]
+    assert (launch["weights"], launch["assumed"]["weights"]) == (
+        "awq-int4",
+        "awq-int4, as --quantization awq_marlin says",
+    )
+    wrong = ("--weights", "gptq-int4", "--", *line)
+    assert ("V-Q9", "error") in findings(answer(capsys, *A100, "--model", QWEN, *wrong, code=1))
+
+
+def test_a_format_that_only_the_name_speaks_of_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    line = ("--", "vllm", "serve", AWQ)
+    assert main(["check", *A100, "--model", QWEN, *line]) == 2
+    said = capsys.readouterr().err
+    assert f"the format of the checkpoint {AWQ} is not known: --weights says it" in said
+    assert "hint: --weights awq-int4" in said
+    assert answer(capsys, *A100, "--model", QWEN, "--weights", "awq-int4", *line, code=0)["launches"][0]["fits"]
+    assert main(["check", *A100, *line]) == 2
+    assert f"--model {QWEN} --weights awq-int4 says which model it is" in capsys.readouterr().err
+    assert main(["memory", AWQ, *A100]) == 2
+    assert f"name {QWEN} --weights awq-int4, if it is that model" in capsys.readouterr().err
+
+
+def test_a_copy_without_a_format_in_its_name_is_taken_in_the_models_and_says_so(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    line = ("--", "vllm", "serve", "/srv/tuned", "--max-num-seqs", "8")
+    (launch,) = answer(capsys, *GPU, "--model", LLAMA, *line, code=0)["launches"]
+    assert launch["weights"] == "bf16"
+    assert any("/srv/tuned is taken to be in bf16" in note for note in launch["notes"])
+    line = ("--", "vllm", "serve", "/srv/Llama-3.1-8B-Instruct", "--max-num-seqs", "8")
+    assert answer(capsys, *GPU, "--model", LLAMA, *line, code=0)["launches"][0]["notes"] == []
+
+
+def test_without_chunked_prefill_the_default_step_holds_a_whole_prompt(capsys: pytest.CaptureFixture[str]) -> None:
+    line = (*GOOD[:5], "--max-model-len", "16384", "--no-enable-chunked-prefill")
+    (launch,) = answer(capsys, *GPU, "--", *line, code=0)["launches"]
+    assert launch["max_num_batched_tokens"] == 16384
+    stated = answer(capsys, *GPU, "--", *line, "--max-num-batched-tokens", "8192", code=1)
+    assert ("V-S2", "error") in findings(stated)
+
+
+def test_fixes_are_in_the_words_of_the_engine_that_is_started(capsys: pytest.CaptureFixture[str]) -> None:
+    def fix(rule: str, *line: str, gpus: str = "8") -> str:
+        main(["check", "--json", *GPU, "--gpus", gpus, "--", *line])
+        (launch,) = json.loads(capsys.readouterr().out)["launches"]
+        return next(str(each["fix"]) for each in launch["findings"] if each["id"] == rule)
+
+    sglang = ("python3", "-m", "sglang.launch_server", "--model-path", "deepseek-ai/DeepSeek-V3", "--tp-size")
+    assert fix("V-TP3", *sglang, "8").startswith("--tp-size 8 --dp-size 8 --enable-dp-attention")
+    assert fix("V-P2", *sglang, "16") == "--tp-size 8, or --nnodes 2 with --node-rank and --dist-init-addr"
+    trt = ("trtllm-serve", "deepseek-ai/DeepSeek-R1", "--tp_size")
+    assert fix("V-TP3", *trt, "8").startswith("enable_attention_dp: true")
+    llama = ("llama-server", "-hf", "meta-llama/Llama-3.3-70B-Instruct")
+    assert fix("V-KV1", *llama, gpus="1").endswith(" GPUs")
+
+
+@pytest.mark.parametrize(
+    ("line", "rule"),
+    [
+        (("MiniMaxAI/MiniMax-M2.5", "--tensor-parallel-size", "8"), "V-Q3"),
+        ((LLAMA, "--tensor-parallel-size", "3"), "V-TP2"),
+    ],
+)
+def test_every_number_that_a_fix_offers_mends_it(
+    capsys: pytest.CaptureFixture[str], line: tuple[str, ...], rule: str
+) -> None:
+    line = ("vllm", "serve", *line, "--max-num-seqs", "64", "--max-model-len", "8192")
+    h200 = ("--gpu", "h200-sxm-141gb", "--gpus", "64")
+    record = answer(capsys, *h200, "--", *line, code=1)
+    (fix,) = [each["fix"] for each in record["launches"][0]["findings"] if each["id"] == rule]
+    option, numbers = fix.replace("use ", "").rpartition("--")[2].split(" ", 1)
+    for number in numbers.split(", "):
+        left = findings(json.loads(_checked(capsys, *h200, "--", *line, f"--{option}", number)))
+        assert not {found for found in left if found[0] in (rule, "V-TP1", "V-TP2", "V-L1", "V-Q3")} - {
+            ("V-TP2", "advice")
+        }, number
+
+
+def test_more_ranks_are_so_many_that_they_divide_the_heads(capsys: pytest.CaptureFixture[str]) -> None:
+    line = ("vllm", "serve", "Qwen/Qwen3-32B", "--max-num-seqs", "64", "--tensor-parallel-size", "3")
+    record = answer(capsys, "--gpu", "l4-24gb", "--", *line, code=1)
+    (fix,) = [each["fix"] for each in record["launches"][0]["findings"] if each["id"] == "V-KV1"]
+    assert fix == "--tensor-parallel-size 4"
+    assert answer(capsys, "--gpu", "l4-24gb", "--", *line[:-1], "4", code=0)["launches"][0]["fits"]
+
+
+def _checked(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    main(["check", "--json", *words])
+    return capsys.readouterr().out
+
+
+def test_a_service_that_cannot_be_reviewed_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    compose = tmp_path / "compose.yaml"
+    compose.write_text(
+        "services:\n"
+        f"  good: {{image: 'vllm/vllm-openai:v0.33.0', command: --model {LLAMA}}}\n"
+        "  odd: {image: 'vllm/vllm-openai:v0.33.0', command: --model no/such-model}\n"
+    )
+    assert main(["check", *GPU, "--compose", str(compose)]) == 2
+    assert "odd: unknown model 'no/such-model'" in capsys.readouterr().err
+
+
 def test_a_terminal_sees_findings_fixes_and_sources(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", *GPU, "--explain", "--", *GOOD, "--tensor-parallel-size", "3"]) == 1
-    shown = capsys.readouterr().out
+    shown = " ".join(capsys.readouterr().out.split())  # however wide the terminal is
     assert "Total number of attention heads (32) must be divisible by tensor parallel size (3). (V-TP1)" in shown
     assert "fix: use --tensor-parallel-size" in shown
     assert "source: vLLM 0.33.0 vllm/config/model.py:1559" in shown

@@ -337,7 +337,10 @@ def test_a_prediction_that_cannot_be_made_is_said(
     monkeypatch.setattr("llmplan.cli._expected.predicted", fails)
     vllm(server, START, START.after(50.0))
     found = ask(capsys, server.url, "--model", MODEL, "--gpu", GPU, "--interval", "0.05s")
-    assert found["notes"] == ["latency could not be predicted: nobody states its bandwidth"]
+    assert found["notes"] == [
+        "not compared, since vllm does not say it: sequences in a step, tokens in a step, weight format (bf16 planned)",
+        "latency could not be predicted: nobody states its bandwidth",
+    ]
     assert row(found, "kv_tokens")["planned"] is not None
     assert row(found, "tpot")["verdict"] is None
 

@@ -166,7 +166,7 @@ def test_other_json_is_no_plan(tmp_path: Path, text: str) -> None:
         (sample.token_option(), None, ""),
         (None, "vllm", "; next: llmplan emit-config p.yaml --target vllm"),
         (None, "llama-cpp", "; next: llmplan emit-config p.yaml --target llama-cpp"),
-        (None, "sglang", ""),
+        (None, "sglang", "; next: llmplan emit-config p.yaml --target sglang"),
     ],
 )
 def test_what_is_next_depends_on_the_plan(option: Option | None, engine: str | None, said: str) -> None:

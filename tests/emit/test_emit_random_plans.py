@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sysconfig
 from collections import Counter
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from llmplan.emit.vllm_flags import VLLM_FLAGS
 from llmplan.errors import UsageError
 from llmplan.plan.deployment import Replica
 from llmplan.plan.plan import Plan
-from random_plans import random_plans, replica_of
+from random_plans import plans_of, replica_of
 
 COUNT, TWICE = 120, 60
 ENGINE_TARGETS = ("vllm", "sglang", "tensorrt-llm", "llama-cpp", "docker-compose", "systemd")
@@ -30,9 +29,8 @@ OF_PLANNED_ENGINE = 0.75
 """share of plans at least that a target of the planned engine emits; the others say why not"""
 
 
-@cache
 def plans() -> tuple[Plan, ...]:
-    return tuple(random_plans(COUNT, 7))
+    return plans_of(COUNT, 7)
 
 
 def emitted(plan: Plan, target: str) -> tuple[LaunchFile, ...]:

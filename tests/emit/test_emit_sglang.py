@@ -85,7 +85,7 @@ def test_the_table_agrees_with_the_engine_s_own_parser() -> None:
 def test_every_planned_value_is_written() -> None:
     assert settings_of() == {
         "model_path": "meta-llama/Llama-3.1-8B-Instruct", "host": "0.0.0.0", "port": 30000, "tp_size": 1, "pp_size": 1,
-        "dtype": "bfloat16", "kv_cache_dtype": "bfloat16", "mem_fraction_static": 0.85, "context_length": 8192,
+        "dtype": "bfloat16", "kv_cache_dtype": "bf16", "mem_fraction_static": 0.85, "context_length": 8192,
         "max_running_requests": 64, "chunked_prefill_size": 8192, "enable_metrics": True,
     }  # fmt: skip
     files = files_of(planned())

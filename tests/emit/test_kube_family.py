@@ -10,12 +10,14 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
+import jsonschema
+import kubernetes_validate
 import pytest
 import yaml
 
 import plan_samples as sample
 from crd_schemas import demand_valid_helm_values
-from kube_objects import containers_of, demand_strict, files_of, objects_of, of_kind, parsed, pods_of, texts_of
+from kube_objects import VERSION, containers_of, demand_strict, files_of, objects_of, of_kind, parsed, pods_of, texts_of
 from llmplan.cli import _launch_text
 from llmplan.emit import LaunchFile, engines
 from llmplan.emit.kube.names import LABEL_CHARACTERS
@@ -23,10 +25,10 @@ from llmplan.emit.selection import select
 from llmplan.errors import UsageError
 from llmplan.plan.deployment import Parallelism
 from llmplan.plan.plan import Plan
-from random_plans import random_plans
+from random_plans import plans_of
 
 TARGETS = ("kubernetes", "leaderworkerset", "kserve", "helm", "dynamo")
-PLANS = 100
+PLANS = 120
 SEED = 7
 CHECKPOINT = "org/weights-0"
 """named, since most formats live in a repository that only the user knows"""
@@ -42,9 +44,8 @@ NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 LABEL = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
 
 
-@cache
 def plans() -> tuple[Plan, ...]:
-    return tuple(random_plans(PLANS, SEED))
+    return plans_of(PLANS, SEED)
 
 
 @cache
@@ -75,6 +76,18 @@ def test_core_objects_pass_strict_validation(target: str) -> None:
         found["kind"] for _, _, objects in emitted(target) for found in objects if demand_strict(found, custom=False)
     )
     assert target == "helm" or {"ServiceAccount", "PersistentVolumeClaim", "Job"} <= set(seen)
+
+
+def test_the_validator_itself_says_the_same() -> None:
+    """kubernetes-validate takes and refuses what the validators that are kept for speed do."""
+    _, _, objects = emitted("kubernetes")[0]
+    (pod,) = [each for each in objects if each["kind"] in ("Deployment", "StatefulSet")]
+    kubernetes_validate.validate(pod, VERSION, strict=True)
+    misspelt = {**pod, "spec": {**pod["spec"], "replica": 1}}
+    with pytest.raises(kubernetes_validate.ValidationError, match="replica"):
+        kubernetes_validate.validate(misspelt, VERSION, strict=True)
+    with pytest.raises(jsonschema.ValidationError, match="replica"):
+        demand_strict(misspelt, custom=False)
 
 
 @pytest.mark.parametrize("target", TARGETS[:4])

@@ -221,7 +221,7 @@ def attempt(plan: Plan, target: str, variant: Variant) -> tuple[dict[str, Launch
 @pytest.mark.parametrize("target", TARGETS)
 def test_random_plans_come_back_as_planned_or_are_refused_in_words(target: str) -> None:
     emitted = 0
-    for plan in random_plans.random_plans(120, 7, engine="vllm"):
+    for plan in random_plans.plans_of(120, 7, engine="vllm"):
         of = random_plans.replica_of(plan)
         variant = Variant(checkpoint="org/weights")
         found, error = attempt(plan, target, variant)

@@ -95,46 +95,64 @@ def test_hardware_without_a_gpu_reads_no_catalogue(run_with_nvml: Run, no_librar
     assert done.stderr.strip() == "0 []"
 
 
-@pytest.mark.parametrize(
-    ("scenario", "code", "status", "words"),
-    [
-        ("ok", 0, "ok", "driver 570.124.06, CUDA up to 12.8"),
-        ("version_mismatch", 1, "fail", "version mismatch"),
-        ("no_permission", 1, "fail", "no permission"),
-        ("wsl", 0, "warn", "unknown error"),
-        ("driver_not_loaded", 0, "warn", "driver not loaded"),
-        ("lost", 1, "fail", "cannot be used: GPU is lost"),
-        ("links_down", 1, "fail", "3 uncorrected ECC errors"),
-        ("a10", 0, "warn", "held by a process outside this container (pid 9999, 7.81 GiB)"),
-        ("mig", 0, "ok", "3g.40gb (39.50 GiB)"),
-        ("unknown_product", 0, "warn", "not in the catalogue"),
-        (
-            "ok",
-            0,
-            "warn",
-            "too old for sglang@0.5.23 (CUDA 13.0), tensorrt-llm@1.2.1 (CUDA 13.1, derived), vllm@0.33.0",
-        ),
-        ("too_old", 0, "ok", "driver 535.104.05 runs llama-cpp@b11434 (CUDA 12.8, assumed)"),
-        ("forward_compatible", 0, "ok", "through the forward-compatible libcuda"),
-        ("pcie_x4", 0, "warn", "PCIe x4 of x16"),
-        ("links_down", 1, "warn", "NVLink 16 of 18 up, down: 0, 1"),
-        ("remap_pending", 0, "warn", "a memory row waits to be remapped"),
-        ("remap_pending", 0, "ok", "2 over the board's life"),
-        ("t4", 0, "warn", "memory pages wait to be retired"),
-        ("throttled", 0, "warn", "clocks are held down at 41 °C: heat (hardware)"),
-        ("throttled", 0, "warn", "power limit 500 W, by default 700 W"),
-        ("processes", 0, "warn", "/usr/bin/python3 (pid 4242, 1,000.0 MiB)"),
-        ("mixed", 0, "warn", "unlike GPUs: 1 x NVIDIA A10, 1 x NVIDIA H100 80GB HBM3"),
-        ("mig", 0, "warn", "instances of unlike size (1g.10gb, 3g.40gb)"),
-    ],
+DOCTORS = """
+import contextlib, functools, os, sys
+from datetime import UTC, datetime
+from llmplan import catalogs
+from llmplan.cli import main
+catalogs.check = functools.cache(catalogs.check)
+catalogs.check(catalogs.default_layers(os.environ, None), today=datetime.now(tz=UTC).date())
+for scenario in sys.argv[1:]:
+    os.environ["FAKE_NVML"] = scenario
+    if not (child := os.fork()):
+        with open(scenario, "w") as answer, contextlib.redirect_stdout(answer):
+            code = main(["doctor", "--json"])
+        os._exit(code)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+"""each machine in a process of its own that has read the catalogue already, since that takes longest"""
+DOCTOR_CASES = (
+    ("ok", 0, "ok", "driver 570.124.06, CUDA up to 12.8"),
+    ("version_mismatch", 1, "fail", "version mismatch"),
+    ("no_permission", 1, "fail", "no permission"),
+    ("wsl", 0, "warn", "unknown error"),
+    ("driver_not_loaded", 0, "warn", "driver not loaded"),
+    ("lost", 1, "fail", "cannot be used: GPU is lost"),
+    ("links_down", 1, "fail", "3 uncorrected ECC errors"),
+    ("a10", 0, "warn", "held by a process outside this container (pid 9999, 7.81 GiB)"),
+    ("mig", 0, "ok", "3g.40gb (39.50 GiB)"),
+    ("unknown_product", 0, "warn", "not in the catalogue"),
+    (
+        "ok",
+        0,
+        "warn",
+        "too old for sglang@0.5.23 (CUDA 13.0), tensorrt-llm@1.2.1 (CUDA 13.1, derived), vllm@0.33.0",
+    ),
+    ("too_old", 0, "ok", "driver 535.104.05 runs llama-cpp@b11434 (CUDA 12.8, assumed)"),
+    ("forward_compatible", 0, "ok", "through the forward-compatible libcuda"),
+    ("pcie_x4", 0, "warn", "PCIe x4 of x16"),
+    ("links_down", 1, "warn", "NVLink 16 of 18 up, down: 0, 1"),
+    ("remap_pending", 0, "warn", "a memory row waits to be remapped"),
+    ("remap_pending", 0, "ok", "2 over the board's life"),
+    ("t4", 0, "warn", "memory pages wait to be retired"),
+    ("throttled", 0, "warn", "clocks are held down at 41 °C: heat (hardware)"),
+    ("throttled", 0, "warn", "power limit 500 W, by default 700 W"),
+    ("processes", 0, "warn", "/usr/bin/python3 (pid 4242, 1,000.0 MiB)"),
+    ("mixed", 0, "warn", "unlike GPUs: 1 x NVIDIA A10, 1 x NVIDIA H100 80GB HBM3"),
+    ("mig", 0, "warn", "instances of unlike size (1g.10gb, 3g.40gb)"),
 )
-def test_doctor_findings(llmplan: Run, scenario: str, code: int, status: str, words: str) -> None:
-    done = llmplan(scenario, "doctor", "--json")
-    assert done.returncode == code, done.stderr
-    record = json.loads(done.stdout)
-    assert record["schema"] == "llmplan.doctor/v1"
-    assert [f["status"] for f in record["findings"] if words in f["message"]] == [status], record["findings"]
-    assert sum(record["counts"].values()) == len(record["findings"])
+
+
+def test_doctor_findings(run_with_nvml: Run, tmp_path: Path) -> None:
+    scenarios = list(dict.fromkeys(case[0] for case in DOCTOR_CASES))
+    done = run_with_nvml(["-c", f"import os; os.chdir({str(tmp_path)!r})\n{DOCTORS}", *scenarios], "ok")
+    codes = dict(zip(scenarios, map(int, done.stdout.split()), strict=True))
+    for scenario, code, status, words in DOCTOR_CASES:
+        record = json.loads((tmp_path / scenario).read_text(encoding="utf-8"))
+        assert (codes[scenario], record["schema"]) == (code, "llmplan.doctor/v1"), scenario
+        said = [each["status"] for each in record["findings"] if words in each["message"]]
+        assert said == [status], (scenario, words, record["findings"])
+        assert sum(record["counts"].values()) == len(record["findings"])
 
 
 def hardware_problems(record: dict[str, Any]) -> list[str]:

@@ -146,3 +146,57 @@ def test_a_checkpoint_larger_than_the_control_group_is_read_again_by_each_gpus_p
 def test_a_hosted_api_wants_nothing_here() -> None:
     (finding,) = found("plan", machine(), Subject(hosted="the serverless row of plan.yaml is a hosted API"))
     assert (finding.status, "nothing of it runs on this machine" in finding.message) == ("ok", True)
+
+
+def held(index: int) -> GpuReading:
+    """An H100 of which somebody holds three quarters."""
+    free = SPEC.memory_bytes // 4
+    memory = MemoryReading(
+        total_bytes=SPEC.memory_bytes, used_bytes=SPEC.memory_bytes - free, free_bytes=free, source="nvml-v2"
+    )
+    return replace(H100, index=index, memory=memory)
+
+
+def of_four(*gpus: GpuReading, wanted: int = 4) -> Subject:
+    planned = Planned(replica=replica(parallel=Parallelism(tp=wanted)), replicas=1)
+    return Subject(engines=(planned.replica.engine,), certain=True, planned=planned)
+
+
+def test_held_gpus_that_the_plan_does_not_need_break_nothing() -> None:
+    eight = [replace(H100, index=index) for index in range(8)]
+    first, last = [held(0), held(1), *eight[2:]], [*eight[:6], held(6), held(7)]
+    assert [each.status for each in found("memory", machine(*last), of_four()) if each.gpu in (6, 7)] == ["warn"] * 2
+    # an engine takes the first GPUs that it is shown
+    broken = [each for each in found("memory", machine(*first), of_four()) if each.status == "fail"]
+    assert [each.gpu for each in broken] == [0, 1]
+    assert "CUDA_VISIBLE_DEVICES=2,3,4,5,6,7" in (broken[0].advice or "")
+    assert "--gpu-memory-utilization" not in (broken[0].advice or ""), "the plan was made with its own"
+    for gpus in (first, last):
+        (plan,) = found("plan", machine(*gpus), of_four())
+        assert (plan.status, plan.message.partition("; here: ")[2]) == (
+            "ok", "8 x h100-sxm-80gb, 2 of them held by others, room for 1 of 1 replica",
+        )  # fmt: skip
+
+
+def test_a_plan_for_all_gpus_has_no_room_beside_others() -> None:
+    gpus = [held(0), *(replace(H100, index=index) for index in range(1, 4))]
+    (plan,) = found("plan", machine(*gpus), of_four())
+    assert plan.status == "warn"
+    assert plan.message.endswith("1 of them held by others, room for 0 of 1 replica")
+    (broken,) = [each for each in found("memory", machine(*gpus), of_four()) if each.status == "fail"]
+    assert "CUDA_VISIBLE_DEVICES" not in (broken.advice or ""), "the free ones are too few"
+
+
+def test_a_gpu_in_mig_mode_is_named_where_the_plan_misses_it() -> None:
+    split = replace(H100, index=3, mig_enabled=True)
+    (plan,) = found("plan", machine(*(replace(H100, index=index) for index in range(3)), split), of_four())
+    assert plan.status == "fail"
+    assert plan.message.endswith("3 x h100-sxm-80gb (and GPU 3 in MIG mode, no whole one)")
+
+
+def test_gpus_of_another_vendor_are_not_read() -> None:
+    other = replica(gpu=replace(SPEC, id="mi300x-192gb", vendor="AMD"))
+    (plan,) = found("plan", machine(), Subject(planned=Planned(replica=other, replicas=1)))
+    assert plan.status == "warn"
+    assert "GPUs of AMD are not read here" in plan.message
+    assert "amd-smi" in (plan.advice or "")

@@ -98,6 +98,30 @@ def test_unknown_options_of_another_version_are_not_held_to_be_wrong() -> None:
     assert (problem.id, problem.severity) == ("F-1", "warning")
 
 
+@pytest.mark.parametrize(
+    ("words", "rule"),
+    [
+        (("--swap-space", "4"), "F-3"),
+        (("--kv-cache-dtype", "fp8_e7"), "F-11"),
+        (("--quantization", "wibble"), "F-10"),
+        (("--kv-offloading-backend", "redis"), "F-8"),
+        (("--enable-chunked-prefill", "False"), "F-20"),
+    ],
+)
+def test_what_only_the_list_of_another_version_says_is_no_error(words: tuple[str, ...], rule: str) -> None:
+    (problem,) = vllm(*words, exact=False).problems
+    assert (problem.id, problem.severity) == (rule, "warning")
+    assert "so it is in vllm@0.33.0; the options of the version started are not known" in problem.message
+    (problem,) = vllm(*words).problems
+    assert (problem.id, problem.severity) == (rule, "error")
+    assert "not known" not in problem.message
+
+
+def test_of_numbers_the_next_larger_one_is_offered() -> None:
+    (problem,) = vllm("--max-lora-rank", "48").problems
+    assert problem.fix == "--max-lora-rank 64"
+
+
 def test_underscores_negatives_and_short_names() -> None:
     found = vllm("--max_num_seqs", "8", "-tp", "2", "--no-enable-prefix-caching", "--disable-chunked-prefill", "-O3")
     assert not found.problems

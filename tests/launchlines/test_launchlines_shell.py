@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmplan.launchlines.shell import commands
+from llmplan.errors import DataError
+from llmplan.launchlines.compose import starts_in_compose
+from llmplan.launchlines.shell import MAX_EXPANDED, commands, unclosed_line
 from llmplan.launchlines.start import Start, start_of, starts_in_text
 
 SCRIPT = """#!/usr/bin/env bash
@@ -52,6 +54,15 @@ def test_a_script_with_an_array_and_comments() -> None:
             "llama-cpp",
             ("-c", "1"),
         ),
+        (
+            "docker run -it --device=/dev/kfd --group-add video --cap-drop ALL -p80:80 vllm/vllm-openai-rocm:v1 org/m",
+            "vllm",
+            ("org/m",),
+        ),
+        ("llama serve -hf org/m-GGUF", "llama-cpp", ("-hf", "org/m-GGUF")),
+        ("'C:\\llama\\llama-server.exe' -m x.gguf", "llama-cpp", ("-m", "x.gguf")),
+        ("cat > n <<'EOF'\nit's not \"closed\nEOF\nvllm serve m -tp 2", "vllm", ("m", "-tp", "2")),
+        ("ssh h <<-END\n\tvllm serve m\n\tEND\n", "vllm", ("m",)),
         ("sudo docker run lmsysorg/sglang:v0.5.23 python3 -m sglang.launch_server --tp 2", "sglang", ("--tp", "2")),
         ("trtllm-build --checkpoint_dir c", "tensorrt-llm", ("--checkpoint_dir", "c")),
         ("vllm serve m --port 1 2>&1 | tee log", "vllm", ("m", "--port", "1")),
@@ -62,6 +73,30 @@ def test_a_script_with_an_array_and_comments() -> None:
 def test_what_is_started(line: str, engine: str, arguments: tuple[str, ...]) -> None:
     (start,) = starts_in_text(line)
     assert (start.engine, start.arguments) == (engine, arguments)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("a\nvllm serve 'm\n", 2), ("vllm serve 'm'", None), ("x <<E\nit's\nE\n", None), ('a "b\nc" d', None)],
+)
+def test_a_quotation_that_never_ends_is_found(text: str, line: int | None) -> None:
+    assert unclosed_line(text) == line
+
+
+def test_variables_that_double_and_words_without_end_are_bounded() -> None:
+    doubling = "A=" + "x" * 1000 + "\n" + "A=$A$A\n" * 40 + "vllm serve $A"
+    (start,) = starts_in_text(doubling)
+    assert len(start.arguments[0]) <= MAX_EXPANDED
+    with pytest.raises(DataError, match="more than 20,000 words"):
+        starts_in_text("vllm serve m" + " x" * 30_000)
+
+
+def test_aliases_that_unfold_without_end_are_refused() -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9)]
+    bomb = "\n".join([*lines, "services: {llm: {image: 'vllm/vllm-openai:v0.33.0', command: *a8}}"])
+    with pytest.raises(DataError, match="unfold to more than"):
+        starts_in_compose(bomb, "compose.yaml")
 
 
 def test_nothing_is_started() -> None:

@@ -106,6 +106,17 @@ def test_a_machine_is_found_again_from_ten_points() -> None:
     assert medians["after"] <= medians["left_out"] < medians["before"]
 
 
+def test_points_that_no_coefficient_reaches_are_counted() -> None:
+    """Bounds are a quarter and four times: steps of a twentieth of the speed stay outside of the interval."""
+    far = points(TYPICAL, LOADS[:3])
+    slow = [replace(each, measured={name: 20.0 * value for name, value in each.measured.items() if name == "tpot"})
+            for each in far]  # fmt: skip
+    source = Source(id="calibrate", title="a test")
+    fit = fit_machine(slow, calibration(), MACHINE, source=source, day=date(2026, 11, 1), validity="some")
+    assert fit.outside("tpot") == (3, 3)
+    assert ours().outside("tpot")[0] == 0
+
+
 def test_what_no_point_tells_stays_where_it_was() -> None:
     fit = ours()
     told = {move.name for move in fit.moves}

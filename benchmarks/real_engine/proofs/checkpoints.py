@@ -61,14 +61,34 @@ OWN_CODE: dict[str, dict[str, str]] = {
 STAND_IN = "configuration_stand_in"
 
 
-def _stand_in(model_type: str) -> str:
-    """A config class that keeps whatever the file says."""
-    return (
-        "from transformers import PretrainedConfig\n\n\nclass StandInConfig(PretrainedConfig):\n"
-        f"    model_type = {model_type!r}\n    attribute_map = {OWN_CODE[model_type]!r}\n\n"
-        "    def __init__(self, **values):\n        for name, value in values.items():\n"
-        "            setattr(self, name, value)\n        super().__init__(**values)\n"
-    )
+CLASS = """from transformers import PretrainedConfig
+
+
+class Readable(dict):
+    def __getattr__(self, name):
+        if name in self:
+            return self[name]
+        raise AttributeError(name)
+
+
+def readable(value):
+    if isinstance(value, dict):
+        return Readable({{name: readable(part) for name, part in value.items()}})
+    return [readable(part) for part in value] if isinstance(value, list) else value
+
+
+class StandInConfig(PretrainedConfig):
+    model_type = {model_type!r}
+    attribute_map = {names!r}
+
+    def __init__(self, **values):
+        if "block_configs" in values:
+            values["block_configs"] = readable(values["block_configs"])
+        for name, value in values.items():
+            setattr(self, name, value)
+        super().__init__(**values)
+"""
+"""a config class that keeps whatever the file says"""
 
 
 def write(replica: Replica, folder: Path, configs: Path, *, converted: bool) -> tuple[Path, str]:
@@ -92,7 +112,9 @@ def write(replica: Replica, folder: Path, configs: Path, *, converted: bool) -> 
     path.mkdir(parents=True, exist_ok=True)
     if found.get("model_type") in OWN_CODE:
         found["auto_map"] = {"AutoConfig": f"{STAND_IN}.StandInConfig"}
-        (path / f"{STAND_IN}.py").write_text(_stand_in(found["model_type"]), encoding="utf-8")
+        (path / f"{STAND_IN}.py").write_text(
+            CLASS.format(model_type=found["model_type"], names=OWN_CODE[found["model_type"]]), encoding="utf-8"
+        )
         origin += ", with a stand-in for the class that its repository brings"
     (path / "config.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
     return path, origin

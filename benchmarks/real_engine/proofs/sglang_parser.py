@@ -112,7 +112,8 @@ def main(emitted: str, path: str) -> None:
     refused = [{"case": f"{case}: {name}", "error": problem} for name, case, problem in rows if problem]
     outcome.record(
         Path(path), proof="sglang_parser", engine="SGLang", distribution="sglang", started_s=started_s,
-        accepted=len(rows) - len(refused), refused=refused, not_emitted=not_emitted, figures=on_each_gpu.figures(cases),
+        accepted=len(rows) - len(refused), refused=refused, not_emitted=not_emitted,
+        figures=on_each_gpu.figures(cases) | {"command lines": len(rows)},
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -21,8 +22,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import outcome
 
-PORT = 8191
+with socket.socket() as _any:
+    _any.bind(("127.0.0.1", 0))
+    PORT = _any.getsockname()[1]
 START_LIMIT_S = 280
+SERIES = "vllm:cache_config_info{"
 ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "VLLM_CPU_OMP_THREADS_BIND": "0", "OMP_NUM_THREADS": "1",
 }  # fmt: skip
@@ -73,7 +77,7 @@ def serve(folder: Path) -> dict[str, Any]:
         try:
             started_s = wait_until_ready(process)
             answer = complete(settings["model"])
-            metrics = get("/metrics")
+            metrics = read_metrics()
         finally:
             os.killpg(process.pid, signal.SIGTERM)
             process.wait(timeout=60)
@@ -100,6 +104,17 @@ def get(path: str) -> str:
         return answer.read().decode()
 
 
+def read_metrics() -> str:
+    """The metrics page, once the engine has told the API server about its cache."""
+    page = ""
+    for _ in range(30):
+        page = get("/metrics")
+        if SERIES in page:
+            return page
+        time.sleep(1)
+    raise RuntimeError(f"no {SERIES} among {len(page.splitlines())} lines of metrics")
+
+
 def complete(model: str) -> dict[str, Any]:
     """An OpenAI request: how many tokens came back."""
     body = {"model": model, "prompt": "A plan is a promise.", "max_tokens": 12, "ignore_eos": True, "temperature": 0}
@@ -112,7 +127,7 @@ def complete(model: str) -> dict[str, Any]:
 
 def reported(metrics: str, log: str) -> dict[str, Any]:
     """The series `vllm:cache_config_info`, and the same in the log."""
-    line = next(line for line in metrics.splitlines() if line.startswith("vllm:cache_config_info{"))
+    line = next(line for line in metrics.splitlines() if line.startswith(SERIES))
     labels = dict(re.findall(r'(\w+)="([^"]*)"', line))
     logged = re.search(r"KV cache size: ([\d,]+) tokens", log)
     return {

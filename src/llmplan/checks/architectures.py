@@ -65,13 +65,13 @@ RULES: tuple[Rule, ...] = (
         source="vLLM 0.33.0 model_executor/models/registry.py:841-920", basis=("code", "tried"),
     ),
     Rule(
-        id="V-ARCH2", engines=("vllm",), severities=("error",), find=architecture_takes_adapters,
+        id="V-ARCH2", engines=("vllm",), versions=">=0.33", severities=("error",), find=architecture_takes_adapters,
         title="LoRA adapters need an architecture that is written for them.",
         says="LoRA is not supported for {architecture}. Supported models implement the `SupportsLoRA` interface.",
         source="vLLM 0.33.0 model_executor/models, supports_lora of each class", basis=("code", "tried"),
     ),
     Rule(
-        id="V-ARCH3", engines=("vllm",), severities=("error",), find=float16_is_stable,
+        id="V-ARCH3", engines=("vllm",), versions=">=0.10", severities=("error",), find=float16_is_stable,
         title="Some models are refused in float16, which is all that GPUs before Ampere have.",
         says="The model type {type} does not support float16. Reason: Numerical instability.",
         source="vLLM 0.33.0 config/model.py:2398-2420", basis=("code", "tried"),

@@ -92,7 +92,7 @@ def backend_runs_there(replica: Replica, facts: LaunchFacts) -> Finding | None:
 
 RULES: tuple[Rule, ...] = (
     Rule(
-        id="V-AT1", engines=("vllm",), gpus="below 8.0, or heads above 256", severities=("warning",),
+        id="V-AT1", engines=("vllm",), versions=">=0.11", gpus="below 8.0, or heads above 256", severities=("warning",),
         find=flash_attention_runs, title="FlashAttention needs compute capability 8.0 and common head sizes.", says="",
         source="vLLM 0.33.0 v1/attention/backends/flash_attn.py:424-460, platforms/cuda.py:84-180", basis=("code",),
     ),
@@ -100,7 +100,7 @@ RULES: tuple[Rule, ...] = (
         id="V-AT2", engines=("vllm",), gpus="other than 9.x, 10.x, 12.x", severities=("error",),
         find=latent_attention_has_a_backend, title="Sparse latent attention runs on Hopper and Blackwell.",
         says="No valid attention backend found for cuda",
-        source="vLLM 0.33.0 v1/attention/backends/mla; vllm-project/vllm#40851", basis=("code", "issue"),
+        source="vLLM 0.33.0 v1/attention/backends/mla; vllm-project/vllm#31480", basis=("code", "issue"),
     ),
     Rule(
         id="V-KV5", engines=("vllm",), severities=("error",), find_in_launch=four_bit_cache_has_kernels,

@@ -15,7 +15,7 @@ def bfloat16_exists(replica: Replica) -> Finding | None:
     return error(
         "Bfloat16 is only supported on GPUs with compute capability of at least 8.0. "
         f"Your {replica.gpu.name} GPU has compute capability {dotted(capability)}.",
-        "--weights fp16 (vLLM: --dtype half)",
+        "--weights fp16 (--dtype half)",
     )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from llmplan.checks.rule import GPU_SERVERS, Finding, Rule, error, warning
-from llmplan.checks.shapes import cuts, expert_ranks, expert_sizes
+from llmplan.checks.shapes import cuts, expert_ranks, expert_sizes, kv_heads, spreads
 from llmplan.plan.deployment import Replica
+from llmplan.plan.launch_facts import LaunchFacts
 
 MARLIN_OUTPUT, MARLIN_INPUT = 64, 128
 
@@ -30,6 +31,18 @@ def groups_divide(replica: Replica) -> Finding | None:
                 f"--ep {ranks}, or --tp {_smaller(replica, size, ranks, group)}",
             )
     return None
+
+
+def groups_of_the_checkpoint_divide(replica: Replica, facts: LaunchFacts) -> Finding | None:
+    """Another repository's quantized copy may be padded to whole groups: its config says it, its model does not."""
+    found = groups_divide(replica)
+    if found is None or facts.stored_format is None:
+        return found
+    return warning(
+        f"{found.message} Some quantized copies are padded to whole groups: the intermediate_size in the checkpoint's "
+        "own config.json decides.",
+        found.fix,
+    )
 
 
 def marlin_tiles_fit(replica: Replica) -> Finding | None:
@@ -73,14 +86,16 @@ def blocks_divide(replica: Replica) -> Finding | None:
 
 def _smaller(replica: Replica, size: int, ranks: int, multiple: int) -> str:
     """The parallel sizes up to `ranks` whose shards are whole multiples, and which divide the heads."""
-    heads = replica.model.divisible_heads
-    good = [n for n in range(1, ranks) if heads % n == 0 and size % n == 0 and size // n % multiple == 0]
+    heads, own = replica.model.divisible_heads, kv_heads(replica.model)
+    shared = [n for n in range(1, ranks) if heads % n == 0 and all(spreads(each, n) for each in own)]
+    good = [n for n in shared if size % n == 0 and size // n % multiple == 0]
     return ", ".join(map(str, good)) or "1"
 
 
 RULES: tuple[Rule, ...] = (
     Rule(
-        id="V-Q1", engines=GPU_SERVERS, severities=("error",), find=groups_divide,
+        id="V-Q1", engines=GPU_SERVERS, severities=("error", "warning"), find=groups_divide,
+        find_in_launch=groups_of_the_checkpoint_divide,
         title="Each shard of group-quantized weights holds whole groups.",
         says="Weight input_size_per_partition = {size} is not divisible by group_size = {group}. "
         "This can be caused by too large tensor parallel size.",

@@ -21,15 +21,16 @@ ONLINE_METHODS = frozenset({
 """methods that convert a 16-bit checkpoint while loading"""
 METHOD_WORDS: Mapping[str, tuple[str, ...]] = {
     "awq-int4": ("awq", "inc", "moe-wna16", "compressed-tensors"),
-    "gptq-int4": ("gptq", "inc", "moe-wna16", "compressed-tensors", "marlin"),
-    "gptq-int8": ("gptq", "inc", "moe-wna16", "compressed-tensors", "marlin"),
+    "gptq-int4": ("gptq", "inc", "moe-wna16", "compressed-tensors"),
+    "gptq-int8": ("gptq", "inc", "moe-wna16", "compressed-tensors"),
     "w4a16": ("compressed-tensors", "inc"),
     "w8a16": ("compressed-tensors",),
-    "int8": ("compressed-tensors", "quark", "modelopt"),
+    "int8": ("compressed-tensors", "quark", "modelopt", "w8a8-int8"),
     "fp8": ("fp8", "compressed-tensors", "modelopt", "quark", "fbgemm"),
     "fp8-block": ("fp8", "compressed-tensors", "modelopt"),
     "nvfp4": ("modelopt", "compressed-tensors", "nvfp4"),
     "mxfp4": ("mxfp4", "quark", "compressed-tensors"),
+    "nf4": ("bitsandbytes",),
 }
 """what the methods are called that read each published format; a word that any of their names has"""
 PLUGINS = {"gguf": "vllm-gguf-plugin", "nf4": "vllm-bnb-plugin"}
@@ -48,15 +49,22 @@ def weights_are_accepted(replica: Replica) -> Finding | None:
             f"{replica.engine.ref} does not run weights in {wanted.id}.",
             f"--weights {' or '.join(sorted(formats)[:4])}",
         )
-    if capability is None or support.runs_on(capability):
+    if capability is None or support.runs_on(capability) or _is_missing_bfloat16(replica):
         return None
     ceiling = support.max_compute_capability
     most = f", maximum: {_number(ceiling)}" if ceiling else ""
     return error(
         f"The quantization method {wanted.id} is not supported for the current GPU. Minimum capability: "
         f"{_number(support.min_compute_capability)}{most}. Current capability: {_number(capability)}.",
-        "another --weights, or another --gpu",
+        "a checkpoint in another format, or another GPU",
     )
+
+
+def _is_missing_bfloat16(replica: Replica) -> bool:
+    """Whether rule V-D1 says it already, in the engine's own words."""
+    capability = replica.gpu.compute_capability
+    old = capability is not None and capability < (8, 0)
+    return old and replica.weights.id == "bf16" and replica.engine.id in ("vllm", "sglang")
 
 
 def format_is_in_tree(replica: Replica) -> Finding | None:
@@ -111,6 +119,8 @@ def kv_format_is_accepted(replica: Replica) -> Finding | None:
     if capability is None:
         return None
     if not support.runs_on(capability):
+        if replica.kv.id == "bf16" and _is_missing_bfloat16(replica):
+            return None
         return error(
             f"{replica.kv.id.upper()} KV cache is not supported on {replica.gpu.name} (compute capability "
             f"{dotted(capability)}): it requires {dotted(support.min_compute_capability)} or newer.",
@@ -140,24 +150,30 @@ def four_bit_suits_load(replica: Replica) -> Finding | None:
 
 def method_is_the_checkpoints(replica: Replica, facts: LaunchFacts) -> Finding | None:
     """A quantized checkpoint brings its own method; a few others convert 16-bit weights while loading."""
-    asked, stored = facts.quantization, replica.model.checkpoint_format
+    asked, stored = facts.quantization, facts.stored_format or replica.model.checkpoint_format
     if asked is None:
         return None
     if stored in ("bf16", "fp16", "fp32"):
         if asked in ONLINE_METHODS:
             return None
         return error(
-            f"Cannot find the config file for {asked}: {replica.model.id} is published in {stored} and the method "
-            f"{asked} does not convert it while loading.",
+            f"Cannot find the config file for {asked}: the checkpoint of {replica.model.id} is in {stored} and the "
+            f"method {asked} does not convert it while loading.",
             "leave --quantization out, or name a checkpoint in that format",
         )
-    if any(word in asked.replace("_", "-") for word in METHOD_WORDS.get(stored, (asked.replace("_", "-"),))):
+    method = asked.replace("_", "-")
+    if any(word in method for word in METHOD_WORDS.get(stored, (method,))) or _is_marlin_of(method, stored):
         return None
     return error(
         f"Quantization method specified in the model config ({stored}) does not match the quantization method "
         f"specified in the `quantization` argument ({asked}).",
         "leave --quantization out: the checkpoint states its method",
     )
+
+
+def _is_marlin_of(method: str, stored: str) -> bool:
+    """`marlin` alone was GPTQ's kernel, and is no part of another method's name."""
+    return method == "marlin" and stored.startswith("gptq")
 
 
 def _number(capability: tuple[int, int]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from llmplan.checks.rule import GPU_SERVERS, Finding, Rule, error, warning
 from llmplan.plan.deployment import Replica
+from llmplan.plan.engine_rule import in_range
 from llmplan.plan.launch_facts import LaunchFacts
 from llmplan.units import GIB
 
@@ -34,27 +35,56 @@ def nodes_are_whole(replica: Replica) -> Finding | None:
 
 def ranks_have_gpus(replica: Replica, facts: LaunchFacts) -> Finding | None:
     """Every rank has a GPU on the nodes that the launch names, and the nodes can find each other."""
-    world, nodes = replica.parallel.tp * replica.parallel.pp, facts.nodes or 1
+    nodes = facts.nodes or 1
+    world = ranks_of(replica, facts)
     if nodes > 1 and facts.executor_backend not in (None, *NODE_BACKENDS):
         return error(
             "nnodes > 1 can only be set when distributed executor backend is mp, uni or external_launcher.",
             "--distributed-executor-backend mp",
         )
-    if facts.executor_backend == "ray" or facts.gpus_per_node is None:
+    if "ray" in (facts.executor_backend, facts.data_parallel_backend) or facts.gpus_per_node is None:
         return nodes_are_whole(replica)
     if world > facts.gpus_per_node * nodes:
         need = -(-world // facts.gpus_per_node)
         return error(
             f"World size ({world}) is larger than the number of available GPUs ({facts.gpus_per_node * nodes}) in "
             f"{'this node' if nodes == 1 else f'these {nodes} nodes'}.",
-            f"--tensor-parallel-size {facts.gpus_per_node}, or --nnodes {need} with --node-rank and --master-addr",
+            f"{_fewer(replica, facts.gpus_per_node)}, or {_more_nodes(replica, need)}",
         )
     if nodes > 1 and facts.master_address in (None, "127.0.0.1", "localhost"):
+        option = "--dist-init-addr" if replica.engine.id == "sglang" else "--master-addr"
         return warning(
-            f"{nodes} nodes and no --master-addr: each waits for the others on its own 127.0.0.1.",
-            "--master-addr ADDRESS of the first node",
+            f"{nodes} nodes and no {option}: each waits for the others on its own 127.0.0.1.",
+            f"{option} ADDRESS of the first node",
         )
     return nodes_are_whole(replica) if nodes > 1 else None
+
+
+def ranks_of(replica: Replica, facts: LaunchFacts) -> int:
+    """Ranks that this launch starts on the nodes it names: of vLLM's data parallel groups, those that are local."""
+    stage = replica.parallel.tp * replica.parallel.pp
+    if replica.engine.id != "vllm" or facts.data_parallel_local is None:
+        return stage * replica.parallel.dp
+    return stage * max(1, facts.data_parallel_local)
+
+
+def _fewer(replica: Replica, gpus: int) -> str:
+    """The parallel sizes cut down to the GPUs that are there."""
+    parallel = replica.parallel
+    if parallel.dp > 1 and parallel.tp * parallel.pp <= gpus:
+        return f"--dp {gpus // (parallel.tp * parallel.pp)}"
+    return f"--tp {gpus}"
+
+
+def _more_nodes(replica: Replica, nodes: int) -> str:
+    """How the engine is started on so many nodes."""
+    if replica.engine.id == "tensorrt-llm":
+        return f"trtllm-llmapi-launch on {nodes} nodes"
+    if replica.engine.id == "sglang":
+        return f"--nnodes {nodes} with --node-rank and --dist-init-addr"
+    if in_range(replica.engine.version, "<0.12"):
+        return f"--distributed-executor-backend ray on {nodes} nodes"
+    return f"--nnodes {nodes} with --node-rank and --master-addr"
 
 
 def all_reduce_is_fast(replica: Replica) -> Finding | None:
@@ -129,8 +159,8 @@ RULES: tuple[Rule, ...] = (
         id="V-P3", engines=("vllm",), severities=("warning",), find=all_reduce_is_fast,
         title="vLLM's own all-reduce runs for 2, 4, 6, 8 or 16 ranks, and beyond two only over NVLink.",
         says="Custom allreduce is disabled because it's not supported on more than two PCIe-only GPUs",
-        source="vLLM 0.33.0 distributed/device_communicators/custom_all_reduce.py:118, 267-273; vllm-project/vllm#732",
-        basis=("code", "issue"),
+        source="vLLM 0.33.0 distributed/device_communicators/custom_all_reduce.py:118, 267-273; "
+        "vllm-project/vllm#13719", basis=("code", "issue"),
     ),
     Rule(
         id="V-P6", engines=(), severities=("error", "warning"), find_in_launch=gpus_are_alike,

@@ -130,11 +130,11 @@ RULES: tuple[Rule, ...] = (
         basis=("code", "issue"),
     ),
     Rule(
-        id="V-KV3", engines=("vllm",), severities=("error",), find_in_launch=memory_is_free,
+        id="V-KV3", engines=("vllm",), versions=">=0.9", severities=("error",), find_in_launch=memory_is_free,
         title="The share of memory that is asked for is free when the engine starts.",
         says="Free memory on device {device} ({free}/{total} GiB) on startup is less than desired GPU memory "
         "utilization ({fraction}, {wanted} GiB).",
-        source="vLLM 0.33.0 vllm/v1/worker/utils.py:761; vllm-project/vllm#17269", basis=("code", "issue"),
+        source="vLLM 0.33.0 vllm/v1/worker/utils.py:761; vllm-project/vllm#20305", basis=("code", "issue"),
     ),
     Rule(
         id="V-TP4", engines=("vllm", "sglang"), severities=("advice",), find=vocabulary_is_padded,

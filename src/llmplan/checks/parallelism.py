@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llmplan.checks.rule import GPU_SERVERS, Finding, Rule, advice, divisors_text, error
-from llmplan.checks.shapes import cuts, kv_heads
+from llmplan.checks.shapes import cuts, kv_heads, spreads
 from llmplan.plan.deployment import Replica
 from llmplan.plan.launch_facts import LaunchFacts
 
@@ -26,7 +26,8 @@ def kv_heads_divide(replica: Replica) -> Finding | None:
         return None
     for heads in kv_heads(replica.model):
         if heads % tp and tp % heads:
-            wanted = ", ".join(str(n) for n in range(1, 65) if heads % n == 0 or n % heads == 0)
+            query = replica.model.divisible_heads
+            wanted = ", ".join(str(n) for n in range(1, 65) if query % n == 0 and spreads(heads, n))
             return error(f"{heads} KV heads cannot be spread over tensor parallel size {tp}.", f"use --tp {wanted}")
         if heads < tp:
             return advice(
@@ -98,14 +99,24 @@ def pipeline_has_layers(replica: Replica) -> Finding | None:
 
 def balancing_has_experts(replica: Replica, facts: LaunchFacts) -> Finding | None:
     """The balancer moves experts among expert-parallel ranks."""
-    if facts.eplb and not replica.parallel.ep:
+    ranks = replica.parallel.tp * replica.parallel.dp
+    if facts.eplb and not (replica.parallel.ep or facts.expert_parallel):
         return error("enable_expert_parallel must be True to use EPLB.", "--enable-expert-parallel")
-    return experts_exist(replica)
+    if facts.eplb and ranks == 1:
+        return error(
+            "EPLB requires tensor_parallel_size or data_parallel_size to be greater than 1, but got TP=1,DP=1.",
+            "leave --enable-eplb out, or --tp 2",
+        )
+    return _experts_missing(replica) if facts.expert_parallel else experts_exist(replica)
 
 
 def experts_exist(replica: Replica) -> Finding | None:
     """Expert parallelism needs experts."""
-    if not replica.parallel.ep or replica.model.is_moe:
+    return _experts_missing(replica) if replica.parallel.ep else None
+
+
+def _experts_missing(replica: Replica) -> Finding | None:
+    if replica.model.is_moe:
         return None
     return error(
         "Number of experts in the model must be greater than 0 when expert parallelism is enabled.", "leave out --ep"

@@ -95,6 +95,15 @@ def expert_sizes(model: ModelSpec) -> frozenset[int]:
     )
 
 
+def spreads(heads: int, ranks: int) -> bool:
+    """Whether KV heads are divided by the ranks, or copied a whole number of times.
+
+    >>> spreads(8, 4), spreads(8, 16), spreads(8, 3)
+    (True, True, False)
+    """
+    return heads % ranks == 0 or ranks % heads == 0
+
+
 def kv_heads(model: ModelSpec) -> frozenset[int]:
     """Numbers of KV heads of the layers that have any; empty for latent attention."""
     return frozenset(mixer.kv_heads for mixer in model.mixers() if isinstance(mixer, GqaAttention))

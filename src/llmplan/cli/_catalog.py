@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmplan.cli import _console
-from llmplan.errors import DataError, UnknownIdError, UsageError
+from llmplan.errors import DataError, LlmplanError, UnknownIdError, UsageError
 
 if TYPE_CHECKING:
     from llmplan.cli._options import CatalogFlags
@@ -23,6 +23,7 @@ CONFIG_HINTS = (
     "llmplan catalog list models names the models that need no file",
 )
 HUB_HINT = "--hub reads a model that the catalogue does not have from the Hugging Face Hub"
+NAME_HINT = "name"
 ADAPTER = "adapter_config.json"
 MAX_NAME = 200
 FILE_ENDS = (".json", ".safetensors", ".gguf")
@@ -90,9 +91,32 @@ def _by_id(text: str, catalog: Catalog) -> ModelSpec:
     except UnknownIdError as error:
         if (folder := Path(text).expanduser()).is_dir():
             raise _no_model(folder, text) from None
+        told = suggested(text, catalog)
+        if told is not None:
+            form = f" --weights {told[1]}" if told[1] else ""
+            error.hints = (f"{NAME_HINT} {told[0]}{form}, if it is that model", *error.hints)
         if text.count("/") == 1:
             error.hints = (*error.hints, HUB_HINT)
         raise
+
+
+def suggested(text: str, catalog: Catalog) -> tuple[str, str | None] | None:
+    """The model that a name ends like, and the format that it speaks of: for a hint, never to compute with."""
+    from llmplan.memory import weight_format
+    from llmplan.spec.checkpoint_name import AN_EXAMPLE, format_in_name, model_in_name
+
+    names = getattr(catalog.models, "names", lambda: list(catalog.models))
+    base, told = model_in_name(text, names()), format_in_name(text)[1]
+    if base is None:
+        return None
+    model = catalog.models[base]
+    if told in AN_EXAMPLE and "fp4" in model.checkpoint_format:
+        told = model.checkpoint_format
+    try:
+        told = weight_format(told).id if told is not None else None
+    except LlmplanError:
+        told = None
+    return model.id, None if told == model.checkpoint_format else told
 
 
 def stated_dtype(weights: Iterable[str]) -> str | None:

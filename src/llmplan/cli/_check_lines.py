@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from llmplan.cli._catalog import NAME_HINT, suggested
+from llmplan.cli._check_checkpoint import checkpoint_of
 from llmplan.cli._check_replica import Asked, build
 from llmplan.cli._replica import nearest_version
 from llmplan.errors import DataError, LlmplanError, UsageError
@@ -43,6 +45,18 @@ OWN_WORDS: dict[str, dict[str, str]] = {
     },
     "llama-cpp": {"--max-model-len": "-c", "--max-num-seqs": "-np", "--kv-cache": "-ctk"},
 }  # fmt: skip
+OWN_PHRASES: dict[str, tuple[tuple[str, str], ...]] = {
+    "vllm": ((r"--ep \d+", "--enable-expert-parallel"),),
+    "sglang": (
+        (r"--tp 1 --dp (\d+) --ep (\d+)", r"--tp \1 --dp \1 --enable-dp-attention"), (r"--ep (\d+)", r"--ep-size \1"),
+    ),
+    "tensorrt-llm": (
+        (r"--tp 1 --dp (\d+) --ep (\d+)", r"enable_attention_dp: true in the settings file"),
+        (r"--ep (\d+)", r"--ep_size \1"),
+    ),
+    "llama-cpp": ((r"(?:--tp 1 )?--pp (\d+)", r"\1 GPUs"),),
+}  # fmt: skip
+"""what takes more than one name for another"""
 """the engines' names for flags of `memory`, in which rules state their fixes"""
 
 
@@ -63,16 +77,21 @@ def review(start: Start, asked: Asked, bench: Workbench, folder: Path, layers: S
         said = next((note for note in launch.notes if note.startswith("the model is")), "It is not on the line")
         raise UsageError(f"which model is served by {start.program}? {said}", hints=["--model MODEL"])
     model = model_of(name, bench)
-    built = build(model, name, engine, meaning, asked, bench, from_image=start.image_version is not None)
+    checkpoint = checkpoint_of(meaning, model, asked.weights, bench)
+    built = build(
+        model, name, engine, meaning, asked, bench, checkpoint=checkpoint, from_image=start.image_version is not None
+    )
+    meaning.facts["stored_format"] = checkpoint.format
     outcome = bench.budget(built.replica)
     facts = facts_of(launch, built.replica, outcome, asked, bench, folder)
     ruled = (replace(each, fix=in_words_of(engine.id, each.fix)) for each in checks.run(built.replica, facts))
     findings: list[CheckResult] = [*launch.problems, *ruled]
     findings.sort(key=lambda each: SEVERITIES.index(each.severity))
-    notes = tuple(note for note in launch.notes if asked.model is None or not note.startswith("the model is"))
+    notes = [note for note in launch.notes if asked.model is None or not note.startswith("the model is")]
+    notes += [checkpoint.note] if checkpoint.note else []
     return Reviewed(
         where=start.where, program=start.program, replica=built.replica, findings=tuple(dict.fromkeys(findings)),
-        outcome=outcome, assumed=built.assumed, notes=notes, table_ref=table.ref if table else None,
+        outcome=outcome, assumed=built.assumed, notes=tuple(notes), table_ref=table.ref if table else None,
     )  # fmt: skip
 
 
@@ -83,7 +102,10 @@ def in_words_of(engine: str, fix: str) -> str:
     ('use --tensor-parallel-size 1, 2, 4', '--context-length 8192')
     """
     names = OWN_WORDS.get(engine, {})
-    text = re.sub(r"--ep \d+", "--enable-expert-parallel", fix) if engine == "vllm" else fix
+    text = fix
+    for pattern, instead in OWN_PHRASES.get(engine, ()):
+        text = re.sub(pattern, instead, text)
+    text = text.replace("--weights fp16 (--dtype half)", "--dtype half")
     text = re.sub(r"--weights ((?:\S+ or )*[^\s,()]+)", r"a checkpoint in \1", text)
     return re.sub(r"--[a-z-]+", lambda match: names.get(match[0], match[0]), text)
 
@@ -111,7 +133,12 @@ def model_of(name: str, bench: Workbench) -> ModelSpec:
     try:
         return bench.model(name, "auto")
     except LlmplanError as error:
-        error.hints = (*error.hints, "--model MODEL says which model it is, whatever the line calls it")
+        told = suggested(name, bench.catalog)
+        said = (
+            f"--model {told[0]} --weights {told[1]}" if told and told[1] else f"--model {told[0] if told else 'MODEL'}"
+        )
+        own = [hint for hint in error.hints if not hint.startswith(NAME_HINT)]
+        error.hints = (f"{said} says which model it is, whatever the line calls it", *own)
         raise
 
 

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 from llmplan.cli._options import ReplicaFlags
 
 if TYPE_CHECKING:
+    from llmplan.cli._check_checkpoint import Checkpoint
     from llmplan.cli._replica import Built
     from llmplan.cli._workbench import Workbench
     from llmplan.launchlines import Meaning
+    from llmplan.plan.deployment import EngineSettings
     from llmplan.spec.engine import EngineSpec
     from llmplan.spec.model import ModelSpec
 
@@ -38,6 +40,7 @@ class Asked:
     engine: str | None
     model: str | None
     host: str | None
+    weights: str | None = None
 
 
 def build(
@@ -48,10 +51,11 @@ def build(
     asked: Asked,
     bench: Workbench,
     *,
+    checkpoint: Checkpoint,
     from_image: bool,
 ) -> Built:
     """The replica. A context beyond the model's is built as the model's and put back for the rules."""
-    stated = settings_of(model, engine, meaning, asked)
+    stated = settings_of(model, engine, meaning, asked, checkpoint.format)
     wanted = stated.get("max_model_len")
     if wanted is not None:
         stated["max_model_len"] = min(wanted, model.max_context_tokens)
@@ -62,24 +66,40 @@ def build(
         settings = replace(settings, max_model_len=wanted)
     if micro is not None:
         settings = replace(settings, micro_batch_tokens=micro)
+    if meaning.facts.get("chunked_prefill") is False and "max_num_batched_tokens" not in meaning.stated:
+        settings = replace(settings, max_num_batched_tokens=whole_prompts(settings, engine))
     assumed = dict(built.assumed)
+    if checkpoint.format is not None and asked.weights is None:
+        assumed["weights"] = f"{checkpoint.format}, {checkpoint.because}"
     if "@" not in (asked.engine or "") and not from_image:
         assumed = {"engine": f"{engine.ref}, the newest", **assumed}
     return replace(built, replica=replace(built.replica, engine=engine, settings=settings), assumed=assumed)
 
 
-def settings_of(model: ModelSpec, engine: EngineSpec, meaning: Meaning, asked: Asked) -> dict[str, Any]:
+def whole_prompts(settings: EngineSettings, engine: EngineSpec) -> int:
+    """Without chunked prefill vLLM's default step holds the longest prompt."""
+    step = settings.max_num_batched_tokens
+    return max(step, settings.max_model_len) if engine.id == "vllm" else step
+
+
+def settings_of(
+    model: ModelSpec, engine: EngineSpec, meaning: Meaning, asked: Asked, stored: str | None
+) -> dict[str, Any]:
     """The flags of `memory` that describe the same replica."""
     stated = dict(meaning.replica)
     stated["engine"], stated["engine_version"] = engine.id, engine.version
     _spread_attention(stated, meaning)
     tp, dp = stated.get("tp") or 1, stated.get("dp") or 1
     experts = stated.pop("ep", None) is True or (stated.pop("ep_ranks", None) or 1) > 1
+    meaning.facts["expert_parallel"] = experts
     if experts:
         stated["ep"] = tp * dp
-    if model.checkpoint_format in SIXTEEN_BIT and meaning.weights is not None:
+    if stored is not None:
+        stated["weights"] = stored
+    in_sixteen_bit = (stored or model.checkpoint_format) in SIXTEEN_BIT
+    if in_sixteen_bit and meaning.weights is not None:
         stated["weights"] = meaning.weights
-    elif model.checkpoint_format in SIXTEEN_BIT and meaning.dtype is not None:
+    elif in_sixteen_bit and meaning.dtype is not None:
         stated["weights"] = meaning.dtype
         if meaning.dtype != "fp32":
             stated.setdefault("kv_cache", meaning.dtype)

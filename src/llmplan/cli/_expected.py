@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 TAKEN = (
     "engine", "engine_version", "tp", "pp", "dp", "block_size", "max_model_len", "max_num_seqs",
     "max_num_batched_tokens", "gpu_memory_utilization", "enforce_eager", "kv_cache",
+    "weights",
 )  # fmt: skip
 """flags that the server's own words fill in where nobody stated them"""
 
@@ -79,7 +80,9 @@ def from_flags(model: str, flags: ReplicaFlags, load: LoadFlags, look: Snapshot,
     from llmplan.plan.outcome import Rejection
     from llmplan.plan.served.expected import Expected
 
-    spec = bench.model(model, flags.weights)
+    stated_weights = look.settings.get("weights") if flags.weights == type(flags)().weights else None
+    reads = (flags.engine or look.engine).partition("@")[0] == look.engine
+    spec = bench.model(model, str(stated_weights) if stated_weights and reads else flags.weights)
     filled, taken = with_server(flags, look, spec)
     built = bench.build(model, filled, None)
     budget = bench.budget(built.replica)
@@ -121,6 +124,8 @@ def with_server(flags: ReplicaFlags, look: Snapshot, model: ModelSpec) -> tuple[
     }
     if flags.gpus is not None:
         changes.pop("tp", None)
+    if (flags.engine or look.engine).partition("@")[0] != look.engine:
+        changes.pop("weights", None)
     if "@" in (flags.engine or "") or (flags.engine or look.engine) != look.engine:
         changes.pop("engine_version", None)
     return dataclasses.replace(flags, **changes), {name: _written(value) for name, value in changes.items()}

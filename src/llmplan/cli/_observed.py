@@ -83,6 +83,12 @@ class LookFlags:
     models_file: Annotated[
         Path | None, typer.Option("--models-file", metavar="FILE", help="The saved /v1/models beside it.")
     ] = None
+    info_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--info-file", metavar="FILE", help="The saved /props (llama.cpp) or /server_info (SGLang) beside it."
+        ),
+    ] = None
 
 
 def looks(url: str | None, access: AccessFlags, flags: LookFlags) -> tuple[list[Snapshot], str, list[str]]:
@@ -95,8 +101,9 @@ def looks(url: str | None, access: AccessFlags, flags: LookFlags) -> tuple[list[
         raise UsageError(
             "which server? URL is missing", hints=["llmplan observe http://localhost:8000", "--metrics-file FILE"]
         )
-    if flags.models_file is not None:
-        raise UsageError("--models-file stands beside --metrics-file; a server is asked for its models")
+    for name, file in (("--models-file", flags.models_file), ("--info-file", flags.info_file)):
+        if file is not None:
+            raise UsageError(f"{name} stands beside --metrics-file; a server is asked itself")
     server = reached(url, access, os.environ)
     found = over_time(server, flags)
     return found, f"at {server.address.url('')}", []
@@ -151,11 +158,14 @@ def over_time(server: Server, flags: LookFlags, sleep: Callable[[float], None] =
 def from_files(flags: LookFlags, served_name: str | None) -> tuple[list[Snapshot], str]:
     """A look for each file, oldest first."""
     from llmplan.measurements.served.reading import MODELS, read_look
+    from llmplan.measurements.served.stated import PROPS, SERVER_INFO
 
     files: Sequence[Path] = flags.metrics_file or ()
     documents: dict[str, Any] = {}
     if flags.models_file is not None:
-        documents[MODELS] = _json_in(flags.models_file)
+        documents[MODELS] = _models_in(flags.models_file)
+    if flags.info_file is not None:
+        documents |= dict.fromkeys((PROPS, SERVER_INFO[0]), _info_in(flags.info_file))
     found = []
     for index, path in enumerate(files):
         at_s = None if flags.interval is None else index * flags.interval
@@ -177,10 +187,21 @@ def _text_in(path: Path) -> str:
     return content.decode("utf-8", errors="replace").removeprefix("\ufeff")
 
 
-def _json_in(path: Path) -> Any:
+def _models_in(path: Path) -> Any:
     from llmplan.measurements.served.looking import parsed
 
     found = parsed(_text_in(path))
     if not isinstance(found, dict) or not isinstance(found.get("data"), list):
         raise DataError(f"{path}: not what /v1/models answers", hints=["curl URL/v1/models -o models.json"])
+    return found
+
+
+def _info_in(path: Path) -> Any:
+    from llmplan.measurements.served.looking import parsed
+
+    found = parsed(_text_in(path))
+    if not isinstance(found, dict):
+        raise DataError(
+            f"{path}: not what /props or /server_info answers", hints=["curl URL/props -o props.json (llama.cpp)"]
+        )
     return found

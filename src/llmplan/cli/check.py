@@ -11,7 +11,7 @@ from llmplan.cli import _console, _parse
 from llmplan.cli._catalog import open_catalog
 from llmplan.cli._flags import takes_flags
 from llmplan.cli._options import ModelCatalogFlags, OutputFlags, count
-from llmplan.errors import DataError, UsageError
+from llmplan.errors import DataError, LlmplanError, UsageError
 
 if TYPE_CHECKING:
     from llmplan.cli._check_replica import Machine
@@ -58,6 +58,12 @@ def check(
     model: Annotated[
         str | None, typer.Option("--model", help="Which model it serves, where the line has another name for it.")
     ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            "--weights", metavar="FMT", help="Format of the checkpoint that the line names, where --model has another."
+        ),
+    ] = None,
     free_gib: Annotated[
         float | None,
         typer.Option(
@@ -95,7 +101,10 @@ def check(
     if gpu is None:
         raise UsageError("which GPU? --gpu is missing", hints=["llmplan catalog list gpus", "--gpu auto"])
     if script is not None:
-        starts, folder = launchlines.starts_in_text(_text(script)), script.parent
+        lines = _text(script)
+        starts, folder = launchlines.starts_in_text(lines), script.parent
+        if (at := launchlines.unclosed_line(lines)) is not None:
+            _console.warn(f"{script}:{at}: a quotation that begins here is never closed: a shell refuses the script")
     elif compose is not None:
         starts, folder = launchlines.starts_in_compose(_text(compose), str(compose)), compose.parent
     elif config is not None:
@@ -108,7 +117,8 @@ def check(
             "no engine is started there: vllm serve, sglang serve, trtllm-serve and llama-server are known",
             hints=[EXAMPLE],
         )
-    return _review(starts, rules, (gpu, gpus, free_gib), (engine, model, host), folder, catalog, output, strict=strict)
+    names = (engine, model, host, weights)
+    return _review(starts, rules, (gpu, gpus, free_gib), names, folder, catalog, output, strict=strict)
 
 
 def all_rules() -> dict[str, EngineRule]:
@@ -137,7 +147,7 @@ def _review(
     starts: tuple[Start, ...],
     rules: dict[str, EngineRule],
     machine: tuple[str, int | None, float | None],
-    names: tuple[str | None, str | None, str | None],
+    names: tuple[str | None, str | None, str | None, str | None],
     folder: Path,
     catalog: ModelCatalogFlags,
     output: OutputFlags,
@@ -154,9 +164,15 @@ def _review(
 
     opened = open_catalog(catalog)
     bench, layers = Workbench(opened), catalogs.default_layers(os.environ, catalog.catalog)
-    engine, model, host = names
-    asked = Asked(machine=_machine(*machine, opened), engine=engine, model=model, host=host)
-    reviewed = [review(start, asked, bench, folder, layers) for start in starts]
+    engine, model, host, weights = names
+    asked = Asked(machine=_machine(*machine, opened), engine=engine, model=model, host=host, weights=weights)
+    reviewed = []
+    for start in starts:
+        try:
+            reviewed.append(review(start, asked, bench, folder, layers))
+        except LlmplanError as error:
+            error.message = f"{start.where}: {error.message}" if start.where else error.message
+            raise
     _console.answer(
         output.chosen,
         record=lambda: view.record(reviewed, rules),

@@ -81,9 +81,11 @@ def observe(
         from llmplan.cli._expected import from_flags
 
         expected = from_flags(model, replica, load, seen.last, bench)
+    planned = expected.load if expected is not None else None
+    seen = seen.with_lengths(planned)
     at = datetime.now(tz=UTC).isoformat(timespec="seconds")
     answer = compared(seen, expected, bench, where, at, notes)
-    rows, skipped = rows_of(served.steps(found), expected, at)
+    rows, skipped = rows_of([step.with_lengths(planned) for step in served.steps(found)], expected, at)
     answer = dataclasses.replace(answer, points=len(rows))
     show(answer, skipped, save_to if rows else None, output)
     if save_to is not None:
@@ -137,6 +139,7 @@ def compared(
     from llmplan.cli._expected import predicted
     from llmplan.plan.served.comparing import compare
     from llmplan.plan.served.drift import Case, findings
+    from llmplan.plan.served.remarks import remarks
     from llmplan.plan.served.rules import RULES
     from llmplan.report.observe import Observed
 
@@ -156,11 +159,11 @@ def compared(
         findings=findings(case, RULES),
         expected=expected,
         predicted=now,
-        notes=(*seen.last.notes, *doubts),
+        notes=(*seen.last.notes, *remarks(seen, expected), *doubts),
     )
 
 
-def rows_of(steps: tuple[Seen, ...], expected: Expected | None, at: str) -> tuple[list[dict[str, object]], list[str]]:
+def rows_of(steps: list[Seen], expected: Expected | None, at: str) -> tuple[list[dict[str, object]], list[str]]:
     """The rows for a calibration, and why an interval is none."""
     from llmplan.plan.served import points
 

@@ -98,13 +98,14 @@ def _formats(launch: Launch, checkpoint: Checkpoint) -> Iterator[Setting]:
 
 
 def _kv_dtype(replica: Replica) -> str:
-    """`auto` is the arithmetic's own 16 bits; float16 cannot be asked for by name."""
+    """`auto` is the arithmetic's own 16 bits; float16 cannot be asked for by name, and `bfloat16` is refused where
+    `bf16` is not (latent attention on Blackwell)."""
     known = KV_DTYPES.get(replica.kv.id)
     if known is not None:
         return known
     if replica.kv.bytes_per_element == 2:
         own = dtype_name(replica)
-        return "auto" if own == DTYPES["fp16"] else DTYPES["bf16"]
+        return "auto" if own == DTYPES["fp16"] else "bf16"
     raise UsageError(
         f"SGLang has no KV cache format {replica.kv.id!r} in this table", hints=["llmplan recommend ... --kv-cache fp8"]
     )

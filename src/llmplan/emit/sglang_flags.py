@@ -44,7 +44,7 @@ SGLANG_FLAGS: Mapping[str, Flag] = {
     "--dist-init-addr": Flag(type="str"),
     "--dtype": Flag(type="str", allowed=("auto", "half", "float16", "bfloat16", "float", "float32"), default="auto"),
     "--quantization": Flag(type="str", allowed=("fp8",)),
-    "--kv-cache-dtype": Flag(type="str", allowed=("auto", "bfloat16", "fp8_e4m3"), default="auto"),
+    "--kv-cache-dtype": Flag(type="str", allowed=("auto", "bf16", "fp8_e4m3"), default="auto"),
     "--mem-fraction-static": Flag(type="float"),
     "--max-total-tokens": Flag(type="int"),
     "--page-size": Flag(type="int"),

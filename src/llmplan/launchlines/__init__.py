@@ -9,6 +9,7 @@ from llmplan.launchlines.compose import starts_in_compose
 from llmplan.launchlines.flag_rules import FLAG_RULES
 from llmplan.launchlines.launch import Launch, read_launch
 from llmplan.launchlines.meaning import Meaning
+from llmplan.launchlines.shell import unclosed_line
 from llmplan.launchlines.start import Start, start_of, starts_in_text
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "start_of",
     "starts_in_compose",
     "starts_in_text",
+    "unclosed_line",
 ]

@@ -131,6 +131,9 @@ def _all_cpu_experts(meaning: Meaning, given: Given) -> None:
 VLLM: Mapping[str, Reader] = {
     "--model": _model, "--tensor-parallel-size": whole("tp"), "--pipeline-parallel-size": whole("pp"),
     "--data-parallel-size": whole("dp"), "--enable-expert-parallel": switch("ep"),
+    "--data-parallel-size-local": whole("facts.data_parallel_local"),
+    "--data-parallel-rank": fixed("facts.data_parallel_local", 1),
+    "--data-parallel-backend": text("facts.data_parallel_backend"),
     "--decode-context-parallel-size": whole("dcp"), "--max-model-len": _context,
     "--max-num-seqs": whole("max_num_seqs"),
     "--max-num-batched-tokens": whole("max_num_batched_tokens"),

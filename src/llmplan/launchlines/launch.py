@@ -24,7 +24,8 @@ BOUNDS = {
     "gpu_memory_utilization": (0.01, 1.0), "cpu_offload_gb": (0.0, 1e6), "kv_cache_memory_gib": (0.0, 1e6),
 }  # fmt: skip
 FACT_BOUNDS = {
-    "nodes": _RANKS, "gpus_per_node": _RANKS, "asked_context_tokens": (0, 10_000_000), "max_loras": _SLOTS,
+    "nodes": _RANKS, "data_parallel_local": (0, 1024), "gpus_per_node": _RANKS,
+    "asked_context_tokens": (0, 10_000_000), "max_loras": _SLOTS,
     "max_cpu_loras": _SLOTS, "max_lora_rank": (1, 100_000), "max_loaded_loras": _SLOTS, "cuda_graph_seqs": _SLOTS,
     "speculative_tokens": (0, 1024), "offload_group_size": (0, 100_000), "offload_num_in_group": (0, 100_000),
 }  # fmt: skip
@@ -44,7 +45,7 @@ class Launch:
 
 def read_launch(start: Start, table: FlagTable | None, read_file: ReadFile, *, exact: bool) -> Launch:
     """Read a start against the engine's option list (None: only what is told by its settings file)."""
-    meaning, reading = Meaning(), Reading()
+    meaning, reading = Meaning(), Reading(other="" if exact or table is None else table.ref)
     notes: list[str] = []
     meaning.facts["program"] = start.program
     if table is not None:
@@ -99,7 +100,7 @@ def _from_files(
             continue
         settings = read_settings(content, path)
         if start.engine == "tensorrt-llm":
-            check_keys(settings, table, reading, path, exact=exact)
+            check_keys(settings, table, reading, path)
             found += given_by_keys(settings)
         else:
             words = words_of(settings, table, reading if start.engine == "vllm" else Reading(), path)

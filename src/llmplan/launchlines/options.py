@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from llmplan.errors import nearest
 from llmplan.launchlines import values
-from llmplan.launchlines.flag_rules import RULE
+from llmplan.launchlines.flag_rules import OF_THE_LIST, RULE
 from llmplan.launchlines.shell import is_unknown
 from llmplan.plan.engine_rule import Severity
 from llmplan.plan.outcome import CheckResult
@@ -57,9 +57,16 @@ class Reading:
     loose: list[str] = field(default_factory=list)
     """words that belong to no option: the model, mostly"""
     problems: list[CheckResult] = field(default_factory=list)
+    other: str = ""
+    """the version whose option list is read, where that is not the one which is started"""
 
     def complain(self, rule: str, severity: Severity, message: str, fix: str) -> None:
-        """Note a finding, once."""
+        """Note a finding, once. What only the option list of another version says is no error."""
+        if self.other and rule in OF_THE_LIST:
+            message = (
+                f"{message.rstrip('.')} (so it is in {self.other}; the options of the version started are not known)"
+            )
+            severity = "warning" if severity == "error" else severity
         result = RULE[rule].result(severity, message, fix)
         if result not in self.problems:
             self.problems.append(result)
@@ -67,7 +74,7 @@ class Reading:
 
 def read_arguments(words: Sequence[str], table: FlagTable, engine: str, *, exact: bool) -> Reading:
     """Every option among the words. `exact`: the table is of the very version that is started."""
-    reading = Reading()
+    reading = Reading(other="" if exact else table.ref)
     at = 0
     while at < len(words):
         word = words[at]
@@ -80,7 +87,7 @@ def read_arguments(words: Sequence[str], table: FlagTable, engine: str, *, exact
         spelled, equals, attached = word.partition("=")
         if engine == "vllm" and word.startswith("-O") and len(word) > 2:  # -O3, -O=3
             spelled, equals, attached = "-O", "=", word[2:].removeprefix("=")
-        flag, path = _find(spelled, table, engine, reading, exact=exact)
+        flag, path = _find(spelled, table, engine, reading)
         if flag is None:
             at = _skip_values(words, at)
             continue
@@ -147,7 +154,7 @@ def shown(text: str) -> str:
 
 def _refuse(rule: str, around: tuple[str, str], flag: Flag, value: str, reading: Reading) -> None:
     """A value that is none of the option's; `around` is what stands before and after the list of them."""
-    near = nearest(value, flag.choices)
+    near = values.next_larger(value, flag.choices) or nearest(value, flag.choices)
     some = ", ".join(flag.choices[:MAX_CHOICES_SHOWN]) + (", …" if len(flag.choices) > MAX_CHOICES_SHOWN else "")
     fix = f"{flag.name} {near[0] if near else flag.choices[0]}"
     reading.complain(rule, "error", f"{around[0]}{some}{around[1]}", fix)
@@ -163,7 +170,7 @@ def _dashes(spelled: str, engine: str) -> str:
     return spelled.replace("_", "-") if engine == "vllm" and spelled.startswith("--") else spelled
 
 
-def _find(spelled: str, table: FlagTable, engine: str, reading: Reading, *, exact: bool) -> tuple[Flag | None, str]:
+def _find(spelled: str, table: FlagTable, engine: str, reading: Reading) -> tuple[Flag | None, str]:
     """The option that is meant, and the keys behind its first dot."""
     head, _, path = spelled.partition(".")
     name = _dashes(head, engine)
@@ -176,9 +183,8 @@ def _find(spelled: str, table: FlagTable, engine: str, reading: Reading, *, exac
         return flag, path
     if name in table.gone:
         instead = table.gone[name]
-        reading.complain(
-            "F-3", "error", f"unrecognized arguments: {shown(spelled)} ({table.ref} does not have it any more)", instead
-        )
+        since = "" if reading.other else f" ({table.ref} does not have it any more)"
+        reading.complain("F-3", "error", f"unrecognized arguments: {shown(spelled)}{since}", instead)
         return None, ""
     fitting = table.starting_with(name) if table.abbreviates and name.startswith("--") and len(name) > 2 else ()
     if len(fitting) == 1:
@@ -188,22 +194,18 @@ def _find(spelled: str, table: FlagTable, engine: str, reading: Reading, *, exac
             fitting[0].name,
         )  # fmt: skip
         return fitting[0], path
-    _unknown(spelled, name, fitting, table, reading, exact=exact)
+    _unknown(spelled, name, fitting, table, reading)
     return None, ""
 
 
-def _unknown(
-    spelled: str, name: str, fitting: Sequence[Flag], table: FlagTable, reading: Reading, *, exact: bool
-) -> None:
-    severity: Severity = "error" if exact else "warning"
+def _unknown(spelled: str, name: str, fitting: Sequence[Flag], table: FlagTable, reading: Reading) -> None:
     if fitting:
         message = f"ambiguous option: {shown(spelled)} could match {', '.join(flag.name for flag in fitting[:4])}"
-        reading.complain("F-1", severity, message, fitting[0].name)
+        reading.complain("F-1", "error", message, fitting[0].name)
         return
     near = nearest(name, table.flags, 2)
-    other = "" if exact else f" (as {table.ref} has them; the options of the version that is started are not known)"
     reading.complain(
-        "F-1", severity, f"unrecognized arguments: {shown(spelled)}{other}",
+        "F-1", "error", f"unrecognized arguments: {shown(spelled)}",
         f"did you mean {' or '.join(near)}?" if near else "leave it out",
     )  # fmt: skip
 

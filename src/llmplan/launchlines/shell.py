@@ -12,10 +12,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from llmplan.errors import DataError
+
 MAX_CHARS = 1_000_000
 MAX_WORDS = 20_000
+MAX_EXPANDED = 100_000
+MAX_DEPTH = 4
 
-Token: TypeAlias = tuple[Literal["word", "end", "open", "close"], str]
+Token: TypeAlias = tuple[Literal["word", "end", "open", "close", "here", "unclosed"], str]
+_HERE = re.compile(r"<<-?[ \t]*(?:'([^'\n]+)'|\"([^\"\n]+)\"|\\?([\w.+-]+))")
+"""a here-document begins: its lines come after this one"""
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)(\+?)=(.*)", re.DOTALL)
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z_]\w*)(?::?[-=]([^}]*))?\}|([A-Za-z_]\w*))")
@@ -53,36 +59,55 @@ def expanded(word: str, variables: Mapping[str, str]) -> str:
             return variables[name]
         return match[0] if match[2] is None else match[2]
 
-    return _VARIABLE.sub(value, word)
+    filled = _VARIABLE.sub(value, word)
+    return filled if len(filled) <= max(MAX_EXPANDED, len(word)) else word
 
 
 def commands(text: str) -> tuple[ShellCommand, ...]:
-    """The simple commands of a script, in order; those that only set variables are not among them."""
-    reader = _Reader()
+    """The simple commands of a script, in order; those that only set variables are not among them. What a here-document
+    holds is read on its own: it may be a script that is written or run elsewhere."""
+    return tuple(_read(text).found)
+
+
+def unclosed_line(text: str) -> int | None:
+    """The line on which a quotation begins that never ends, or None."""
+    return _read(text).unclosed
+
+
+def _read(text: str, variables: Mapping[str, str] | None = None, depth: int = 0) -> _Reader:
+    reader = _Reader(variables or {}, depth)
     for kind, word in _tokens(text[:MAX_CHARS].replace("\r\n", "\n")):
         reader.take(kind, word)
     reader.take("end", "")
-    return tuple(reader.found)
+    return reader
 
 
 class _Reader:
     """Collects words into commands, and assignments into variables and arrays."""
 
-    def __init__(self) -> None:
+    def __init__(self, variables: Mapping[str, str], depth: int) -> None:
         self.found: list[ShellCommand] = []
-        self.variables: dict[str, str] = {}
+        self.variables: dict[str, str] = dict(variables)
         self.arrays: dict[str, list[str]] = {}
         self.words: list[str] = []
         self.array: str | None = None
+        self.depth = depth
+        self.unclosed: int | None = None
 
     def take(self, kind: str, word: str) -> None:
-        if kind == "open":
+        if kind == "here":
+            if self.depth < MAX_DEPTH:
+                self.found += _read(word, self.variables, self.depth + 1).found
+        elif kind == "unclosed":
+            self.unclosed = int(word)
+        elif kind == "open":
             self._open()
         elif self.array is not None:
             self._in_array(kind, word)
         elif kind == "word":
-            if len(self.words) < MAX_WORDS:
-                self.words += self._expanded(word)
+            if len(self.words) >= MAX_WORDS:
+                raise DataError(f"a command of more than {MAX_WORDS:,} words: no launch has so many")
+            self.words += self._expanded(word)
         else:
             self._end()
 
@@ -130,7 +155,8 @@ class _Reader:
 
 def _tokens(text: str) -> Iterator[Token]:
     """Words and what separates commands."""
-    at, end, word, started = 0, len(text), [], False
+    at, end, word, started = 0, len(text), list[str](), False
+    waiting: list[str] = []
     while at < end:
         char = text[at]
         if char == "\\":
@@ -139,11 +165,21 @@ def _tokens(text: str) -> Iterator[Token]:
                 started = True
             at += 2
         elif char in "'\"":
+            opened = at
             piece, at = _quoted(text, at)
             word.append(piece)
             started = True
+            if at > end:
+                yield "unclosed", str(text.count("\n", 0, opened) + 1)
         elif char == "#" and not started:
-            at = text.find("\n", at) if "\n" in text[at:] else end
+            line_end = text.find("\n", at)
+            at = line_end if line_end >= 0 else end
+        elif char == "<" and (here := _HERE.match(text, at)) and text[at : at + 3] != "<<<":
+            if started:
+                yield "word", "".join(word)
+            word, started = [], False
+            waiting.append(here[1] or here[2] or here[3])
+            at = here.end()
         elif char == "$" and text[at + 1 : at + 2] in ("{", "("):
             piece, at = _bracketed(text, at)
             word.append(piece)
@@ -156,6 +192,9 @@ def _tokens(text: str) -> Iterator[Token]:
             if char not in " \t":
                 yield ("open" if char == "(" else "close" if char == ")" else "end"), char
             at += 1
+            while char == "\n" and waiting:
+                body, at = _here_document(text, at, waiting.pop(0))
+                yield "here", body
         else:
             word.append(char)
             started = True
@@ -175,6 +214,18 @@ def _quoted(text: str, at: int) -> tuple[str, int]:
         kept.append(text[at])
         at += 1
     return "".join(kept), at + 1
+
+
+def _here_document(text: str, at: int, delimiter: str) -> tuple[str, int]:
+    """The lines up to the delimiter, and where the script goes on."""
+    start = at
+    while at < len(text):
+        line_end = text.find("\n", at)
+        line_end = line_end if line_end >= 0 else len(text)
+        if text[at:line_end].strip() == delimiter:
+            return text[start:at], line_end
+        at = line_end + 1
+    return text[start:], len(text)
 
 
 def _bracketed(text: str, at: int) -> tuple[str, int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 
 from llmplan.launchlines.shell import commands
 
@@ -18,18 +17,20 @@ MODULES: Mapping[str, tuple[str, str]] = {
 }
 COMPILERS = ("trtllm-build", "convert_checkpoint.py", "trtllm-refit", "trtllm-prune")
 IMAGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-    (r"vllm/vllm-openai", "vllm", ("vllm", "serve")),
+    (r"vllm/vllm-openai|rocm/vllm-openai", "vllm", ("vllm", "serve")),
     (r"lmsysorg/sglang", "sglang", ()),
     (r"ggml-org/llama\.cpp:(?:server|full)", "llama-cpp", ("llama-server",)),
     (r"tensorrt-llm/release", "tensorrt-llm", ()),
 )
 """image, engine, and what its entry point is"""
-DOCKER_WITH_VALUE = frozenset({
-    "-v", "-p", "-e", "-w", "-u", "-h", "-m", "-l", "--name", "--gpus", "--runtime", "--shm-size", "--env", "--volume",
-    "--publish", "--network", "--net", "--ipc", "--entrypoint", "--env-file", "--restart", "--ulimit", "--device",
-    "--memory", "--cpus", "--cpuset-cpus", "--user", "--workdir", "--mount", "--label", "--hostname", "--add-host",
-    "--cap-add", "--security-opt", "--log-driver", "--log-opt", "--pid", "--platform", "--pull", "--tmpfs",
+CONTAINER_SWITCHES = frozenset({
+    "--detach", "--interactive", "--tty", "--rm", "--privileged", "--init", "--read-only", "--sig-proxy", "--quiet",
+    "--no-healthcheck", "--oom-kill-disable", "--publish-all", "--disable-content-trust", "--use-api-socket", "--help",
+    "--replace", "--rmi", "--no-hosts", "--no-hostname", "--read-only-tmpfs", "--http-proxy", "--env-host",
+    "--tls-verify",
 })  # fmt: skip
+"""options of `docker run` and `podman run` that stand alone; every other one takes a value"""
+SHORT_SWITCHES = "ditqP"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +67,7 @@ def start_of(words: Sequence[str], variables: Mapping[str, str] | None = None, d
     known = {**(variables or {}), **own}
     if depth > MAX_DEPTH or not words:
         return None
-    if PurePosixPath(words[0]).name in CONTAINER_PROGRAMS or "run" in words[1:3]:
+    if program_name(words[0]) in CONTAINER_PROGRAMS or "run" in words[1:3]:
         inside = _in_container(words, known, depth)
         if inside is not None:
             return inside
@@ -94,6 +95,22 @@ def in_image(
     )
 
 
+def program_name(word: str) -> str:
+    r"""The program that a word names, on any system.
+
+    >>> program_name("/opt/bin/vllm"), program_name(r"C:\\llama\\llama-server.exe")
+    ('vllm', 'llama-server')
+    """
+    return re.split(r"[\\/]", word)[-1].removesuffix(".exe")
+
+
+def _takes_value(option: str) -> bool:
+    """Whether an option of `docker run` has its value in the next word."""
+    if option.startswith("--"):
+        return option not in CONTAINER_SWITCHES
+    return option[-1:] not in SHORT_SWITCHES and (len(option) == 2 or option[1] in SHORT_SWITCHES)
+
+
 def _without_assignments(words: Sequence[str]) -> tuple[Sequence[str], dict[str, str]]:
     own: dict[str, str] = {}
     at = 0
@@ -105,7 +122,7 @@ def _without_assignments(words: Sequence[str]) -> tuple[Sequence[str], dict[str,
 
 def _begins(words: Sequence[str], variables: Mapping[str, str], depth: int) -> Start | None:
     """The start whose program is the first of these words."""
-    name, rest = PurePosixPath(words[0]).name, words[1:]
+    name, rest = program_name(words[0]), words[1:]
     if name in SHELLS and any(re.fullmatch(r"-\w*c", word) for word in rest[:2]):
         script = next((word for word in rest if not word.startswith("-")), "")
         inner = (start_of(each.words, {**variables, **each.variables}, depth + 1) for each in commands(script))
@@ -116,6 +133,8 @@ def _begins(words: Sequence[str], variables: Mapping[str, str], depth: int) -> S
         return _start("tensorrt-llm", name, rest[1:] if tuple(rest[:1]) == ("serve",) else rest, variables)
     if name == "llama-server":
         return _start("llama-cpp", name, rest, variables)
+    if name == "llama" and tuple(rest[:1]) in (("serve",), ("server",)):
+        return _start("llama-cpp", "llama-server", rest[1:], variables)
     if name in COMPILERS:
         return _start("tensorrt-llm", name, rest, variables)
     if words[0] == "-m" and rest and rest[0] in MODULES:
@@ -136,7 +155,7 @@ def _in_container(words: Sequence[str], variables: Mapping[str, str], depth: int
     own, entrypoint, at = dict(variables), list[str](), at + 1
     while at < len(words) and words[at].startswith("-"):
         name, equals, value = words[at].partition("=")
-        if not equals and name in DOCKER_WITH_VALUE:
+        if not equals and _takes_value(name):
             at += 1
             value = words[at] if at < len(words) else ""
         if name in ("-e", "--env"):

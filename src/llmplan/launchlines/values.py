@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
 _SUFFIXED = re.compile(r"(\d+(?:\.\d+)?)([kKmMgGtT])")
@@ -42,6 +43,19 @@ def count(text: str) -> int | None:
     if match[2] in _DECIMAL:
         return int(float(match[1]) * _DECIMAL[match[2]])
     return int(match[1]) * _BINARY[match[2]] if match[1].isdecimal() else None
+
+
+def next_larger(value: str, choices: Sequence[str]) -> list[str]:
+    """Of numbers, the next one that is large enough, else the largest; nothing of words.
+
+    >>> next_larger("48", ("8", "16", "64")), next_larger("x", ("8", "16"))
+    (['64'], [])
+    """
+    numbers = [number for choice in choices if (number := integer(choice)) is not None]
+    wanted = integer(value)
+    if wanted is None or len(numbers) < len(choices):
+        return []
+    return [str(min((each for each in numbers if each >= wanted), default=max(numbers)))]
 
 
 def is_count_or_auto(text: str) -> bool:

@@ -114,6 +114,8 @@ def _more_memory(replica: Replica, factor: float) -> str:
     """The next flag to try: more ranks in the host, else fewer bits, else a larger GPU."""
     tp = replica.parallel.tp
     wanted = tp * 2 ** max(1, math.ceil(math.log2(max(factor, 1.0))))
+    if replica.model.divisible_heads % wanted:
+        wanted = 2 ** math.ceil(math.log2(tp * max(factor, 1.0)))
     if replica.engine.tensor_parallel and wanted * replica.parallel.pp <= replica.host.gpus:
         return f"--tp {wanted}"
     stages = replica.parallel.pp * math.ceil(factor)

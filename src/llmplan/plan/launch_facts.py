@@ -42,9 +42,16 @@ class LaunchFacts:
     """the KV cache type, in the engine's own name for it"""
     quantization: str | None = None
     """the quantization method that is asked for, in the engine's own name for it"""
+    stored_format: str | None = None
+    """the format of the checkpoint that is named, where it is another one than the model's own"""
+    data_parallel_local: int | None = None
+    """data parallel ranks on this node"""
+    data_parallel_backend: str | None = None
     cuda_graph_seqs: int | None = None
 
     eplb: bool = False
+    expert_parallel: bool = False
+    """whether expert parallelism is asked for, be it on one rank"""
     nodes: int | None = None
     executor_backend: str | None = None
     master_address: str | None = None

@@ -78,3 +78,9 @@ class MachineFit:
                 half = len(found) // 2
                 median = found[half] if len(found) % 2 else (found[half - 1] + found[half]) / 2.0
                 yield ErrorSummary(quantity=quantity, points=len(found), median=median, worst=found[-1])
+
+    def outside(self, quantity: str) -> tuple[int, int]:
+        """Points of a quantity that lie outside of the new interval, even with them in the fit, and all of them."""
+        band = self.calibration.bands[quantity]
+        ratios = [each.measured / each.after for each in self.points if each.quantity == quantity and each.after > 0.0]
+        return sum(not band.low_ratio <= ratio <= band.high_ratio for ratio in ratios), len(ratios)

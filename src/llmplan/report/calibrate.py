@@ -89,6 +89,7 @@ def _verdict(fit: MachineFit) -> Iterator[Block]:
         text = "one point fits itself: bring a few more, of low and high load, to learn whether it holds"
         yield Paragraph(text=text, tone="warn")
         return
+    yield from _beyond(fit)
     before = {each.quantity: each.median for each in fit.summaries("before")}
     worse = [QUANTITIES[each.quantity] for each in fit.summaries("left_out") if each.median >= before[each.quantity]]
     if worse:
@@ -97,6 +98,20 @@ def _verdict(fit: MachineFit) -> Iterator[Block]:
             f"each other or are too few, and {fit.prior.id} may serve as well there"
         )
         yield Paragraph(text=text, tone="warn")
+
+
+def _beyond(fit: MachineFit) -> Iterator[Block]:
+    """A machine so far from the shipped coefficients that the fit does not reach it."""
+    for each in fit.summaries("after"):
+        outside, points = fit.outside(each.quantity)
+        if 2 * outside > points > 1:
+            text = (
+                f"{QUANTITIES[each.quantity]}: {outside} of {points} points lie outside of the new interval even so. "
+                "The fit does not reach them: coefficients stay within bounds of the shipped ones, and few points "
+                "widen an interval little. Is it the GPU, the model and the traffic that were named, and did nothing "
+                "else run?"
+            )
+            yield Paragraph(text=text, tone="bad")
 
 
 def _bands(fit: MachineFit) -> Table:

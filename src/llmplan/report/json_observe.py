@@ -78,6 +78,7 @@ def _traffic(seen: Seen) -> Record:
         "input_tokens": seen.input_tokens,
         "output_tokens": seen.output_tokens,
         "prefix_share": seen.prefix_share,
+        "lengths_assumed": seen.lengths is not None,
         "load": _load(seen.load),
     }
 

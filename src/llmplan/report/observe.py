@@ -9,9 +9,10 @@ from llmplan.plan.served.comparing import Compared
 from llmplan.plan.served.drift import Finding, Kind
 from llmplan.plan.served.expected import Expected, Predicted
 from llmplan.plan.served.seen import Seen
+from llmplan.plan.served.traffic import TRAFFIC_ROWS
 from llmplan.report import views
 from llmplan.report.blocks import Block, Column, Document, Facts, Items, Paragraph, Row, Table, Tone
-from llmplan.report.numbers import MISSING, band, format_bytes, format_seconds, percent, plural, rate, seconds
+from llmplan.report.numbers import MISSING, band, format_bytes, format_seconds, percent, rate, seconds
 from llmplan.report.predict import load_line
 from llmplan.spec.band import Band
 
@@ -26,7 +27,7 @@ TITLES: dict[Kind, str] = {
 }
 DRIFT: tuple[Kind, ...] = ("deployment", "setting", "capacity", "latency")
 """kinds of findings that say the plan no longer holds; traffic, load and reading say what it was compared under"""
-LATENCY_ROWS = ("ttft", "ttft_p95", "tpot", "tpot_p95", "output_tokens_per_s")
+LATENCY_ROWS = ("itl_p95", "ttft", "ttft_p95", "tpot", "tpot_p95", "output_tokens_per_s")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +89,8 @@ def _facts(found: Observed) -> Iterator[tuple[str, str]]:
         return
     yield "beside", f"{expected.name}: {views.replica_line(expected.replica)}"
     if expected.replicas is not None:
-        yield "replicas", f"one of {expected.replicas} replica{plural(expected.replicas)}; all figures are of one"
+        of = f"one of {expected.replicas}; all figures are of one" if expected.replicas > 1 else "1"
+        yield "replicas", of
     if expected.taken:
         yield (
             "not stated",
@@ -141,6 +143,21 @@ def _arithmetic(found: Observed) -> Iterator[str]:
             "requests in flight = seconds that answered requests spent in the server / time = "
             f"{spent.total:.4g} s / {span_s:.3g} s = {spent.total / span_s:.4g} (Little's law)"
         )
+    generated = seen.histogram("per_token")
+    if generated is not None and span_s and seen.least_in_flight is not None:
+        read_s = seen.total("prefill_s") or 0.0
+        yield (
+            "requests in flight: at least (seconds that requests generated for + seconds in which any prompt was "
+            f"read) / time = ({generated.total:.4g} s + {read_s:.4g} s) / {span_s:.3g} s = {seen.least_in_flight:.4g} "
+            f"(Little's law); at the looks {seen.at_looks or 0.0:.3g} on average: the larger of both"
+        )
+    if generated is not None and generated.mean is not None:
+        sums = f"{generated.total:.4g} s / {generated.count:,.0f}"
+        text = f"TPOT mean = seconds of generation / tokens = {sums} = {generated.mean:.4g} s"
+        if seen.lengths is not None and (after := seen.tpot_after_first_s) is not None:
+            answer = seen.lengths.output_tokens.mean
+            text += f"; without the first of {answer:,.0f} tokens x {answer:,.0f} / {answer - 1.0:,.0f} = {after:.4g} s"
+        yield text
     for name in ("ttft", "tpot", "itl"):
         gained = seen.histogram(name)
         if gained is not None and gained.mean is not None:
@@ -165,8 +182,13 @@ def _verdict(found: Observed) -> Paragraph:
         titles = dict.fromkeys(TITLES[each.kind] for each in found.drift)
         names = ", ".join(title if title[:2].isupper() else title[0].lower() + title[1:] for title in titles)
         return Paragraph(text=f"Not as planned: {names}.", tone="bad")
-    if not judged:
-        return Paragraph(text="Nothing could be held against the plan.", tone="warn")
+    if not [row for row in judged if row.id not in TRAFFIC_ROWS]:
+        return Paragraph(
+            text="Nothing but traffic could be held against the plan."
+            if judged
+            else "Nothing could be held against the plan.",
+            tone="warn",
+        )
     traffic = any(each.kind == "traffic" for each in found.findings)
     text = "As planned, for other traffic." if traffic else "As planned, in everything that could be judged."
     return Paragraph(text=text, tone="good")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterator
 
@@ -165,6 +166,34 @@ def test_certificates_are_checked_unless_told_otherwise(tmp_path: object) -> Non
     for path in (empty, empty.with_name("absent.pem")):
         with pytest.raises(DataError, match="no certificates in it"):
             tls_of(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://user:sekret@host", "user:sekret@host:8000", "http:user:sekret@host", "ftp://user:sekret@host",
+        "//user:sekret@host/", "http://host?api_key=sekret", "host?api_key=sekret", "http://host/#sekret",
+    ],
+)  # fmt: skip
+def test_no_password_in_an_address_is_repeated(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        address(text)
+    assert "sekret" not in " ".join([caught.value.message, *caught.value.hints])
+
+
+def test_a_server_that_repeats_its_key_is_not_believed(server: FeedServer) -> None:
+    server.routes = {"/metrics": reply('a{model_name="Bearer sk-planted-4711"} 1\n')}
+    assert "sk-planted" not in client(server, authorization="Bearer sk-planted-4711").get("/metrics").text
+    assert client(server, authorization="Bearer 1").get("/metrics").text.endswith(" 1\n"), "too short to be a key"
+
+
+def test_a_redirect_is_no_command_of_the_servers_own(server: FeedServer) -> None:
+    server.routes = {"/metrics": redirect("http://x;$(touch${IFS}y)/")}
+    with pytest.raises(UnreachableError) as caught:
+        client(server).get("/metrics")
+    assert shlex.split(caught.value.hints[0].partition(": ")[2])[:2] == ["llmplan", "observe"]
+    assert len(shlex.split(caught.value.hints[0].partition(": ")[2])) == 3
+    assert "'" in caught.value.hints[0]
 
 
 def test_several_answers_in_turn(server: FeedServer) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 import served_samples as samples
 from llmplan.errors import DataError, UsageError
-from llmplan.measurements.served import engines
+from llmplan.measurements.served import engines, stated
 from llmplan.measurements.served.reading import read_look
 from llmplan.plan.served.snapshot import GAUGES, HISTOGRAMS, TOTALS
 from served_samples import LLAMA_PROPS, SGLANG_INFO, Served
@@ -114,8 +114,9 @@ def test_llama_cpp_counts_tokens_and_no_requests() -> None:
     assert (look.engine, look.version, look.model) == ("llama-cpp", "b11434", "Tiny-1B-Q4_K_M.gguf")
     assert look.totals == {
         "prompt_tokens": 100_000.0, "output_tokens": 30_000.0, "prefix_hits": 40_000.0, "prefix_misses": 100_000.0,
+        "prefill_s": 10.0,
     }  # fmt: skip
-    assert look.histograms["itl"].mean == pytest.approx(0.012)
+    assert look.histograms["per_token"].mean == pytest.approx(0.012)
     assert look.gauges["kv_tokens"] == 4 * 4096
     assert (look.settings["max_num_seqs"], look.settings["max_model_len"]) == (4, 4096)
 
@@ -203,3 +204,16 @@ def test_settings_that_cannot_be_are_not_there() -> None:
 def test_json_nested_without_end_is_no_list_of_iterations() -> None:
     with pytest.raises(DataError):
         read_look("[" * 100_000, {})
+
+
+@pytest.mark.parametrize("kind", ["fp8; rm -rf ~", "$(id)", "\x1b[2Jfp8", "a" * 41, ""])
+def test_words_of_a_server_that_would_stand_in_a_command_are_words(kind: str) -> None:
+    assert "kv_cache" not in stated.whole({"kv_cache": kind})
+    assert stated.whole({"kv_cache": "fp8_e4m3"}) == {"kv_cache": "fp8_e4m3"}
+
+
+def test_llama_cpp_says_what_it_has_loaded_in_its_list_of_models() -> None:
+    meta = {"n_params": 8_030_261_312, "size": 8_532_934_912, "ftype": "Q8_0", "n_ctx": 1024}
+    look = read_look(samples.llama_cpp(BUSY), {"/v1/models": {"data": [{"id": "x", "meta": meta}]}})
+    assert look.gauges["parameters"] == 8_030_261_312
+    assert (look.settings["weights"], look.settings["max_model_len"]) == ("gguf-q8_0", 1024)

@@ -19,6 +19,7 @@ from llmplan.plan.served.expected import Expected, Predicted
 from llmplan.plan.served.rules import RULES
 from llmplan.plan.served.seen import see
 from llmplan.spec.band import Band
+from llmplan.spec.formats import GGUF_WEIGHT_FORMATS
 from llmplan.spec.workload_lengths import Lengths
 from served_samples import LLAMA_PROPS, SGLANG_INFO, Served
 
@@ -306,12 +307,114 @@ def test_failures() -> None:
 def test_several_processes() -> None:
     other = replace(AS_PLANNED, started=AS_PLANNED.started + 60.0, requests=900.0)
     assert "1 of 2 looks were answered by another process" in told(later=other)["several-processes"].message
+    assert told(later=other)["several-processes"].causes[0] == "it started anew in between"
     assert "several-processes" not in told()
 
 
 def test_one_look() -> None:
     assert told(looks=1)["since-start"].message.startswith("one look")
     assert "since-start" not in told()
+
+
+LLAMA = planned(
+    engine=replace(PLANNED.replica.engine, id="llama-cpp", version="b11434", kv_pool_rule="explicit_context"),
+    weights=next(each for each in GGUF_WEIGHT_FORMATS if each.id == "gguf-q4_k_m"),
+    settings=replace(PLANNED.replica.settings, max_model_len=4096, max_num_seqs=4, block_tokens=1, memory_fraction=1.0),
+)
+LLAMA = replace(
+    LLAMA,
+    budget=replace(BUDGET, capacity_tokens=4 * 4096, max_concurrency=4.0, kv_cache_bytes=Band.exact(2e9)),
+    load=Load(kind="concurrency", value=3.0, input_tokens=Lengths.fixed(1000), output_tokens=Lengths.fixed(300)),
+)
+
+
+def llama(slots: int = 4, context: int = 4096, **more: Any) -> dict[str, Finding]:
+    """What is said of a llama-server with so many slots of such a context."""
+    props = {**LLAMA_PROPS, "total_slots": slots, "default_generation_settings": {"n_ctx": context}, **more}
+    documents = {"/props": {**props, "model_path": "/m/Llama-3.1-8B-Instruct.gguf"}}
+    return told(AS_PLANNED, AS_PLANNED.after(0.0), engine="llama_cpp", expected=LLAMA, documents=documents)
+
+
+def test_contexts_of_llama_cpp_have_nothing_to_do_with_memory() -> None:
+    assert "kv-capacity" not in llama()
+    half = llama(context=2048)
+    assert half["changed-flag"].fix.startswith("-c 16384 -np 4 --no-kv-unified")
+    assert half["kv-capacity"].message.endswith("50 % fewer than the 16,384 that were planned")
+    assert half["kv-capacity"].causes[0] == "-c 8192 where 16384 was planned"
+    # every slot has the whole context: four times as much only if it were not shared
+    shared = llama(context=16384)["kv-capacity"].causes
+    assert len(shared) == 1
+    assert "--kv-unified" in shared[0]
+    assert "16,384 tokens, as planned" in shared[0]
+
+
+def test_a_file_of_another_type() -> None:
+    assert "other-weights" not in llama()
+    assert "other-weights" not in llama(model_ftype="Q4_K - Medium")
+    assert (
+        llama(model_ftype="Q8_0")["other-weights"].fix == "load a file of gguf-q4_k_m, or plan with --weights gguf-q8_0"
+    )
+    # another engine is said to be one, and nothing else
+    assert "other-weights" not in told(engine="llama_cpp", documents={"/props": {**LLAMA_PROPS, "model_ftype": "Q8_0"}})
+
+
+def test_another_number_of_parameters_is_another_model_whatever_its_name() -> None:
+    total = PLANNED.replica.model.text_parameters
+    for count, differs in ((total, False), (0.9 * total, False), (0.5 * total, True), (2.0 * total, True)):
+        card = {"id": "meta-llama/Llama-3.1-8B-Instruct", "meta": {"n_params": count, "n_ctx": 8192}}
+        found = told(documents={"/v1/models": {"data": [card]}}).get("other-model")
+        assert (found is not None and found.certain) == differs
+
+
+def test_a_pool_of_a_stated_size_is_moved_by_nothing_else_in_memory() -> None:
+    """Neither activations nor other processes nor the memory fraction: its bytes, or bytes of a token."""
+    size = 60 * 10**9
+    wants = planned(settings=replace(PLANNED.replica.settings, kv_cache_memory_bytes=size))
+
+    def stating(pool: int, tokens: int) -> dict[str, Finding]:
+        text = samples.vllm(replace(AS_PLANNED, kv_tokens=tokens))
+        text = text.replace('kv_cache_memory_bytes="None"', f'kv_cache_memory_bytes="{pool}"')
+        seen = see([read_look(text, DOCUMENTS, at_s=0.0)])
+        rows = {row.id: row for row in compare(seen, wants, None)}
+        return {each.id: each for each in findings(Case(seen=seen, rows=rows, expected=wants), RULES)}
+
+    assert stating(size, 457_760).keys() == {"since-start"}
+    half = stating(size // 2, 457_760 // 2)
+    assert half["fixed-pool"].fix == f"set --kv-cache-memory-bytes to {size}"
+    assert half["kv-capacity"].causes == (half["fixed-pool"].message,)
+    assert stating(size, 457_760 * 2)["kv-capacity"].causes == ("a KV cache of half as many bytes a token (fp8)",)
+    assert stating(size, 300_000)["kv-capacity"].causes == ()
+
+
+def test_as_many_tokens_for_fewer_requests_are_told() -> None:
+    wants = replace(PLANNED, budget=replace(BUDGET, max_concurrency=100.0))
+    wants = replace(wants, replica=replace(wants.replica, settings=replace(wants.replica.settings, max_model_len=8192)))
+    found = told(expected=wants)["kv-capacity"]
+    assert "hold 55.9 requests of full length at once, where 100 were predicted" in found.message  # 457,760 / 8,192
+
+
+def test_clients_that_wait_have_no_rate_of_their_own() -> None:
+    """A closed loop that is answered at a tenth of the planned rate is slow, and not other traffic."""
+    closed = Load(kind="concurrency", value=8.0, input_tokens=Lengths.fixed(1000), output_tokens=Lengths.fixed(300))
+    wants = replace(PLANNED, load=closed, estimate=replace(PLANNED.estimate, requests_per_s=Band.exact(20.0)))  # type: ignore[type-var]
+    assert "other-traffic" not in told(expected=wants)
+    assert "other-traffic" in told(expected=replace(wants, load=replace(closed, value=30.0)))
+
+
+def test_a_folder_is_the_model_of_its_config() -> None:
+    folder = replace(PLANNED.replica.model, id="/models/tiny-folder/config.json")
+    documents = {"/v1/models": samples.models("tiny", root="/models/tiny-folder")}
+    assert "other-model" not in told(expected=planned(model=folder), documents=documents)
+    assert "other-model" in told(
+        expected=planned(model=folder), documents={"/v1/models": samples.models("tiny", root="/models/b")}
+    )
+
+
+def test_an_idle_server_is_not_one_of_other_traffic() -> None:
+    found = told(later=AS_PLANNED.after(0.0))
+    assert list(found) == ["few-requests"]
+    assert "no requests answered in between: traffic and latency are not judged" in found["few-requests"].message
+    assert "few-requests" in llama()
 
 
 def test_every_rule_is_shown_to_fire() -> None:
@@ -322,5 +425,5 @@ def test_every_rule_is_shown_to_fire() -> None:
 
     ids = {name for rule in RULES for name in re.findall(r'id="([a-z-]+)"', inspect.getsource(rule))}
     here = Path(__file__).read_text(encoding="utf-8")
-    assert len(ids) == len(RULES) == 16
+    assert len(ids) == len(RULES) == 17
     assert {name for name in ids if f'"{name}"' not in here} == set()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 import served_samples as samples
@@ -105,6 +107,19 @@ def test_llama_cpp_has_a_time_per_token_and_no_requests() -> None:
     assert (seen.requests, seen.input_tokens, seen.load) == (None, None, None)
     assert seen.tpot_s == pytest.approx(0.012)
     assert seen.per_s("output_tokens") == pytest.approx(300.0)
-    assert seen.in_flight == 10.0
+    # 10 requests generated 300 tokens of 12 ms each in 10 s, and their 5,000 prompt tokens took 0.1 ms each
+    assert seen.least_in_flight == pytest.approx((10 * 300 * 0.012 + 5000 * 1e-4) / 10.0)
+    assert seen.in_flight == 10.0  # as many ran at the looks
+    idle = replace(START, running=0.0)
+    between = see([look(idle, 0.0, "llama_cpp"), look(idle.after(10.0), 10.0, "llama_cpp")])
+    assert between.in_flight == seen.least_in_flight
     # half as many prompt tokens in the cache as were computed: a third of all
     assert seen.prefix_share == pytest.approx(1 / 3)
+
+
+def test_a_process_that_answers_again_is_one_of_several_and_one_that_does_not_was_restarted() -> None:
+    one = [look(START.after(float(n)), float(n)) for n in range(3)]
+    other = [look(replace(START, started=START.started + 9.0).after(float(n)), float(n)) for n in range(3)]
+    assert not see(one).in_turns
+    assert not see([one[0], one[1], other[2]]).in_turns
+    assert see([one[0], other[1], one[2]]).in_turns

@@ -68,11 +68,7 @@ def claim_spec(launch: Launch, weights: Weights) -> dict[str, Any]:
 
 def _claim_comments(weights: Weights, *path: str) -> dict[Path, str]:
     known = weights.size_bytes > 0
-    size = (
-        "what is downloaded and a tenth more"
-        if known
-        else "the plan does not know the checkpoint's size: set it"
-    )
+    size = "what is downloaded and a tenth more" if known else "the plan does not know the checkpoint's size: set it"
     access = "pods on several machines mount it" if weights.shared else "one pod mounts it"
     return {(*path, "accessModes"): access, (*path, "resources"): size}
 

@@ -48,6 +48,11 @@ class Planned:
     replicas: int | None
     host_bytes: int = 0
 
+    @property
+    def gpus_here(self) -> int:
+        """GPUs of one replica on one node."""
+        return min(self.replica.parallel.gpus, self.replica.host.gpus)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:

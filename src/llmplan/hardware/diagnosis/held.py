@@ -55,8 +55,26 @@ def _held(gpu: GpuReading, memory: MemoryReading, report: HardwareReport, subjec
     for engine in subject.engines:
         meanings.setdefault(_meaning(engine, memory), []).append(engine.name)
     sentences = [message, *(f"{', '.join(names)}: {meaning}" for meaning, names in meanings.items())]
-    severity = fail if subject.certain and _refusing(subject) else warn
+    taken = gpu.index in _taken(report, subject)
+    severity = fail if subject.certain and _refusing(subject) and taken else warn
+    if not taken:
+        sentences.append("Engines take the first GPUs that CUDA shows, and the plan needs no more than those before it")
     return severity("memory", ". ".join(sentences), _advice(gpu, memory, report, subject), gpu=gpu.index)
+
+
+def _taken(report: HardwareReport, subject: Subject) -> tuple[int, ...]:
+    """The GPUs that a plan's replicas take: engines take the first that CUDA shows them. Without a plan, any."""
+    shown = report.visible.indexes
+    if subject.planned is None:
+        return shown
+    each = subject.planned.gpus_here
+    rooms = len(shown) // each
+    return shown[: each * min(rooms, subject.planned.replicas or rooms)]
+
+
+def is_held(gpu: GpuReading, subject: Subject) -> bool:
+    """Whether less is free than the engines want of a GPU, as far as its memory can be read."""
+    return gpu.memory is not None and not _is_enough(gpu.memory, subject)
 
 
 def _meaning(engine: EngineSpec, memory: MemoryReading) -> str:
@@ -76,11 +94,11 @@ def _meaning(engine: EngineSpec, memory: MemoryReading) -> str:
 def _advice(gpu: GpuReading, memory: MemoryReading, report: HardwareReport, subject: Subject) -> str:
     who = ",".join(str(process.pid) for process in gpu.processes or ())
     advice = [f"ps -o pid,user,etime,args -p {who} shows who; stop it" if who else "stop what holds it"]
-    free = [other.index for other in visible(report) if other.memory and _is_enough(other.memory, subject)]
-    if free:
+    free = [other.index for other in visible(report) if other.memory and not is_held(other, subject)]
+    if len(free) >= (subject.planned.gpus_here if subject.planned else 1):
         advice.append(f"keep to the free ones: export CUDA_VISIBLE_DEVICES={','.join(map(str, free))}")
     fraction = int(max(0.0, memory.free_bytes - _CONTEXT_BYTES) / memory.total_bytes * 100) / 100
-    if fraction > 0:
+    if fraction > 0 and subject.planned is None:
         start = " or ".join(f"start {engine.name}" for engine in _refusing(subject)) or "plan"
         context = f"{format_bytes(_CONTEXT_BYTES)} left for its own CUDA context, assumed"
         advice.append(f"{start} with --gpu-memory-utilization {fraction:.2f} ({context})")

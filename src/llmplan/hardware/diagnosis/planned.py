@@ -6,12 +6,15 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
-from llmplan.hardware.diagnosis.finding import Finding, Planned, Subject, fail, ok, visible, warn
+from llmplan.hardware.diagnosis.finding import Finding, Planned, Subject, fail, numbers, ok, usable, visible, warn
+from llmplan.hardware.diagnosis.held import is_held
 from llmplan.hardware.report import HardwareReport, HostReading
 from llmplan.units import format_bytes
 
 _LESS_MEMORY: Final = 0.99
 """Of the planned GPU memory: below it the KV pool is visibly smaller than planned."""
+_READ_HERE: Final = "NVIDIA"
+_OTHER_TOOLS: Final = "its vendor's tool tells what is here (AMD: amd-smi static, or rocm-smi)"
 
 
 def check_planned_gpus(report: HardwareReport, subject: Subject) -> Iterator[Finding]:
@@ -21,16 +24,26 @@ def check_planned_gpus(report: HardwareReport, subject: Subject) -> Iterator[Fin
     if subject.planned is None:
         return
     replica = subject.planned.replica
-    wanted = min(replica.parallel.gpus, replica.host.gpus)
+    wanted = subject.planned.gpus_here
+    if replica.gpu.vendor != _READ_HERE:
+        message = f"a replica wants {wanted} x {replica.gpu.id}{_nodes(subject.planned)}; GPUs of {replica.gpu.vendor}"
+        yield warn("plan", f"{message} are not read here, only those of {_READ_HERE}", _OTHER_TOOLS)
+        return
     here = Counter(spec.id if (spec := subject.spec_of(gpu)) else gpu.name or "?" for gpu in visible(report))
     found = here.get(replica.gpu.id, 0)
     have = ", ".join(f"{count} x {name}" for name, count in here.items()) or "no GPU"
+    split = [gpu.index for gpu in usable(report) if gpu.mig_enabled]
+    have += f" (and {numbers(split)} in MIG mode, no whole one)" if split else ""
     message = f"a replica wants {wanted} x {replica.gpu.id}{_nodes(subject.planned)}; here: {have}"
     if found < wanted:
         advice = "llmplan recommend MODEL --local plans for this machine; llmplan hardware shows what it has"
         yield fail("plan", message, advice)
         return
-    yield ok("plan", message + _replicas(subject.planned, found // wanted))
+    mine = [gpu for gpu in visible(report) if (spec := subject.spec_of(gpu)) and spec.id == replica.gpu.id]
+    free = found - sum(is_held(gpu, subject) for gpu in mine)
+    held = f", {found - free} of them held by others" if free < found else ""
+    message += held + _replicas(subject.planned, free // wanted)
+    yield ok("plan", message) if free >= wanted else warn("plan", message, "stop what holds them")
     yield from _smaller(report, subject)
 
 
@@ -41,7 +54,7 @@ def _nodes(planned: Planned) -> str:
 def _replicas(planned: Planned, room: int) -> str:
     if planned.replicas is None or planned.replica.spans_nodes:
         return ""
-    return f", room for {min(room, planned.replicas)} of {planned.replicas} replicas"
+    return f", room for {min(room, planned.replicas)} of {planned.replicas} replica{'s' * (planned.replicas != 1)}"
 
 
 def _smaller(report: HardwareReport, subject: Subject) -> Iterator[Finding]:

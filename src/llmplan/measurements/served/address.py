@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import urllib.parse
 from dataclasses import dataclass
 
@@ -45,17 +46,19 @@ def address(text: str) -> Address:
         port, host = parts.port, (parts.hostname or "").encode("idna").decode()
     except (ValueError, UnicodeError):
         raise UsageError("URL is no address of the web", hints=["http://localhost:8000"]) from None
-    if parts.username is not None or parts.password is not None:
+    # what stands before an @ may be a password even where the rest is no address: it is not repeated
+    if "@" in (parts.netloc or text):
         raise UsageError(
             "a URL with a password in it would be seen by everybody on this machine",
             hints=["--auth-env NAME reads it from an environment variable"],
         )
+    shown = re.split(r"[?#]", text.strip(), maxsplit=1)[0]  # a query may hold a key
     if parts.scheme not in PORTS or not host or port == 0 or not text.strip().isprintable() or " " in text.strip():
-        hint = f"http://{text.strip()}" if "://" not in text and text.strip() else "http://localhost:8000"
-        raise UsageError(f"{text!r} is no address of the web", hints=[hint])
+        hint = f"http://{shown}" if "://" not in text and shown else "http://localhost:8000"
+        raise UsageError(f"{shown!r} is no address of the web", hints=[hint])
     if parts.query or parts.fragment:
         raise UsageError(
-            f"{text!r}: an address without query and fragment is expected", hints=["http://localhost:8000"]
+            f"{shown!r}: an address without query and fragment is expected", hints=["http://localhost:8000"]
         )
     prefix = parts.path.rstrip("/")
     prefix = next((prefix.removesuffix(end) for end in KNOWN_ENDS if prefix.endswith(end)), prefix)

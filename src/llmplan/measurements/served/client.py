@@ -4,9 +4,10 @@ written there; proxies of the environment are not used."""
 from __future__ import annotations
 
 import http.client
+import shlex
 import ssl
 import urllib.parse
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,8 @@ AGENT = f"llmplan/{__version__} (observe)"
 STARTED_HEADER = "Process-Start-Time-Unix"
 REDIRECTS = (301, 302, 303, 307, 308)
 MOST_REDIRECTS = 3
+LEAST_KEY_BYTES = 8
+"""shorter ones are no keys, and may stand anywhere"""
 _CHUNK: Final = 1 << 16
 
 
@@ -123,7 +126,12 @@ class Client:
             raise TimeoutError
         if response.length:
             raise http.client.IncompleteRead(b"", response.length)
-        return b"".join(pieces)
+        return self._without_secret(b"".join(pieces))
+
+    def _without_secret(self, body: bytes) -> bytes:
+        """The body as it came, but for the key, should a server repeat what it was sent."""
+        key = (self.authorization or "").rsplit(" ", 1)[-1].encode()
+        return body.replace(key, b"(key)") if len(key) >= LEAST_KEY_BYTES else body
 
     def _followed(self, url: str, target: str, location: str) -> str:
         """Where a redirect leads on the same server; the secret goes to no other."""
@@ -137,11 +145,14 @@ class Client:
         if there != (mine.scheme, mine.host, mine.port):
             where = f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
             what = f"{url}: redirects to {where[:200]}, which was not asked for"
-            raise UnreachableError(what, hints=[f"if that is the server: llmplan observe {where[:200]}"])
+            raise UnreachableError(
+                what, hints=[f"if that is the server: {shlex.join(('llmplan', 'observe', where[:200]))}"]
+            )
         return parts.path + (f"?{parts.query}" if parts.query else "")
 
     def _explained(self, url: str, error: Exception, watch: Watch) -> UnreachableError:
-        host, plain = self.address.host, self.address.scheme == "http"
+        plain = self.address.scheme == "http"
+        other = replace(self.address, scheme="https" if plain else "http").url("")
         hints: list[str] = []
         if watch.is_over or isinstance(error, TimeoutError):
             what, hints = "no answer in time", ["--timeout 120s waits longer"]
@@ -149,7 +160,7 @@ class Client:
             what = f"its certificate cannot be trusted: {error.verify_message}"
             hints = ["--ca-file FILE trusts another authority", "--insecure checks no certificate"]
         elif isinstance(error, ssl.SSLError):
-            what, hints = f"no TLS there: {error.reason or error}", [f"http://{host}"]
+            what, hints = f"no TLS there: {error.reason or error}", [other]
         elif isinstance(error, ConnectionRefusedError):
             what = "nobody listens there"
             hints = ["is the server running, and is this its port?", "kubectl port-forward POD 8000:8000"]
@@ -157,7 +168,7 @@ class Client:
             what = "the answer was cut short"
         elif isinstance(error, http.client.HTTPException):
             what = f"it does not speak HTTP ({type(error).__name__})"
-            hints = [f"https://{host}"] if plain else []
+            hints = [other] if plain else []
         else:
             what = getattr(error, "strerror", None) or str(error) or type(error).__name__
         return UnreachableError(f"{url}: {what}", hints=hints)

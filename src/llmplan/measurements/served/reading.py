@@ -46,7 +46,10 @@ def read_look(
     for labels in stated.label_values(scrape):
         gauges, settings = {**gauges, **labels.gauges}, {**settings, **labels.settings}
     told = stated.documents(series.engine, documents)
-    gauges, settings = {**told.gauges, **gauges}, {**card.settings, **told.settings, **settings}
+    gauges, settings = (
+        {**card.told.gauges, **told.gauges, **gauges},
+        {**card.told.settings, **told.settings, **settings},
+    )
     return Snapshot(
         engine=series.engine,
         version=told.version or _version(documents),
@@ -74,7 +77,7 @@ def _iteration_look(
     if used is not None and blocks:
         gauges["kv_usage"] = used / blocks
     card = _card(documents, (), served_name)
-    settings = {**card.settings, **{name: value for name, value in found.items() if name not in gauges}}
+    settings = {**card.told.settings, **{name: value for name, value in found.items() if name not in gauges}}
     note = (
         "its JSON of iterations has no latency and no lengths: return_perf_metrics: true in its YAML adds "
         "/prometheus/metrics"
@@ -123,11 +126,10 @@ def _card(documents: Mapping[str, Any], labelled: Sequence[str], wanted: str | N
         raise UsageError(f"several models are served there: {_shown(names)}", hints=[f"say which: {WANTED}"])
     name = wanted if wanted is not None else names[0] if names else None
     fields = listed.get(name or "") or (next(iter(listed.values())) if len(listed) == 1 else Fields(None))
-    length = fields.number("max_model_len")
     return stated.Card(
         name=name,
         model=fields.text("root") or name,
-        settings={} if length is None else {"max_model_len": length},
+        told=stated.model_card(fields),
         several=len(labelled) > 1,
     )
 

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from llmplan.measurements.benchmark.result import MAX_VALUE, Fields, clean
+from llmplan.measurements.benchmark.result import MAX_VALUE, Fields, as_number, clean
 from llmplan.measurements.served.series import Scrape
+from llmplan.spec.formats import GGUF_WEIGHT_FORMATS
 from llmplan.units import GIB
 
 SERVER_INFO, PROPS = ("/server_info", "/get_server_info"), "/props"
@@ -19,22 +20,14 @@ PART_SIZES = ("kv_tokens", "kv_blocks", "max_concurrency")
 """labels that are sizes of one part: they add up"""
 _VERSION = re.compile(r"b?\d+(?:\.\d+)*(?:\.?(?:post|rc|dev)\d+)?")
 
+_WORD = re.compile(r"[A-Za-z0-9][\w.-]{0,39}", re.ASCII)
+
 SGLANG_SETTINGS = {
     "context_length": "max_model_len", "page_size": "block_size", "mem_fraction_static": "gpu_memory_utilization",
     "max_running_requests": "max_num_seqs", "chunked_prefill_size": "max_num_batched_tokens", "tp_size": "tp",
     "pp_size": "pp", "dp_size": "dp",
 }  # fmt: skip
 """its server arguments, by the names of our flags"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Card:
-    """The model that is looked at; `several`: the series are of several models."""
-
-    name: str | None
-    model: str | None
-    settings: Mapping[str, Any]
-    several: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +39,16 @@ class Told:
     version: str | None = None
     model: str | None = None
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """The model that is looked at; `several`: the series are of several models."""
+
+    name: str | None
+    model: str | None
+    told: Told
+    several: bool
 
 
 def version(text: str | None) -> str | None:
@@ -129,16 +132,45 @@ def _sglang(info: Fields) -> Told:
 
 def _llama_cpp(props: Fields) -> Told:
     slots, context = props.number("total_slots"), props.number("default_generation_settings", "n_ctx")
-    settings = {name: value for name, value in (("max_num_seqs", slots), ("max_model_len", context)) if value}
+    settings: dict[str, Any] = {
+        name: value for name, value in (("max_num_seqs", slots), ("max_model_len", context)) if value
+    }
     gauges = {"kv_tokens": slots * context} if slots and context else {}
-    path = props.text("model_path")
+    path, kind = props.text("model_path"), file_type(props.text("model_ftype"))
+    if kind is not None:
+        settings["weights"] = kind
     return Told(
         gauges=gauges,
         settings=settings,
         version=version(props.text("build_info")),
         model=path.replace("\\", "/").rsplit("/", 1)[-1] if path else None,
-        notes=("KV capacity: slots times their context, as if no slots shared one",) if gauges else (),
+        notes=("KV capacity: slots times the context of each; it does not say whether slots share one",)
+        if gauges
+        else (),
     )
+
+
+def file_type(text: str | None) -> str | None:
+    """llama.cpp's name of a GGUF file's type as a weight format; a guess of its own is one, too.
+
+    >>> file_type("Q4_K - Medium"), file_type("(guessed) all F32"), file_type("IQ2_XXS - 2.0625 bpw"), file_type("Q9")
+    ('gguf-q4_k_m', None, 'gguf-iq2_xxs', None)
+    """
+    name, _, size = (text or "").casefold().removeprefix("(guessed) ").partition(" - ")
+    stem = name.removesuffix(" mix").replace(" ", "_")
+    suffix = {"small": "_s", "medium": "_m", "large": "_l"}.get(size, "")
+    known = {each.id for each in GGUF_WEIGHT_FORMATS}
+    return next((found for found in (f"gguf-{stem}{suffix}", f"gguf-{stem}") if found in known), None)
+
+
+def model_card(fields: Fields) -> Told:
+    """What an entry of the list of models says of the model itself: vLLM's context, llama.cpp's file."""
+    length, context = fields.number("max_model_len"), fields.number("meta", "n_ctx")
+    parameters, kind = as_number(fields.get("meta", "n_params")), file_type(fields.text("meta", "ftype"))
+    settings: dict[str, Any] = {} if (length or context) is None else {"max_model_len": length or context}
+    if kind is not None:
+        settings["weights"] = kind
+    return Told(gauges={"parameters": parameters} if parameters and 0.0 < parameters < 1e15 else {}, settings=settings)
 
 
 def derived(gauges: Mapping[str, float], settings: Mapping[str, Any]) -> dict[str, float]:
@@ -152,7 +184,7 @@ def derived(gauges: Mapping[str, float], settings: Mapping[str, Any]) -> dict[st
 WHOLE = ("block_size", "max_model_len", "max_num_seqs", "max_num_batched_tokens", "tp", "pp", "dp", "blocks_override")
 """settings that count something"""
 TRUTHS = ("enforce_eager", "prefix_caching")
-WORDS = ("kv_cache",)
+WORDS = ("kv_cache", "weights")
 
 
 def whole(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -169,7 +201,8 @@ def _usable(name: str, value: Any) -> Any:
     if name in TRUTHS:
         return value if isinstance(value, bool) else None
     if name in WORDS:
-        return value if isinstance(value, str) else None
+        # it is printed inside of commands that people paste
+        return value if isinstance(value, str) and _WORD.fullmatch(value) else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     if name in WHOLE:

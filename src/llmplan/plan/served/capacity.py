@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from llmplan.plan.outcome import MemoryBudget
+from llmplan.plan.served.comparing import SAME_SIZE, Compared, number
 from llmplan.plan.served.drift import Case, Finding
-from llmplan.plan.served.settings import cache_format, fixed_pool, other_engine, other_model, other_parallelism
-from llmplan.units import format_bytes
+from llmplan.plan.served.settings import (
+    cache_format,
+    context_flags,
+    fixed_pool,
+    other_engine,
+    other_model,
+    other_parallelism,
+)
+from llmplan.units import format_bytes, format_rate
 
 EXPLAINING = (other_engine, other_model, other_parallelism, fixed_pool, cache_format)
 """rules whose findings account for any size of the pool"""
@@ -25,7 +33,19 @@ FIX = "start it with the flags of llmplan emit-config; llmplan memory --against-
 def kv_capacity(case: Case) -> Iterator[Finding]:
     """A KV pool outside its band: by a setting that the server states, or by what its size makes likely."""
     row = case.rows.get("kv_tokens")
-    if case.expected is None or case.expected.budget is None or row is None or row.verdict != "differs":
+    if case.expected is None or case.expected.budget is None or row is None:
+        return
+    full = case.rows.get("max_concurrency")
+    if row.verdict == "agrees" and full is not None and full.verdict == "differs" and full.planned:
+        yield Finding(
+            id="kv-capacity",
+            kind="capacity",
+            message=f"as many tokens as planned hold {format_rate(full.observed or 0.0)} requests of full length at "
+            f"once, where {format_rate(full.planned.mid)} were predicted",
+            causes=("layers that keep a window or a state, and are counted otherwise than was predicted",),
+            certain=False,
+        )
+    if row.verdict != "differs":
         return
     if row.planned is None or row.observed is None:
         return
@@ -33,13 +53,15 @@ def kv_capacity(case: Case) -> Iterator[Finding]:
     share = f"{100 * abs(ratio - 1.0):.3g} % {'fewer' if ratio < 1.0 else 'more'} than"
     if ratio > 2.0:
         share = f"{ratio:.3g} times"
+    stated_pool = case.expected.replica.engine.kv_pool_rule == "explicit_context"
+    band = f" ({row.planned.low:,.0f} to {row.planned.high:,.0f})" if row.planned.high > row.planned.low else ""
     yield Finding(
         id="kv-capacity",
         kind="capacity",
         message=f"its KV cache holds {row.observed:,.0f} tokens, {share} the {row.planned.mid:,.0f} that were "
-        f"predicted ({row.planned.low:,.0f} to {row.planned.high:,.0f})",
-        causes=tuple(_causes(case, case.expected.budget, ratio)),
-        fix=FIX,
+        f"{'planned' if stated_pool else 'predicted'}{band}",
+        causes=tuple(_contexts(case, row) if stated_pool else _causes(case, case.expected.budget, ratio)),
+        fix=f"start it with {context_flags(case.expected)}" if stated_pool else FIX,
         certain=False,
     )
 
@@ -53,6 +75,10 @@ def _causes(case: Case, budget: MemoryBudget, ratio: float) -> Iterator[str]:
         f"{case.rows[name].name} differ, and with them activations" for name in STEP_SETTINGS if case.differs(name)
     ]
     yield from known
+    if is_fixed(case):
+        if not known:
+            yield from _widths(case, ratio)
+        return
     change = (ratio - 1.0) * budget.kv_cache_bytes.mid
     if case.differs("gpu_memory_utilization"):
         stated, planned = case.rows["gpu_memory_utilization"].observed, case.expected.replica.settings.memory_fraction
@@ -70,6 +96,35 @@ def _causes(case: Case, budget: MemoryBudget, ratio: float) -> Iterator[str]:
             yield f"and for the rest {cause}" if beside else cause
 
 
+def is_fixed(case: Case) -> bool:
+    """Whether the pool is of a stated size, which nothing else in memory moves."""
+    stated = case.seen.last.settings
+    return any(number(stated.get(name)) for name in ("kv_cache_memory_bytes", "blocks_override"))
+
+
+def _widths(case: Case, ratio: float) -> Iterator[str]:
+    """Another width of the cache, where the server does not name its format and the ratio of tokens is that of one."""
+    if case.seen.last.settings.get("kv_cache", "auto") == "auto" and ratio > 0.0:
+        if HALF_AS_WIDE[0] <= ratio <= HALF_AS_WIDE[1]:
+            yield "a KV cache of half as many bytes a token (fp8)"
+        elif HALF_AS_WIDE[0] <= 1.0 / ratio <= HALF_AS_WIDE[1]:
+            yield "a KV cache of twice as many bytes a token (16 bit)"
+
+
+def _contexts(case: Case, row: Compared) -> Iterator[str]:
+    """Where the pool is a context that is asked for: another one, or slots that all have the whole of it."""
+    for rule in (other_engine, other_model):
+        yield from (finding.message for finding in rule(case) if finding.kind != "reading")
+    context, planned = number(case.seen.last.settings.get("max_model_len")), row.planned.mid if row.planned else 0.0
+    shared = f"slots that share one context (--kv-unified): it then holds {context:,.0f} tokens"
+    if context and abs(context / planned - 1.0) <= SAME_SIZE:
+        yield f"{shared}, as planned, and one request can take them all"
+        return
+    yield f"-c {row.observed:g} where {planned:g} was planned"
+    if context and row.observed and context < row.observed:
+        yield shared
+
+
 def inferred(case: Case, budget: MemoryBudget, change: float) -> Iterator[str]:
     """What would make the pool of a GPU larger or smaller by `change` [B], the closest fit first."""
     assert case.expected is not None
@@ -78,11 +133,7 @@ def inferred(case: Case, budget: MemoryBudget, change: float) -> Iterator[str]:
     weights = case.seen.last.gauges.get("weights_bytes")
     if weights and abs(weights / budget.weights_bytes - 1.0) > SAME_WEIGHTS:
         yield f"weights of {format_bytes(weights)} on a GPU where {format_bytes(budget.weights_bytes)} were predicted"
-    if stated.get("kv_cache", "auto") == "auto" and ratio > 0.0:
-        if HALF_AS_WIDE[0] <= ratio <= HALF_AS_WIDE[1]:
-            yield "a KV cache of half as many bytes a token (fp8)"
-        elif HALF_AS_WIDE[0] <= 1.0 / ratio <= HALF_AS_WIDE[1]:
-            yield "a KV cache of twice as many bytes a token (16 bit)"
+    yield from _widths(case, ratio)
     graphs = budget.cuda_graph_bytes
     if "enforce_eager" not in stated and not replica.settings.enforce_eager and abs(change - graphs) <= ABOUT * graphs:
         yield f"enforce_eager: no CUDA graphs, which were predicted to take {format_bytes(graphs)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from llmplan.plan.served.expected import Expected, Predicted
@@ -95,15 +95,21 @@ def sized(name: str, label: str, unit: str, observed: float | None, planned: Ban
 
 
 def _traffic(seen: Seen, expected: Expected | None) -> Iterator[Compared]:
-    load = expected.load if expected else None
+    # an idle server is not one of other traffic
+    load = expected.load if expected and not seen.is_idle else None
     rate = load.value if load and load.kind == "rate" else None
     if rate is None and expected and expected.estimate and load:
         rate = expected.estimate.requests_per_s.mid
     flying = load.value if load and load.kind == "concurrency" else None
-    yield _alike("requests_per_s", "requests/s", "requests/s", seen.per_s("requests"), rate)
+    row = _alike("requests_per_s", "requests/s", "requests/s", seen.per_s("requests"), rate)
+    # clients that wait for their answers set how many are in flight: their rate is how fast they are answered
+    yield row if flying is None else replace(row, verdict="")
     yield _alike("in_flight", "requests in flight", "requests", seen.in_flight, flying)
     yield _alike("input_tokens", "tokens in", "tokens", seen.input_tokens, load.input_tokens.mean if load else None)
     yield _alike("output_tokens", "tokens out", "tokens", seen.output_tokens, load.output_tokens.mean if load else None)
+    if seen.output_tokens is None:
+        mix = load.input_tokens.mean / max(1.0, load.output_tokens.mean) if load else None
+        yield _alike("tokens_in_per_out", "tokens in for one out", "", seen.tokens_in_per_out, mix)
     share, planned = seen.prefix_share, load.prefix_share if load else None
     verdict: Verdict = ""
     if share is not None and planned is not None:
@@ -134,17 +140,19 @@ def _latency(seen: Seen, expected: Expected | None, predicted: Predicted | None)
         (
             "tpot",
             "TPOT, mean",
-            seen.tpot_s,
+            seen.tpot_after_first_s,
             estimate.tpot_s if estimate else None,
             predicted.tpot_s if predicted else None,
         ),
     ):
         yield Compared(id=name, name=label, unit="s", observed=observed, planned=planned, predicted=now,
                        verdict=latency_verdict(seen, observed, now))  # fmt: skip
-        found = seen.histogram(name) or (seen.histogram("itl") if name == "tpot" else None)
         p95 = getattr(estimate, f"{name}_p95_s", None)
         now95 = getattr(predicted, f"{name}_p95_s", None)
-        yield _p95(name, f"{label[:4]}, p95", found, p95, now95)
+        yield _p95(name, f"{label[:4]}, p95", seen.histogram(name), p95, now95)
+    if seen.histogram("tpot") is None:
+        # gaps between two tokens are no means of requests: nothing predicts their 95th percentile
+        yield _p95("itl", "ITL, p95", seen.histogram("itl"), None, None)
     yield Compared(
         id="output_tokens_per_s",
         name="output tokens/s",
@@ -159,7 +167,7 @@ def latency_verdict(seen: Seen, observed: float | None, predicted: Band | None) 
     """Within the band of what was predicted for the same traffic, or not; too few requests are not judged."""
     if observed is None or predicted is None:
         return ""
-    if (seen.requests or 0.0) < ENOUGH_REQUESTS:
+    if (seen.answered or 0.0) < ENOUGH_REQUESTS:
         return "not judged"
     return "agrees" if predicted.low <= observed <= predicted.high else "differs"
 

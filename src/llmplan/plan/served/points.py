@@ -31,12 +31,17 @@ def rows(steps: Sequence[Seen], expected: Expected | None, name: str) -> tuple[l
 
 
 def _row(step: Seen, expected: Expected | None, name: str) -> dict[str, Any] | str:
-    load, requests = step.load, step.requests or 0.0
+    load, requests = step.load, step.answered or 0.0
+    if step.is_idle:
+        return "no request was answered"
     if load is None:
-        return "lengths or requests in flight are not known"
+        return _unknown(step)
     if requests < ENOUGH_FOR_A_ROW:
         return f"{requests:,.0f} requests answered, fewer than {ENOUGH_FOR_A_ROW}"
-    times = {"ttft_ms": step.mean("ttft"), "tpot_ms": step.tpot_s if load.output_tokens.mean >= 1.5 else None}
+    times = {
+        "ttft_ms": step.mean("ttft"),
+        "tpot_ms": step.tpot_after_first_s if load.output_tokens.mean >= 1.5 else None,
+    }
     measured = {key: value * MS_PER_S for key, value in times.items() if value}
     if not measured:
         return "no latency in its metrics"
@@ -48,6 +53,16 @@ def _row(step: Seen, expected: Expected | None, name: str) -> dict[str, Any] | s
         "client": False,
         **dict(_replica(step, expected)),
     }
+
+
+def _unknown(step: Seen) -> str:
+    """What the traffic cannot be told without."""
+    if step.tokens_in_per_out is not None and step.output_tokens is None:
+        return (
+            f"{step.last.engine} counts no requests, so their lengths are not known: a --plan, or --isl, --osl and "
+            "--concurrency with --model, state them, where its tokens in for each one out fit"
+        )
+    return "lengths or requests in flight are not known"
 
 
 def _replica(step: Seen, expected: Expected | None) -> Iterator[tuple[str, Any]]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from llmplan.plan.served.comparing import SETTINGS, number
+from llmplan.plan.served.comparing import SAME_SIZE, SETTINGS, number
 from llmplan.plan.served.drift import Case, Finding
+from llmplan.plan.served.expected import Expected
+from llmplan.units import format_bytes, format_count
 
+CONTEXT_OF_SLOTS = "-c divided by -np"
 FLAGS = {
     "vllm": {
         "block_size": "--block-size", "max_model_len": "--max-model-len",
@@ -21,9 +24,11 @@ FLAGS = {
         "block_size": "kv_cache_config.tokens_per_block", "max_model_len": "max_seq_len",
         "max_num_seqs": "max_batch_size", "max_num_batched_tokens": "max_num_tokens",
     },
-    "llama-cpp": {"max_model_len": "-c / -np", "max_num_seqs": "-np"},
+    "llama-cpp": {"max_model_len": CONTEXT_OF_SLOTS, "max_num_seqs": "-np"},
 }  # fmt: skip
 """what each engine calls a setting"""
+OTHER_SIZE = 0.15
+"""relative difference of parameters that no way of counting them makes (tied embeddings, an encoder of its own file)"""
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 FULL_WIDTH = ("auto", "bf16", "bfloat16", "fp16", "float16", "half")
 
@@ -59,10 +64,21 @@ def other_version(case: Case) -> Iterator[Finding]:
 def other_model(case: Case) -> Iterator[Finding]:
     """Another model than planned, as far as its name tells: a Hub id does, a path or an alias can be anything."""
     last = case.seen.last
-    if case.expected is None or last.model is None:
+    if case.expected is None:
         return
     planned = case.expected.replica.model.id
-    own = planned.rsplit("/", 1)[-1].casefold()
+    found, total = last.gauges.get("parameters"), float(case.expected.replica.model.text_parameters)
+    if found and abs(found / total - 1.0) > OTHER_SIZE:
+        yield Finding(
+            id="other-model",
+            kind="deployment",
+            message=f"it serves a model of {format_count(found)} parameters, and {planned} has {format_count(total)}",
+            fix=f"load {planned}, or plan for what is loaded",
+        )
+        return
+    if last.model is None:
+        return
+    own = planned.casefold().removesuffix("/config.json").rsplit("/", 1)[-1]
     if any(own in name.casefold() for name in (last.model, last.served_name) if name):
         return
     if HUB_ID.fullmatch(last.model):
@@ -111,19 +127,33 @@ def changed_flag(case: Case) -> Iterator[Finding]:
             continue
         found, planned = case.rows[name].observed, getattr(case.expected.replica.settings, attribute)
         flag = flags.get(name, f"--{name.replace('_', '-')}")
+        fix = f"set {flag} to {planned:g}, or plan with {found:g}"
+        if flag == CONTEXT_OF_SLOTS:
+            fix = f"{context_flags(case.expected)}, or plan with --max-model-len {found:g}"
         yield Finding(
             id="changed-flag",
             kind="setting",
             message=f"{label}: {found:g} {_unit(unit)}where {planned:g} was planned ({flag})",
-            fix=f"set {flag} to {planned:g}, or plan with {found:g}",
+            fix=fix,
         )
 
 
 def fixed_pool(case: Case) -> Iterator[Finding]:
     """A pool of fixed size, which the memory fraction then says nothing of."""
-    if case.expected is None or case.expected.replica.settings.kv_cache_memory_bytes is not None:
+    if case.expected is None:
         return
-    stated = case.seen.last.settings
+    stated, planned = case.seen.last.settings, case.expected.replica.settings.kv_cache_memory_bytes
+    if planned is not None:
+        found = number(stated.get("kv_cache_memory_bytes"))
+        if found and abs(found / planned - 1.0) > SAME_SIZE:
+            yield Finding(
+                id="fixed-pool",
+                kind="setting",
+                message=f"its KV pool is {format_bytes(found)}, and {format_bytes(planned)} was planned "
+                "(--kv-cache-memory-bytes)",
+                fix=f"set --kv-cache-memory-bytes to {planned}",
+            )
+        return
     for name, flag in (
         ("blocks_override", "--num-gpu-blocks-override"),
         ("kv_cache_memory_bytes", "--kv-cache-memory-bytes"),
@@ -155,7 +185,37 @@ def cache_format(case: Case) -> Iterator[Finding]:
         )
 
 
-RULES = (other_engine, other_version, other_model, other_parallelism, changed_flag, fixed_pool, cache_format)
+def other_weights(case: Case) -> Iterator[Finding]:
+    """A file of another type, where the server says which it has loaded."""
+    kind = case.seen.last.settings.get("weights")
+    if case.expected is None or not isinstance(kind, str) or case.seen.last.engine != case.expected.replica.engine.id:
+        return
+    planned = case.expected.replica.weights.id
+    if kind != planned:
+        yield Finding(
+            id="other-weights",
+            kind="deployment",
+            message=f"its weights are {kind}, and {planned} was planned: other memory, speed and quality",
+            fix=f"load a file of {planned}, or plan with --weights {kind}",
+        )
+
+
+def context_flags(expected: Expected) -> str:
+    """llama.cpp's context and slots as planned."""
+    settings = expected.replica.settings
+    return f"-c {settings.max_model_len * settings.max_num_seqs} -np {settings.max_num_seqs} --no-kv-unified"
+
+
+RULES = (
+    other_engine,
+    other_version,
+    other_model,
+    other_weights,
+    other_parallelism,
+    changed_flag,
+    fixed_pool,
+    cache_format,
+)
 
 
 def _unit(unit: str) -> str:

@@ -10,16 +10,19 @@ from llmplan.plan.served.histogram import Histogram
 
 TOTALS = (
     "requests", "failed", "prompt_tokens", "output_tokens", "preemptions", "prefix_hits", "prefix_queries",
-    "prefix_misses",
+    "prefix_misses", "prefill_s",
 )  # fmt: skip
-"""counters: requests that were answered, requests that were not, and tokens; `prefix_queries` are hits and misses"""
+"""counters: requests that were answered, requests that were not, and tokens; `prefix_queries` are hits and misses;
+`prefill_s`: seconds in which any prompt was read"""
 GAUGES = (
     "running", "waiting", "kv_usage", "kv_tokens", "kv_blocks", "max_concurrency", "parts", "weights_bytes",
+    "parameters",
 )  # fmt: skip
 """values of the moment, and sizes that do not change. `max_concurrency`: requests of full length at once; `parts`:
-data-parallel engines behind one address; `weights_bytes`: on one GPU"""
-HISTOGRAMS = ("ttft", "tpot", "itl", "e2e", "input", "output")
-"""seconds, and tokens of a request; `tpot` is a mean per request, `itl` a gap between two tokens"""
+data-parallel engines behind one address; `weights_bytes`: on one GPU; `parameters`: of the model that is loaded"""
+HISTOGRAMS = ("ttft", "tpot", "itl", "per_token", "e2e", "input", "output")
+"""seconds, and tokens of a request; `tpot` is a mean per request, `itl` a gap between two tokens, `per_token` the
+seconds that requests generated for over all their tokens, the first ones included, which come with the prompt"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

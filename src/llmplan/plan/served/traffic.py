@@ -11,7 +11,7 @@ from llmplan.plan.served.flags import command, load_flags, replica_flags
 from llmplan.plan.served.seen import ENOUGH_REQUESTS
 from llmplan.units import format_rate, format_seconds
 
-TRAFFIC_ROWS = ("requests_per_s", "in_flight", "input_tokens", "output_tokens", "prefix_share")
+TRAFFIC_ROWS = ("requests_per_s", "in_flight", "input_tokens", "output_tokens", "tokens_in_per_out", "prefix_share")
 QUEUE_SHARE = 0.1
 """of the running requests: fewer waiting ones come and go"""
 FAILED_SHARE = 0.05
@@ -21,7 +21,7 @@ CALIBRATE = "llmplan observe URL --interval 60s --samples 6 ... -o seen.jsonl, t
 def other_traffic(case: Case) -> Iterator[Finding]:
     """Traffic that is not the planned one: latency is then compared with a prediction for what was seen."""
     changed = [case.rows[row] for row in TRAFFIC_ROWS if case.differs(row)]
-    if case.expected is None or not changed:
+    if case.expected is None or not changed or case.seen.is_idle:
         return
     load = case.seen.load
     fix = ""
@@ -72,6 +72,8 @@ def _slow_causes(case: Case, slow: list[Compared]) -> Iterator[str]:
     if case.predicted is not None and case.predicted.extrapolated:
         yield "a prediction without measurements of this engine on this GPU"
     yield "a machine that differs from those measured: clocks, power limit, links, neighbours"
+    if slower:
+        yield "bursts: a mean number of requests in flight hides the fuller batches that most tokens come from"
     if not slower:
         yield "more of the prompts in the prefix cache than its counters say, or speculative decoding"
 
@@ -126,14 +128,12 @@ def several_processes(case: Case) -> Iterator[Finding]:
     kept, asked = len(case.seen.looks), case.seen.asked
     if kept == asked:
         return
+    balanced = "several replicas behind one address (a load balancer, a Kubernetes Service)"
     yield Finding(
         id="several-processes",
         kind="reading",
         message=f"{asked - kept} of {asked} looks were answered by another process: these figures are of one of them",
-        causes=(
-            "several replicas behind one address (a load balancer, a Kubernetes Service)",
-            "it started anew in between",
-        ),
+        causes=(balanced,) if case.seen.in_turns else ("it started anew in between", balanced),
         fix="ask one replica: kubectl port-forward POD 8000:8000",
         certain=False,
     )
@@ -154,15 +154,20 @@ def since_start(case: Case) -> Iterator[Finding]:
 
 def few_requests(case: Case) -> Iterator[Finding]:
     """Too few requests to judge latency by."""
-    requests = case.seen.requests
+    requests = 0.0 if case.seen.is_idle else case.seen.answered
     if requests is None or requests >= ENOUGH_REQUESTS:
         return
     when = "since it started" if case.seen.since_start else "in between"
     noun = "request" if requests == 1.0 else "requests"
+    about = "about " if case.seen.requests is None and requests else ""
+    count = f"{requests:,.0f}" if requests else "no"
     yield Finding(
         id="few-requests",
         kind="reading",
-        message=f"{requests:,.0f} {noun} answered {when}: fewer than {ENOUGH_REQUESTS}, latency is not judged",
+        message=f"{about}{count} {noun} answered {when}: "
+        + (
+            f"fewer than {ENOUGH_REQUESTS}, latency is not judged" if requests else "traffic and latency are not judged"
+        ),
         fix="look for longer (--interval), or when there is traffic",
     )
 
