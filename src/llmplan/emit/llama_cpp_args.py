@@ -29,9 +29,7 @@ DEFAULTS: Mapping[str, str] = {
     "-np": "-1", "-t": "-1", "--cache-ram": str(CACHE_MIB), "--spec-type": "none", "--metrics": "off",
 }  # fmt: skip
 """what the server does without an option"""
-COPY_COST = (
-    "on an H200 that made first tokens 67 ms later for requests of 640 tokens of an 8B model, measured 2026-11-26"
-)
+COPY_COST = "first tokens came 67 ms later (8B model, 640 tokens, H200, measured 2026-11-26)"
 """of saving a finished request: docs/accuracy.md, An NVIDIA GPU, 123 ms against 56 ms"""
 
 
@@ -162,7 +160,7 @@ def _prompt_cache(launch: Launch) -> Setting:
     elif launch.question.workload.prefix_share and launch.replica.settings.prefix_caching:
         why = f"{launch.replica.host.id} has no host memory left to keep finished prompts in"
     else:
-        why = f"no prompt is expected twice, so none is copied to host memory when it is finished: {COPY_COST}"
+        why = f"no prompt is expected twice, and with finished ones copied to host memory {COPY_COST}"
     return _set("--cache-ram", kept_bytes // MIB, why)
 
 
