@@ -41,6 +41,24 @@ def to_gib(size_bytes: float) -> float:
     return size_bytes / GIB
 
 
+def whole_gib(size_bytes: float) -> int:
+    """A size in whole GiB, rounded up.
+
+    >>> whole_gib(2**30 + 1), whole_gib(0)
+    (2, 0)
+    """
+    return math.ceil(size_bytes / GIB)
+
+
+def whole_gb(size_bytes: float) -> int:
+    """A size in whole GB, rounded up.
+
+    >>> whole_gb(16_060_522_496)
+    17
+    """
+    return math.ceil(size_bytes / GB)
+
+
 def format_bytes(size_bytes: float) -> str:
     """A size in the binary unit that keeps it readable.
 

@@ -269,7 +269,7 @@ def test_a_service_that_cannot_be_reviewed_is_named(capsys: pytest.CaptureFixtur
 
 def test_a_terminal_sees_findings_fixes_and_sources(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", *GPU, "--explain", "--", *GOOD, "--tensor-parallel-size", "3"]) == 1
-    shown = " ".join(capsys.readouterr().out.split())  # however wide the terminal is
+    shown = " ".join(capsys.readouterr().out.split())
     assert "Total number of attention heads (32) must be divisible by tensor parallel size (3). (V-TP1)" in shown
     assert "fix: use --tensor-parallel-size" in shown
     assert "source: vLLM 0.33.0 vllm/config/model.py:1559" in shown

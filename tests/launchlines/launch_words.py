@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 
 from llmplan.catalogs import packaged_profiles
 from llmplan.catalogs.engine_flags import flag_table
@@ -12,6 +13,7 @@ from llmplan.spec.engine_flags import FlagTable
 VERSIONS = {"vllm": "0.33.0", "sglang": "0.5.23", "tensorrt-llm": "main", "llama-cpp": "b11434"}
 
 
+@cache
 def table(engine: str) -> FlagTable:
     found = flag_table([packaged_profiles()], engine, VERSIONS[engine])
     assert found is not None

@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import plan_samples as sample
@@ -318,6 +318,7 @@ LINES = st.builds(
 BILLS = st.lists(LINES, max_size=6).map(tuple)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(before=BILLS, after=BILLS, rates=st.tuples(st.sampled_from([5.0, 9.0]), st.sampled_from([5.0, 9.0])))
 def test_parts_add_up_to_lines_and_lines_to_totals(
     before: tuple[QuoteLine, ...], after: tuple[QuoteLine, ...], rates: tuple[float, float]

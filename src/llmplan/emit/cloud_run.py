@@ -16,10 +16,11 @@ from llmplan.emit.container import CACHE_PATH, Container
 from llmplan.emit.kube.names import demand_pinned, what_is_planned
 from llmplan.emit.kube.weights import is_folder
 from llmplan.emit.launch_file import Env, LaunchFile, Path
-from llmplan.emit.rent.facts import Platform, price_note, whole_gib
+from llmplan.emit.rent.facts import Platform, price_note
 from llmplan.emit.rent.scale import WHY_MOST, WHY_PATIENCE, Scale, bounded
 from llmplan.emit.rent.words import argument_vector
 from llmplan.emit.selection import Launch
+from llmplan.units import whole_gib
 
 CLOUD_RUN = Platform(key="cloud-run", name="Cloud Run", sellers=("google-cloud-run",))
 PATH = "service.cloudrun.yaml"

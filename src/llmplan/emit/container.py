@@ -83,5 +83,10 @@ def demand_known(container: Container, *, given: frozenset[str] = frozenset()) -
     for env in container.unknown:
         if env.name in given or env.default is not None:
             continue
-        hint = "add --checkpoint REPOSITORY_OR_FOLDER" if env.name == "MODEL" else f"set {env.name}"
-        raise UsageError(f"{env.message or f'{env.name} is not known'}: this target cannot ask at launch", hints=[hint])
+        raise unknown_at_launch(env)
+
+
+def unknown_at_launch(env: Env) -> UsageError:
+    """What is said of a value that is asked for nowhere."""
+    hint = "add --checkpoint REPOSITORY_OR_FOLDER" if env.name == "MODEL" else f"set {env.name}"
+    return UsageError(f"{env.message or f'{env.name} is not known'}: this target cannot ask at launch", hints=[hint])

@@ -22,13 +22,13 @@ from llmplan.emit.rent.facts import (
     price_note,
     rented_container,
     seller_of,
-    whole_gib,
 )
 from llmplan.emit.rent.price import MARGIN_WORDS, price_cap
 from llmplan.emit.rent.scale import WHY_IDLE, Scale, scale_of
 from llmplan.emit.rent.words import asked, secrets_of, shell_line
 from llmplan.emit.selection import Launch
 from llmplan.errors import UsageError
+from llmplan.units import whole_gib
 
 DSTACK = Platform(key="dstack", name="dstack")
 PATH = "llm.dstack.yml"

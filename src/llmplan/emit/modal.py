@@ -12,11 +12,12 @@ from collections.abc import Mapping
 
 from llmplan.emit.container import HF_TOKEN
 from llmplan.emit.launch_file import LaunchFile, PythonModule
-from llmplan.emit.rent.facts import Platform, gpu_name, gpu_note, price_note, rented_container, whole_gib
+from llmplan.emit.rent.facts import Platform, gpu_name, gpu_note, price_note, rented_container
 from llmplan.emit.rent.scale import bounded, scale_of
 from llmplan.emit.rent.words import argument_vector
 from llmplan.emit.selection import Launch
 from llmplan.errors import UsageError
+from llmplan.units import whole_gib
 
 MODAL = Platform(key="modal", name="Modal", sellers=("modal",))
 PATH = "modal_app.py"

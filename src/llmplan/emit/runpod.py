@@ -24,14 +24,12 @@ from llmplan.emit.rent.facts import (
     price_note,
     rented_container,
     seller_of,
-    whole_gb,
-    whole_gib,
 )
 from llmplan.emit.rent.scale import WHY_IDLE, WHY_TARGET, Scale, bounded, scale_of
 from llmplan.emit.rent.words import argument_vector, secrets_of
 from llmplan.emit.selection import Launch
 from llmplan.errors import UsageError
-from llmplan.units import format_seconds
+from llmplan.units import format_seconds, whole_gb, whole_gib
 
 SELLERS = ("runpod-serverless", "runpod-secure", "runpod-community")
 PODS = Platform(key="runpod", name="RunPod", sellers=SELLERS)

@@ -8,24 +8,11 @@ deprecated there, so that neither is written.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+
+from llmplan.emit.flags import Flag
 
 VERSION = "0.5.23"
 IMAGE = f"lmsysorg/sglang:v{VERSION}"
-
-FlagType: TypeAlias = Literal["int", "float", "str", "list", "switch"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flag:
-    """An option: its type, its allowed values where the parser has a closed list, and what the engine does without
-    it."""
-
-    type: FlagType
-    allowed: tuple[str, ...] = ()
-    default: str | None = None
-
 
 SGLANG_FLAGS: Mapping[str, Flag] = {
     "--model-path": Flag(type="str"),

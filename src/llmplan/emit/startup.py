@@ -11,6 +11,10 @@ from llmplan.units import format_bytes, format_seconds
 DOWNLOAD_BYTES_PER_S = 100e6
 """assumed of the line that weights come over, which no plan knows: 0.8 Gbit/s"""
 START_MARGIN = 2.0
+"""over the start that the plan knows: disks and compile caches vary as much, and what is cut off while it loads begins
+again from nothing; a judgement"""
+LEAST_START_S = 300.0
+"""granted to any start"""
 UNKNOWN_START_S = 1800.0
 """assumed where no figure for the engine's start is known"""
 
@@ -38,5 +42,7 @@ def start_budget(container: Container, *, downloads: bool) -> StartBudget:
         start_s += container.checkpoint_bytes / DOWNLOAD_BYTES_PER_S
         size, rate = format_bytes(container.checkpoint_bytes), DOWNLOAD_BYTES_PER_S / 1e6
         parts.append(f"a download of {size} at {rate:.0f} MB/s (assumed)")
-    minutes = max(1, math.ceil(start_s / 60))
+    if start_s < LEAST_START_S:
+        parts.append(f"at least {format_seconds(LEAST_START_S)}")
+    minutes = math.ceil(max(LEAST_START_S, start_s) / 60)
     return StartBudget(budget_s=60 * minutes, why=f"{' and '.join(parts)}: {minutes} min")

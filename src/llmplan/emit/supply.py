@@ -14,7 +14,6 @@ from llmplan.units import GIB
 SHM_BYTES_PER_GPU = 4 * GIB
 """what the ranks of a replica exchange through /dev/shm; Docker's default of 64 MiB stops NCCL (vLLM, docs/deployment/
 docker: `--ipc=host` or `--shm-size`)"""
-DOCKER_HUB = "docker.io"
 
 
 class Resources(TypedDict):

@@ -7,24 +7,11 @@ not spelled out here. Tests compare this table with one read from the engine's o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+
+from llmplan.emit.flags import Flag
 
 VERSION = "0.33.0"
 IMAGE = f"vllm/vllm-openai:v{VERSION}"
-
-FlagType: TypeAlias = Literal["int", "float", "str", "json", "list", "switch"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flag:
-    """An option: its type, its allowed values where the parser or the engine has a closed list, and what the engine
-    does without it where that is the same for every model and GPU."""
-
-    type: FlagType
-    allowed: tuple[str, ...] = ()
-    default: str | None = None
-
 
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 VLLM_FLAGS: Mapping[str, Flag] = {

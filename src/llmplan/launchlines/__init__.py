@@ -9,6 +9,7 @@ from llmplan.launchlines.compose import starts_in_compose
 from llmplan.launchlines.flag_rules import FLAG_RULES
 from llmplan.launchlines.launch import Launch, read_launch
 from llmplan.launchlines.meaning import Meaning
+from llmplan.launchlines.own_words import in_words_of
 from llmplan.launchlines.shell import unclosed_line
 from llmplan.launchlines.start import Start, start_of, starts_in_text
 
@@ -17,6 +18,7 @@ __all__ = [
     "Launch",
     "Meaning",
     "Start",
+    "in_words_of",
     "read_launch",
     "start_of",
     "starts_in_compose",

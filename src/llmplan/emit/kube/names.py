@@ -11,7 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 
-from llmplan.emit.launch_file import Env, Word
+from llmplan.emit.container import unknown_at_launch
+from llmplan.emit.launch_file import Word
 from llmplan.emit.selection import Launch
 from llmplan.errors import UsageError
 
@@ -79,14 +80,7 @@ def word_in_pod(word: Word, known: Mapping[str, str]) -> str:
         return known[word.name]
     if word.default is not None:
         return literal(word.default)
-    raise _unknown(word)
-
-
-def _unknown(word: Env) -> UsageError:
-    return UsageError(
-        f"{word.message or f'{word.name} is not known'}: this target cannot ask at launch",
-        hints=["add --checkpoint REPOSITORY_OR_FOLDER"] if word.name == "MODEL" else [],
-    )
+    raise unknown_at_launch(word)
 
 
 def demand_pinned(image: str) -> str:

@@ -9,16 +9,10 @@ from typing import Any
 from llmplan.emit.container import Container
 from llmplan.emit.kube.quantities import whole_seconds
 from llmplan.emit.selection import Launch
-from llmplan.units import format_seconds
+from llmplan.emit.startup import start_budget
 
 PORT_NAME = "http"
 PERIOD_S = 10
-START_FACTOR = 3
-"""of the start-up budget over the predicted start: disks and compile caches vary as much, and a pod that is killed
-while it loads begins again from nothing; a judgement"""
-UNKNOWN_START_S = 1800.0
-"""budget where the plan has no figure: as long as the Compose files allow"""
-LEAST_BUDGET_S = 300.0
 HUNG_CHECKS = 6
 """failed checks after which a server is restarted: a minute, since a long prefill may delay an answer"""
 UNROUTED_S = 15
@@ -46,19 +40,12 @@ class Patience:
 
 def patience(launch: Launch, container: Container) -> Patience:
     """What the plan says of starts and requests, with room."""
-    start, estimate = container.start_s, launch.option.estimate
+    estimate, start = launch.option.estimate, start_budget(container, downloads=False)
     longest_s = 0.0 if estimate is None or not math.isfinite(estimate.e2e_s.high) else estimate.e2e_s.high
-    budget_s = UNKNOWN_START_S if start is None else max(LEAST_BUDGET_S, START_FACTOR * start)
-    why = (
-        f"no figure for the start is known: {format_seconds(UNKNOWN_START_S)} are assumed"
-        if start is None
-        else f"{START_FACTOR} x the predicted start of {format_seconds(start)}, at least "
-        f"{format_seconds(LEAST_BUDGET_S)}; the download is over before it"
-    )
     return Patience(
-        start_s=whole_seconds(budget_s),
+        start_s=start.budget_s,
         drain_s=UNROUTED_S + whole_seconds(DRAIN_FACTOR * longest_s, low=0, high=DRAIN_MOST_S),
-        why_start=why,
+        why_start=f"{start.why}; the download is over before it",
     )
 
 

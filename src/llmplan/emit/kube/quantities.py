@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from llmplan.units import GIB
+from llmplan.units import whole_gib
 
 
 def gib(size_bytes: float) -> str:
@@ -13,7 +13,7 @@ def gib(size_bytes: float) -> str:
     >>> gib(16_060_522_496), gib(1), gib(4 * 2**30)
     ('15Gi', '1Gi', '4Gi')
     """
-    return f"{max(1, math.ceil(size_bytes / GIB))}Gi"
+    return f"{max(1, whole_gib(size_bytes))}Gi"
 
 
 def whole_seconds(duration_s: float, *, low: int = 1, high: int | None = None) -> int:

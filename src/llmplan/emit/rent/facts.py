@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from llmplan.emit.container import Container
@@ -10,7 +9,7 @@ from llmplan.emit.engines import engine_of
 from llmplan.emit.selection import Launch
 from llmplan.errors import UsageError
 from llmplan.plan.outcome import PriceFigure, QuoteLine
-from llmplan.units import GB, GIB, HOURS_PER_MONTH, format_usd
+from llmplan.units import HOURS_PER_MONTH, format_usd, whole_gb
 
 ANY_REGION = "global"
 """of a price that is the same everywhere"""
@@ -130,21 +129,3 @@ def hourly_price(launch: Launch) -> Hourly | None:
 def disk_gb(container: Container) -> int:
     """Disk for image and weights [GB]."""
     return DISK_BESIDE_WEIGHTS_GB + whole_gb(container.checkpoint_bytes)
-
-
-def whole_gb(size_bytes: float) -> int:
-    """A size in whole GB, rounded up.
-
-    >>> whole_gb(16_060_522_496)
-    17
-    """
-    return math.ceil(size_bytes / GB)
-
-
-def whole_gib(size_bytes: float) -> int:
-    """A size in whole GiB, rounded up.
-
-    >>> whole_gib(2**30 + 1)
-    2
-    """
-    return -(-int(size_bytes) // GIB)

@@ -13,10 +13,7 @@ from dataclasses import dataclass
 from llmplan.emit.container import Container
 from llmplan.emit.selection import Launch
 from llmplan.emit.startup import start_budget
-from llmplan.units import format_seconds
 
-LEAST_START_S = 300
-"""granted to any start: disks and lines of rented machines vary, and a start that is cut off begins again"""
 LONGEST_FACTOR = 10
 """of the longest answer that is waited for over the upper end of the predicted mean; a judgement"""
 LEAST_REQUEST_S = 300
@@ -72,12 +69,10 @@ def scale_of(launch: Launch, container: Container) -> Scale:
         most=most,
         rate_per_s=estimate.requests_per_s.mid if estimate is not None and estimate.requests_per_s.mid > 0 else None,
         idle_s=math.ceil(window_s) if by_second and window_s is not None else None,
-        start_s=max(LEAST_START_S, start.budget_s),
+        start_s=start.budget_s,
         request_s=max(LEAST_REQUEST_S, math.ceil(LONGEST_FACTOR * longest_s)),
         why_size=_why_size(launch, low, by_second=by_second),
-        why_start=start.why
-        if start.budget_s >= LEAST_START_S
-        else f"{start.why}, and at least {format_seconds(LEAST_START_S)}",
+        why_start=start.why,
     )
 
 
