@@ -51,6 +51,9 @@ def container(launch: Launch, node: Node = "head") -> Container:
     _demand_one_machine(launch.replica)
     resources = resources_of(launch, gguf_file(launch))
     resources["secrets"] = ()  # it downloads nothing
+    kept_bytes = llama_cpp_args.prompt_cache_bytes(launch)
+    if kept_bytes:
+        resources["host_memory_bytes"] = (resources["host_memory_bytes"] or 0) + kept_bytes
     return Container(
         image=image_of(launch, IMAGE),
         entrypoint=("/app/llama-server",),
