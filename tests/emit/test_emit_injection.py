@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 import yaml
 from rent_plans import NAMES
-from strange_names import NASTY
 
 import plan_samples as sample
 from launch_readers import exec_words, interpolated, unit_entries
@@ -24,6 +23,7 @@ from llmplan.cli import _launch_text
 from llmplan.emit import TARGETS, Command, Env, LaunchFile, Variant, Word, emit
 from llmplan.errors import UsageError
 from llmplan.plan.deployment import Parallelism, Replica, Tenancy
+from strange_names import NASTY
 
 SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "VLLM_API_KEY", "LLAMA_API_KEY", "AWS_SECRET_ACCESS_KEY")
 PLANTED = "planted-secret-3f9c"

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 import rent_plans as rent
-from strange_names import NASTY
 
 import plan_samples as sample
 from llmplan.cli import _launch_text
 from llmplan.emit import LaunchFile
 from llmplan.errors import UsageError
 from llmplan.plan.deployment import Parallelism
+from strange_names import NASTY
 
 CALLS = {
     "modal.App", "modal.Image.from_registry", ".entrypoint", "FILES.items", "image.add_local_file", "Path",
