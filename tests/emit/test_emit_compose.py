@@ -148,7 +148,7 @@ def test_a_start_reads_what_is_converted_while_loading() -> None:
 
 
 def test_an_engine_that_reads_a_file_waits_for_no_download() -> None:
-    unit = emit(plan_of("llama-cpp", 200.0), strategy=None, target="systemd")[0]
+    unit = emit(plan_of("llama-cpp", 600.0), strategy=None, target="systemd")[0]
     (line,) = [line for line in unit.header if line.startswith("TimeoutStartSec")]
     assert "download" not in line
-    assert line.endswith(f": {math.ceil(2 * 200.0 / 60)} min")
+    assert line.endswith(f": {math.ceil(2 * 600.0 / 60)} min")
