@@ -73,7 +73,9 @@ def calibrate(cases: Sequence[Case], prior: Calibration) -> MachineFit:
 
 def point_of(case: Case) -> Point:
     """A row as the command sees it."""
-    return Point.of(case.row_id, case.replica, case.memory, case.load, case.measured, client=case.client)
+    return Point.of(
+        case.row_id, case.replica, case.memory, case.load, case.measured, client=case.client, samples=case.client
+    )
 
 
 def ratios(cases: Iterable[Case], calibration: Calibration) -> Ratios:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 from measured_rows import QUANTITIES, Case
 
 from llmplan.catalogs.calibration_text import document_text
@@ -62,6 +63,7 @@ def write(fitted: dict[Key, dict[str, float]], residuals: Sequence[Residual], ca
                 low, high, rows = band(residuals, key, quantity, family)
                 figures |= {f"{start}{quantity}_low_ratio": round(low, 3)}
                 figures |= {f"{start}{quantity}_high_ratio": round(high, 3), f"{start}{quantity}_rows": rows}
+        figures |= untold(used, out / f"{engine}-{generation}.yaml")
         document = {
             "id": f"{engine}-{generation}",
             "engine": engine,
@@ -69,7 +71,8 @@ def write(fitted: dict[Key, dict[str, float]], residuals: Sequence[Residual], ca
             "fitted": today,
             "defaults": {"source": "fit", "as_of": today, "kind": "derived"},
             "figures": figures,
-            "sources": {
+            "sources": _kept_sources(figures, out / f"{engine}-{generation}.yaml")
+            | {
                 "fit": {
                     "title": "llmplan scripts/fit_calibration.py on published measurements: "
                     + ", ".join(sorted({case.source for case in used})),
@@ -83,6 +86,22 @@ def write(fitted: dict[Key, dict[str, float]], residuals: Sequence[Residual], ca
             },
         }
         (out / f"{engine}-{generation}.yaml").write_text(document_text(document), encoding="utf-8")
+
+
+def _kept_sources(figures: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Sources of the file as it was that figures kept from it still name."""
+    named = {figure["source"] for figure in figures.values() if isinstance(figure, dict)} - {"assumption"}
+    kept = yaml.safe_load(path.read_text(encoding="utf-8"))["sources"] if named else {}
+    return {name: kept[name] for name in named}
+
+
+def untold(used: Sequence[Case], path: Path) -> dict[str, Any]:
+    """What rows of lone sequences that nothing was sampled for do not tell: how many ran at once, and a server's work
+    for each, which stays as the file has it."""
+    if any(case.client or case.load.value > 1.0 for case in used) or not path.is_file():
+        return {}
+    before = yaml.safe_load(path.read_text(encoding="utf-8"))["figures"]
+    return {"most_seqs": 1, "sequence_s": before["sequence_s"]}
 
 
 def summary(residuals: Sequence[Residual]) -> str:

@@ -11,6 +11,7 @@ from measured_rows import Case
 
 from llmplan.perf import select_calibration
 from llmplan.perf.estimate import estimate_prepared, prepare
+from llmplan.perf.machine import unsampled
 from llmplan.plan.outcome import Estimate
 from llmplan.spec.band import Band
 from llmplan.spec.calibration import Calibration
@@ -82,12 +83,13 @@ def errors_of(scores: Iterable[Score]) -> Errors | None:
 def as_shipped(cases: Iterable[Case], calibrations: Sequence[Calibration]) -> tuple[list[Score], list[Case]]:
     """What `predict` answers to every row; and the rows of which it says that the load outruns the replica, so that
     the first token never comes on average: their TTFT is infinite and not scored. What an engine measured of itself is
-    held against the prediction without the client's share."""
+    held against the prediction without the client's share, and llama-bench without a server's work for a sequence."""
     scores: list[Score] = []
     overrun: list[Case] = []
     for case in cases:
         replica = case.replica
         calibration = select_calibration(calibrations, replica.engine, replica.gpu)
+        calibration = calibration if case.client else unsampled(calibration)
         prepared = prepare(replica, case.memory, case.load, calibration, case.work)
         found = estimate_prepared(prepared, case.load)
         beside_s = 0.0 if case.client else prepared.engine.model.request_s

@@ -20,12 +20,7 @@ from llmplan.cli import _launch_files, _launch_text
 from llmplan.emit import Command, Env, LaunchFile, PythonModule, Setting, UnitFile, emit
 from llmplan.errors import LlmplanError
 from llmplan.plan.deployment import Parallelism, Replica
-
-NASTY = (
-    "a'; touch PWNED; '", 'b"$(touch PWNED)"', "c`touch PWNED`", "d\ntouch PWNED\n#", "e\r\ntouch PWNED", "f: {x: [1",
-    "g$HOME${PATH}", "h # comment", "i\\", "j\u2028touch PWNED", "k\x85x", "&anchor", "*alias", "!tag", "null", "1e3",
-    "~", "emoji \U0001f600", "\x1b[31mred",
-)  # fmt: skip
+from strange_names import NASTY
 
 
 def files_for(name: str, weights: str = "bf16", parallel: Parallelism | None = None) -> dict[str, LaunchFile]:

@@ -17,11 +17,6 @@ NAMES = {
     "modal": "H100!", "runpod": "NVIDIA H100 80GB HBM3", "runpod-serverless": "ADA_80_PRO,-NVIDIA H100 PCIe",
     "skypilot": "H100", "dstack": "H100", "cloud-run": "nvidia-l4",
 }  # fmt: skip
-NASTY = (
-    "a'; touch PWNED; '", 'b"$(touch PWNED)"', "c`touch PWNED`", "d\ntouch PWNED\n#", "e\r\ntouch PWNED", "f: {x: [1",
-    "g$HOME${PATH}", "h # comment", "i\\", "j\u2028touch PWNED", "k\x85x", "&anchor", "*alias", "!tag", "null", "1e3",
-    "~", "emoji \U0001f600", "\x1b[31mred", "l' + __import__('os').system('touch PWNED') + '", "$(HF_TOKEN)", "m&",
-)  # fmt: skip
 
 
 def replica(**parts: Any) -> Replica:

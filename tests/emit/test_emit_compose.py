@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from typing import Any
 
 import pytest
@@ -129,3 +131,24 @@ def test_a_folder_of_gguf_files_is_only_read() -> None:
     (folder,) = service["volumes"]
     assert (folder["source"].startswith("${MODEL_DIR:?"), folder["read_only"]) == (True, True)
     assert service["environment"]["LLAMA_API_KEY"] is None
+
+
+def test_a_start_reads_what_is_converted_while_loading() -> None:
+    """FP8 made from 16 bits: the published checkpoint is read, of which the plan's start counts the FP8 half."""
+    replica = sample.replica(weights="fp8")
+    published = 2 * (replica.model.total_parameters + replica.model.draft_parameters)
+    memory = dataclasses.replace(sample.memory_budget(), checkpoint_bytes=published // 2)
+    plan = sample.plan(sample.option(of=replica, memory=memory, start_s=100.0))
+    (file,) = compose_files(plan)
+    minutes = math.ceil((2 * 100.0 * 2 + published / 100e6) / 60)
+    assert only_service(file)["healthcheck"]["start_period"] == f"{minutes}m"
+    assert any("100 s planned, x 2 for weights that are converted" in text for text in file.comments.values())
+    ready_made = sample.plan(sample.option(of=sample.replica(), start_s=100.0))
+    assert not any("converted" in text for text in compose_files(ready_made)[0].comments.values())
+
+
+def test_an_engine_that_reads_a_file_waits_for_no_download() -> None:
+    unit = emit(plan_of("llama-cpp", 100.0), strategy=None, target="systemd")[0]
+    (line,) = [line for line in unit.header if line.startswith("TimeoutStartSec")]
+    assert "download" not in line
+    assert line.endswith(f": {math.ceil(2 * 100.0 / 60)} min")

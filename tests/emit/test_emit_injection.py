@@ -23,13 +23,8 @@ from llmplan.cli import _launch_text
 from llmplan.emit import TARGETS, Command, Env, LaunchFile, Variant, Word, emit
 from llmplan.errors import UsageError
 from llmplan.plan.deployment import Parallelism, Replica, Tenancy
+from strange_names import NASTY
 
-NASTY = (
-    "a'; touch PWNED; '", 'b"$(touch PWNED)"', "c`touch PWNED`", "d\ntouch PWNED\n#", "e\r\ntouch PWNED", "f: {x: [1",
-    "g$HOME${PATH}$$", "h # comment", "i\\", "j\u2028touch PWNED", "k\x85x", "&anchor", "*alias", "!tag", "null", "1e3",
-    "~", "emoji \U0001f600", "\x1b[31mred", "%n %i %%", "{{ .Release.Name }}", "{{`x`}}", '"""', "'''\nimport os\n'''",
-    "a\n---\nkind: Secret", "x ; touch PWNED", "${MODEL:?no}", "  spaces  ", "tab\there", "<b>&amp;", "key=value,other",
-)  # fmt: skip
 SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "VLLM_API_KEY", "LLAMA_API_KEY", "AWS_SECRET_ACCESS_KEY")
 PLANTED = "planted-secret-3f9c"
 TARGET_IDS = [target.id for target in TARGETS]
@@ -74,7 +69,9 @@ def read_back(file: LaunchFile, folder: Path) -> None:
     match file.kind:
         case "shell":
             asked = {word.name: f"value of {word.name}" for word in file.content.words if isinstance(word, Env)}
-            assert run(text, file.content, folder, asked) == filled(file.content.words[1:], asked)
+            places = {f"{at}{name}": f"{at}{folder}/{name}" for name in file.content.beside for at in ("", "@")}
+            expected = [places.get(word, word) for word in filled(file.content.words[1:], asked)]
+            assert run(text, file.content, folder, asked) == expected
         case "yaml":
             loaded = yaml.safe_load(text)
             assert loaded == json.loads(json.dumps(file.content))

@@ -16,6 +16,7 @@ from llmplan.cli import _launch_text
 from llmplan.emit import Variant, emit
 from llmplan.errors import UsageError
 from llmplan.plan.deployment import Parallelism
+from strange_names import NASTY
 
 L4 = sample.gpu((8, 9), id="l4-24gb", aliases=("NVIDIA L4",), platform_names=rent.NAMES)
 
@@ -82,7 +83,7 @@ def test_secrets_are_references() -> None:
     assert "value" not in values["VLLM_API_KEY"]
 
 
-@pytest.mark.parametrize("name", rent.NASTY)
+@pytest.mark.parametrize("name", NASTY)
 def test_no_name_breaks_out(name: str) -> None:
     plan = rent.by_second(rent.replica(model=sample.model(id=name), gpu=L4))
     found = service(plan)

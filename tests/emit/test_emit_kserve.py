@@ -103,3 +103,17 @@ def test_why_its_own_server_is_left_out(variant: dict[str, Any], reason: str) ->
     files = files_of(planned(), "kserve", **variant)
     assert "LLMInferenceService" not in [each["kind"] for each in parsed(files)]
     assert any("no llminferenceservice.yaml: " in line and reason in line for line in files[0].header)
+
+
+def test_the_autoscaler_asks_for_what_prometheus_is_told_to_read() -> None:
+    """KServe makes the Service: pods are found by their own labels, and asked for by the name of its Deployment."""
+    plan = planned(peak=2.0)
+    objects = objects_of(plan, "kserve", namespace="team")
+    monitor, service = of_kind(objects, "PodMonitor"), of_kind(objects, "InferenceService")
+    predictor = service["spec"]["predictor"]
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= predictor["labels"].items()
+    (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+    assert endpoint["port"] in [port["name"] for port in predictor["containers"][0]["ports"]]
+    (metric,) = predictor["autoScaling"]["metrics"]
+    assert metric["external"]["metric"]["query"].count('namespace="team",pod=~"llm-predictor-.*"') == 2
+    assert "PodMonitor" not in [each["kind"] for each in objects_of(planned(), "kserve")], "nothing scales"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -232,7 +235,8 @@ def test_many_pods_share_one_volume_that_a_job_fills() -> None:
     assert claim["spec"]["resources"]["requests"]["storage"] == f"{math.ceil(1.1 * 16_060_522_496 / GIB)}Gi"
     (job,) = of_kind(objects, "Job")["spec"]["template"]["spec"]["containers"]
     assert job["command"][:2] == ["sh", "-c"]
-    assert "hf download" in job["command"][2]
+    assert "snapshot_download" in job["command"][2]
+    assert all(f"'{folder}/*'" in job["command"][2] for folder in ("original", "metal")), "the weights once more"
     assert "meta-llama" not in job["command"][2], "names are arguments of the script, not part of it"
     pod = of_kind(objects, "Deployment")["spec"]["template"]["spec"]
     (wait,) = pod["initContainers"]
@@ -330,3 +334,35 @@ def test_any_text_becomes_a_label(text: str) -> None:
 
     assert re.fullmatch(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?", label_value(text))
     assert len(label_value(text)) <= 63
+
+
+def test_the_first_file_says_everything_and_the_others_where_it_is_said() -> None:
+    files = files_of(planned(peak=2.0), "kubernetes")
+    first, *others = files
+    assert any(line.startswith("planned cost") for line in first.header)
+    for file in others:
+        assert file.header[0] == first.header[0]
+        assert file.header[1].endswith(": 00-base.yaml")
+        assert not any(line.startswith("planned cost") for line in file.header)
+
+
+def test_names_are_asked_of_the_cluster_and_of_the_node_s_cache() -> None:
+    for policy in (each for each in objects_of(planned(), "kubernetes") if each["kind"] == "NetworkPolicy"):
+        (names,) = [rule for rule in policy["spec"]["egress"] if {"port": 53, "protocol": "UDP"} in rule["ports"]]
+        assert names["to"] == [{"namespaceSelector": {}}, {"ipBlock": {"cidr": "169.254.20.10/32"}}]
+
+
+def test_the_download_is_a_program_that_python_takes(tmp_path: Path) -> None:
+    """Run with a stand-in for huggingface_hub: each repository once, without second copies, then the marker."""
+    (job,) = of_kind(objects_of(planned(), "kubernetes"), "Job")["spec"]["template"]["spec"]["containers"]
+    (tmp_path / "huggingface_hub.py").write_text(
+        "def snapshot_download(name, ignore_patterns):\n    print(name, *ignore_patterns)\n", encoding="utf-8"
+    )
+    marker = tmp_path / "complete"
+    command = [*job["command"][:4], str(marker), "org/a", "org/b $(x)"]
+    python = tmp_path / "python3"
+    python.symlink_to(sys.executable)
+    environment = {"PYTHONPATH": str(tmp_path), "PATH": f"{tmp_path}:/usr/bin:/bin"}
+    run = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    assert run.stdout.splitlines() == ["org/a original/* metal/*", "org/b $(x) original/* metal/*"]
+    assert marker.exists()

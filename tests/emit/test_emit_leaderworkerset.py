@@ -125,3 +125,10 @@ def test_sglang_meets_at_the_leader_s_address_with_a_port() -> None:
         (container,) = group[name]["spec"]["containers"]
         assert after(container["args"], "--dist-init-addr") == "$(LWS_LEADER_ADDRESS):20000"
         assert after(container["args"], "--node-rank") == rank
+
+
+def test_it_does_not_offer_what_it_refuses() -> None:
+    """`--weights-volume per-replica` is refused here, so that no header may point to it."""
+    files = files_of(planned(Parallelism(tp=8, pp=2)), "leaderworkerset")
+    assert any("must offer ReadWriteMany" in line for line in files[0].header)
+    assert not any("--weights-volume" in line for file in files for line in file.header)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 import plan_samples as sample
 from llmplan import emit
-from llmplan.emit import Env
+from llmplan.emit import Env, Variant, llama_cpp
 from llmplan.emit.llama_cpp import OPTIONS
+from llmplan.emit.selection import Launch, select
 from llmplan.errors import UsageError
 from llmplan.plan.deployment import Offload, Parallelism, Replica, Tenancy
 from tests_support import DATA
@@ -74,6 +76,34 @@ def test_cache_types_and_prompt_cache() -> None:
     assert (value(words, "-ctk"), value(words, "-ctv")) == ("q8_0", "q8_0")
     assert "--no-cache-prompt" in words
     assert value(words_of(planned(parallel=Parallelism(pp=2))), "-sm") == "layer"
+
+
+def launch_of(replica: Replica, prefix_share: float) -> Launch:
+    plan = sample.plan(sample.option(of=replica))
+    workload = replace(plan.question.workload, prefix_share=prefix_share)
+    plan = replace(plan, question=replace(plan.question, workload=workload))
+    return select(plan, None, Variant())
+
+
+@pytest.mark.parametrize(
+    ("share", "parts", "mib"),
+    [(0.0, {}, 0), (0.5, {}, 8192), (0.5, {"settings": sample.settings(prefix_caching=False)}, 0)],
+)
+def test_finished_prompts_are_kept_where_some_come_again(share: float, parts: dict[str, Any], mib: int) -> None:
+    """Stated either way: the server's default saves each one, and nothing else counts those 8 GiB."""
+    launch = launch_of(planned(**parts), share)
+    (setting,) = [each for each in llama_cpp.command(launch).settings if each.name == "--cache-ram"]
+    assert setting.value == mib
+    without = launch.memory.host_bytes if launch.memory else 0
+    assert (llama_cpp.container(launch).host_memory_bytes or 0) - without == mib * 1024**2
+    assert ("measured 2026-11-26" in setting.why) == (mib == 0)
+
+
+def test_finished_prompts_get_half_of_the_host_memory_at_most() -> None:
+    replica = planned()
+    small = replace(replica, host=replace(replica.host, gpus=2, memory_bytes=16 * 1024**3))  # 8 GiB for its one GPU
+    words = llama_cpp.command(launch_of(small, 0.5)).words
+    assert value(words, "--cache-ram") == "4096"
 
 
 @pytest.mark.parametrize(

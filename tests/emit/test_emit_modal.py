@@ -13,6 +13,7 @@ from llmplan.cli import _launch_text
 from llmplan.emit import LaunchFile
 from llmplan.errors import UsageError
 from llmplan.plan.deployment import Parallelism
+from strange_names import NASTY
 
 CALLS = {
     "modal.App", "modal.Image.from_registry", ".entrypoint", "FILES.items", "image.add_local_file", "Path",
@@ -37,7 +38,7 @@ def called(node: ast.expr) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
-@pytest.mark.parametrize("name", rent.NASTY)
+@pytest.mark.parametrize("name", NASTY)
 def test_only_known_calls_occur_whatever_the_names(name: str) -> None:
     module = tree(app(rent.by_second(rent.replica(model=sample.model(id=name)))))
     calls = {called(node.func) for node in ast.walk(module) if isinstance(node, ast.Call)}
@@ -99,3 +100,8 @@ def test_the_header_says_whose_price_it_is() -> None:
     assert any("priced at koyeb" in line and "Modal itself" in line for line in app(rent.by_second()).header)
     own = app(rent.hourly(provider="modal")).header
     assert any(line.startswith("priced at modal") and "more or less" not in line for line in own)
+
+
+def test_what_is_compiled_stays_in_the_volume() -> None:
+    constants = app(rent.by_second()).content.constants
+    assert constants["ENVIRONMENT"]["VLLM_CACHE_ROOT"].startswith(f"{constants['WEIGHTS_PATH']}/")

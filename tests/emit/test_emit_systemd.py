@@ -155,3 +155,8 @@ def test_systemd_takes_every_unit(plan: Plan, tmp_path: Path) -> None:
         done = subprocess.run([checker, "verify", str(unit)], check=False, capture_output=True, text=True)
         ours = [line for line in done.stderr.splitlines() if file.path in line or "Unknown" in line]
         assert (done.returncode, ours) == (0, [])
+
+
+def test_stopping_asks_the_server_first() -> None:
+    """A signal to every process at once would take the workers away from requests that the server still answers."""
+    assert entries(files_of()["llm.service"])["KillMode"] == ["mixed"]

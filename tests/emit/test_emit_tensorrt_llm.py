@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import plan_samples as sample
 from llmplan import emit
+from llmplan.cli import _launch_text
 from llmplan.emit import Env
 from llmplan.emit.tensorrt_llm import CONFIG_KEYS
 from llmplan.errors import UsageError
@@ -115,3 +118,23 @@ def test_fp8_needs_a_checkpoint_of_its_own() -> None:
 def test_weights_in_host_memory_are_refused() -> None:
     with pytest.raises(UsageError, match="no weights in host memory"):
         files_of(planned(offload=Offload(kind="weights", host_weight_bytes=2**30)))
+
+
+@pytest.mark.parametrize("cdpath", ["", "/"])
+def test_the_script_finds_its_settings_from_any_folder(tmp_path: Path, cdpath: str) -> None:
+    """Bash 3.2 has all that it uses: no arrays that may be empty, no `${x@Q}`; what it is called with comes last."""
+    own, elsewhere = tmp_path / "own folder", tmp_path / "elsewhere"
+    own.mkdir()
+    elsewhere.mkdir()
+    files = emit.emit(sample.plan(sample.option(of=planned())), strategy=None, target="tensorrt-llm")
+    for file in files:
+        (own / file.path).write_text(_launch_text.render(file), encoding="utf-8")
+    stand_in = tmp_path / "trtllm-serve"
+    stand_in.write_text('#!/usr/bin/env bash\nprintf "%s\\n" "$@"\n', encoding="utf-8")
+    stand_in.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "CDPATH": cdpath}
+    command = ["bash", "../own folder/serve.sh", "--port", "9"]
+    run = subprocess.run(command, cwd=elsewhere, env=environment, check=True, capture_output=True, text=True)
+    words = run.stdout.splitlines()
+    assert words[words.index("--config") + 1] == f"{own}/trtllm.yaml"
+    assert words[-2:] == ["--port", "9"]

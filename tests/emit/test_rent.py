@@ -30,6 +30,7 @@ from llmplan.errors import UsageError
 from llmplan.plan.deployment import Parallelism
 from llmplan.plan.plan import Plan
 from llmplan.planfile import render_plan_text, write_plan
+from strange_names import NASTY
 
 TARGETS = ("modal", "runpod", "skypilot", "dstack")
 PLATFORM_OF = {"modal": ("modal",), "runpod": ("runpod", "runpod-serverless"), "skypilot": ("skypilot",),
@@ -61,10 +62,14 @@ def shell_words(line: str) -> list[str]:
 
 
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("name", rent.NASTY)
+@pytest.mark.parametrize("name", NASTY)
 def test_no_name_breaks_out_anywhere(name: str, target: str) -> None:
     of = rent.replica(model=sample.model(id=name))
     for plan in (rent.hourly(of), rent.by_second(of)):
+        if target == "runpod" and "{{" in name:
+            with pytest.raises(UsageError, match="RunPod fills"):
+                rent.files(plan, target)
+            continue
         files = rent.files(plan, target)
         words = commands(files)
         assert words[:2] == ["vllm", "serve"]

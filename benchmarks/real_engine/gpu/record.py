@@ -27,8 +27,12 @@ SERVED = {
     "q4_k_m": ("meta-llama/Llama-3.1-8B-Instruct", "gguf-q4_k_m", 16, 0),
     "q8_0": ("meta-llama/Llama-3.1-8B-Instruct", "gguf-q8_0", 16, 0),
     "moe-layers": ("Qwen/Qwen3-30B-A3B", "gguf-q8_0", 1, None),
+    "no-cache": ("meta-llama/Llama-3.1-8B-Instruct", "gguf-q4_k_m", 16, 0),
+    "greedy": ("meta-llama/Llama-3.1-8B-Instruct", "gguf-q4_k_m", 16, 0),
 }
 """model, weights, slots and layers on the CPU of each server; None: as its script says"""
+CHANGED = {"no-cache": "--cache-ram 0", "greedy": "--cache-ram 0, requests with temperature 0 and top-k 1"}
+"""what is not as emitted"""
 LOAD_FIGURES = ("requests", "ttft_s", "tpot_s", "output_tokens_per_s")
 CONTEXT_TOKENS, ISL, OSL = 1024, 512, 128
 
@@ -53,7 +57,8 @@ def servers(results: dict[str, Any], kept: Path) -> Iterator[dict[str, Any]]:
             host_layers = _layers_on_cpu(kept)
         used = (found["used_mib_before"], found["used_mib_started"])
         yield {
-            "name": name, "model": model, "weights": weights, "kv_cache": "fp16", "max_model_len": CONTEXT_TOKENS,
+            "name": name, **({"changed": CHANGED[name]} if name in CHANGED else {}),
+            "model": model, "weights": weights, "kv_cache": "fp16", "max_model_len": CONTEXT_TOKENS,
             "max_num_seqs": slots, "host_layers": host_layers, "buffers_bytes": buffers(found["buffers"]),
             "gpu_memory_used_bytes": {
                 "before": used[0] * MIB if used[0] is not None else None,

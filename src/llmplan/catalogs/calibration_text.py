@@ -67,6 +67,8 @@ class _Names:
 
 def _values(calibration: Calibration) -> Iterator[tuple[str, float]]:
     yield "rows", calibration.rows
+    if calibration.most_seqs is not None:
+        yield "most_seqs", calibration.most_seqs
     yield from calibration.coefficients.items()
     for start, bands in (("", calibration.bands), ("moe_", calibration.expert_bands)):
         for quantity, band in bands.items():

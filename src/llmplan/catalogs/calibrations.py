@@ -16,6 +16,7 @@ from llmplan.spec.calibration import Calibration, ResidualBand, calibration_id
 
 QUANTITIES = ("ttft", "tpot", "throughput")
 EDGES = ("low_ratio", "high_ratio", "rows")
+MOST = "most_seqs"
 EXPERTS = "moe_"
 """what figures of mixture-of-experts models begin with"""
 
@@ -25,6 +26,7 @@ class CalibrationFile(EntityFile):
 
     `moe_<quantity>_low_ratio` and so on are those of mixture-of-experts models, for all quantities or for none.
 
+    `most_seqs` says how many sequences ran at once at most in what was measured, where that is few.
     `rows` counts the measurements that this generation's own coefficients rest on; 0 means inherited. A file about
     one machine (`llmplan calibrate` writes them) names its `gpu`, and its `model` unless there were several.
     """
@@ -62,7 +64,7 @@ def to_calibration(data: dict[str, Any], path: Path) -> Calibration:
     """The validated file as the speed model sees it."""
     file = validate(data, CalibrationFile, path)
     figures = file.resolve()
-    others = (*CalibrationFile.REQUIRED_FIGURES, *CalibrationFile.EXPERT_FIGURES)
+    others = (*CalibrationFile.REQUIRED_FIGURES, *CalibrationFile.EXPERT_FIGURES, MOST)
     coefficients = {name: float(figures[name]) for name in figures if name not in others}
     return Calibration(
         id=file.id,
@@ -76,6 +78,7 @@ def to_calibration(data: dict[str, Any], path: Path) -> Calibration:
         gpu=file.gpu,
         model=file.model,
         validity=file.validity,
+        most_seqs=figures.count(MOST) if MOST in figures else None,
         provenance=figures.provenance,
     )
 

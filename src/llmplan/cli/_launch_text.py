@@ -17,6 +17,8 @@ from llmplan.planfile import dump_yaml
 
 COMMENT_WIDTH = 200
 LITERAL_WIDTH = 100
+OWN_FOLDER = 'here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" >/dev/null && pwd)'
+"""of a script, from wherever it is run; with CDPATH set, `cd` would print"""
 
 
 def render(file: LaunchFile) -> str:
@@ -60,6 +62,8 @@ def shell_lines(command: Command) -> list[str]:
     """The command as an array of arguments, one setting a line under the reason for it; what the script itself is
     called with comes last and so wins."""
     lines = [f"export {name}={shlex.quote(value)}" for name, value in command.env.items()]
+    if command.beside:
+        lines.append(OWN_FOLDER)
     program = " ".join(map(_shell_word, ("exec", *command.program)))
     if not command.settings:
         return [*lines, f'{program} "$@"']
@@ -67,8 +71,16 @@ def shell_lines(command: Command) -> list[str]:
     for setting in command.settings:
         if setting.why and not setting.is_default:
             lines.append(f"  # {comment(setting.why)}")
-        lines.append(f"  {' '.join(map(_shell_word, setting.words))}")
+        lines.append(f"  {' '.join(_placed_word(command, word) for word in setting.words)}")
     return [*lines, ")", f'{program} "${{args[@]}}" "$@"']
+
+
+def _placed_word(command: Command, word: Word) -> str:
+    """A file beside the script by its whole path."""
+    name = word.removeprefix("@") if isinstance(word, str) else ""
+    if not isinstance(word, str) or name not in command.beside:
+        return _shell_word(word)
+    return f'{word[: len(word) - len(name)]}"$here"/{_shell_word(name)}'
 
 
 def _shell_word(word: Word) -> str:

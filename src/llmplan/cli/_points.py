@@ -105,7 +105,10 @@ def _add(observation: SpeedObservation, said: Said, reader: LineReader, bench: W
     if isinstance(budget, Rejection):
         found.rejection = budget
         raise DataError(f"does not fit: {budget.reason}")
-    point = Point.of(observation.origin, replica, budget, load, observation.measured, client=observation.client)
+    point = Point.of(
+        observation.origin, replica, budget, load, observation.measured, client=observation.client,
+        samples=observation.samples,
+    )  # fmt: skip
     beaten = impossible(point)
     for name in beaten:
         found.skipped.append(

@@ -46,21 +46,26 @@ def build(
     from llmplan import memory
     from llmplan.cli._extras import offload_of, speculation_of, tenancy_of
     from llmplan.plan.deployment import Replica
-    from llmplan.plan.hosts import host_for
+    from llmplan.plan.hosts import host_for, share_of
 
     if flags.gpu is None:
         raise UsageError("which GPU? --gpu is missing", hints=["llmplan catalog list gpus"])
     gpu = catalog.gpus[flags.gpu]
     engine = find_engine(flags, catalog, model)
+    parallel, offload = parallelism(flags), offload_of(flags, model)
     host = catalog.hosts[flags.host] if flags.host else host_for(gpu, catalog.hosts)
+    if flags.host is None and offload is not None and offload.kind in ("layers", "experts"):
+        host = share_of(host, parallel.gpus)  # of which the others have theirs: what the CPU computes is read from it
     weights, kv = formats(model, flags, gpu)
     settings = settings_for(model, flags, gpu, engine, request_tokens)
     replica = Replica(
-        model=model, gpu=gpu, host=host, engine=engine, parallel=parallelism(flags), weights=weights, kv=kv,
-        settings=settings, offload=offload_of(flags, model), tenancy=tenancy_of(flags),
+        model=model, gpu=gpu, host=host, engine=engine, parallel=parallel, weights=weights, kv=kv,
+        settings=settings, offload=offload, tenancy=tenancy_of(flags),
         speculation=speculation_of(flags, model, find or catalog.models.__getitem__),
     )  # fmt: skip
     assumed = assumptions(flags, replica)
+    if host.gpus < (whole := catalog.hosts[host.id]).gpus:
+        assumed |= {"host": f"{host.id}, the share of {host.gpus} of its {whole.gpus} GPUs"}
     if engine.ref not in catalog.engines:
         profile = nearest_version(engine.id, engine.version, catalog).ref
         assumed |= {"engine": f"{engine.ref}, which has no profile: defaults of {profile}"}

@@ -61,6 +61,9 @@ class Container:
     """shared memory (/dev/shm) that its processes exchange tensors through"""
     start_s: float | None = None
     """seconds from a container with the image to readiness, weights not yet there; None: no figure known"""
+    read_factor: float = 1.0
+    """of the planned start, in `start_s`: bytes that are read over those of the planned format. All of the start is
+    multiplied, though only reading grows: it is there for those who wait"""
     api_key_variable: str | None = None
     """from which the server reads the key that it asks of requests, if it is set; None: it reads none"""
     pins_memory: bool = False

@@ -97,9 +97,13 @@ def emit(launch: Launch) -> tuple[LaunchFile, ...]:
     )
     files = [base_file(launch, container, found, header, "base.yaml")]
     if not found.by_hand:
-        files.append(file_of("download.yaml", (storage.download_job(launch, container, found),), header=launch.summary))
+        files.append(
+            file_of(
+                "download.yaml", (storage.download_job(launch, container, found),), header=launch.title("base.yaml")
+            )
+        )
     graph = graph_deployment(launch, backend, container, found)
-    return (*files, file_of("graph.yaml", (graph,), header=launch.summary, settings=container.settings))
+    return (*files, file_of("graph.yaml", (graph,), header=launch.title("base.yaml"), settings=container.settings))
 
 
 def graph_deployment(launch: Launch, backend: Backend, container: Container, found: Weights) -> Manifest:

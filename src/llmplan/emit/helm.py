@@ -200,6 +200,8 @@ def _header(launch: Launch, weights: Weights, scale: Scale) -> tuple[str, ...]:
             f"nothing is downloaded: fill the volume ({MOUNT_PATH} in the pods) by hand before the engines start"
         )
     found += [*placement.notes(launch), f"scaling: {scale.kind} ({scale.why})"]
+    if scale.moves:
+        found.append(f"needs KEDA, and a Prometheus that reads /metrics of the pods {workload_name(launch)}-...")
     return tuple(found)
 
 

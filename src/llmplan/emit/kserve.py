@@ -17,10 +17,10 @@ from llmplan.emit.container import Container
 from llmplan.emit.engines import engine_of
 from llmplan.emit.kube import network, placement, storage
 from llmplan.emit.kube import weights as weights_module
-from llmplan.emit.kube.keda import in_flight, prometheus_url
+from llmplan.emit.kube.keda import prometheus_url, summed
 from llmplan.emit.kube.manifest import Manifest, file_of
 from llmplan.emit.kube.names import kubectl, metadata, what_is_planned
-from llmplan.emit.kube.objects import base_file
+from llmplan.emit.kube.objects import SELECTED, base_file
 from llmplan.emit.kube.placement import gpu_resource, node_terms, tolerations
 from llmplan.emit.kube.pod import Role, notes, pod
 from llmplan.emit.kube.resources import resources
@@ -76,16 +76,22 @@ def _files(
         *notes(launch, container),
         *placement.notes(launch),
         f"scaling: {scale.kind} ({scale.why})",
+        *(("needs KEDA, and a Prometheus that reads the pods (monitoring/podmonitor.yaml)",) if scale.moves else ()),
     )
     files = [base_file(launch, container, found, header, "base.yaml")]
     if not found.by_hand:
-        files.append(file_of("download.yaml", (storage.download_job(launch, container, found),), header=launch.summary))
+        files.append(
+            file_of(
+                "download.yaml", (storage.download_job(launch, container, found),), header=launch.title("base.yaml")
+            )
+        )
     service = inference_service(launch, container, found, scale)
     manifests = (service, *network.policies(launch, container, found))
     files.append(
         file_of("inferenceservice.yaml", manifests, header=_service_header(launch), settings=container.settings)
     )
-    return (*files, *(() if refused is not None else (llm_service_file(launch, container),)))
+    own = () if refused is not None else (llm_service_file(launch, container),)
+    return (*files, *own, *_monitoring(launch, container, scale))
 
 
 def _service_header(launch: Launch) -> tuple[str, ...]:
@@ -136,11 +142,28 @@ def _scaling(launch: Launch, container: Container, scale: Scale) -> dict[str, An
     metric = {
         "backend": "prometheus",
         "serverAddress": prometheus_url(launch),
-        "query": in_flight(container.metrics, launch),
+        "query": summed(container.metrics, _own_pods(launch)),
     }
     target = {"type": "AverageValue", "averageValue": str(scale.target)}
     rule = {"type": "External", "external": {"metric": metric, "target": target}}
     return {"autoScaling": {"metrics": [rule], "behavior": behaviour(container)}}
+
+
+def _own_pods(launch: Launch) -> str:
+    """Labels that a PodMonitor gives: KServe makes the Service, under a name of its own."""
+    space = launch.variant.namespace
+    pods = f'pod=~"{launch.variant.name}-predictor-.*"'
+    return pods if space is None else f'namespace="{space}",{pods}'
+
+
+def _monitoring(launch: Launch, container: Container, scale: Scale) -> tuple[LaunchFile, ...]:
+    """What Prometheus needs to know the pods by; without it nothing scales."""
+    monitor = network.pod_monitor(launch, container)
+    if monitor is None or not scale.moves:
+        return ()
+    how = kubectl(launch, "apply -f monitoring/podmonitor.yaml")
+    header = (*launch.title("base.yaml"), f"the autoscaler asks for what it reads: {how}", SELECTED)
+    return (file_of("monitoring/podmonitor.yaml", (monitor,), header=header),)
 
 
 def why_not_own(launch: Launch, container: Container) -> str | None:

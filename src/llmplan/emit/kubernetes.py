@@ -21,6 +21,9 @@ from llmplan.emit.launch_file import LaunchFile, Path
 from llmplan.emit.selection import Launch
 from llmplan.errors import UsageError
 
+FIRST = "00-base.yaml"
+"""which says what was planned and how to apply the set"""
+
 
 def emit(launch: Launch) -> tuple[LaunchFile, ...]:
     """`00-base.yaml` to `40-scale.yaml`, and `monitoring/` for what needs the Prometheus operator."""
@@ -34,18 +37,18 @@ def emit(launch: Launch) -> tuple[LaunchFile, ...]:
     found = weights_of(launch, container, pods=scale.high)
     header = (*launch.summary, *header_of(launch, container, found, scale))
     files = [
-        base_file(launch, container, found, header, "00-base.yaml"),
+        base_file(launch, container, found, header, FIRST),
         serve_file(launch, container, found, scale),
-        file_of("30-network.yaml", network.policies(launch, container, found), header=launch.summary),
+        file_of("30-network.yaml", network.policies(launch, container, found), header=launch.title(FIRST)),
     ]
     if found.shared and not found.by_hand:
         job = storage.download_job(launch, container, found)
-        files.insert(1, file_of("10-download.yaml", (job,), header=launch.summary))
+        files.insert(1, file_of("10-download.yaml", (job,), header=launch.title(FIRST)))
     workload = {"apiVersion": "apps/v1", "kind": kind_of(found), "name": launch.variant.name}
     scalers = autoscaler(launch, container, scale, workload)
     if scalers:
-        files.append(file_of("40-scale.yaml", scalers, header=(*launch.summary, *scale_notes(scale))))
-    return (*files, *monitoring_files(launch, container, scale, launch.summary))
+        files.append(file_of("40-scale.yaml", scalers, header=(*launch.title(FIRST), *scale_notes(scale))))
+    return (*files, *monitoring_files(launch, container, scale, launch.title(FIRST)))
 
 
 def header_of(launch: Launch, container: Container, found: Weights, scale: Scale) -> tuple[str, ...]:
@@ -78,7 +81,7 @@ def serve_file(launch: Launch, container: Container, found: Weights, scale: Scal
     if not found.shared:
         pods = [stateful_set(launch, container, found, scale), network.headless_service(launch, container)]
     manifests = (*pods, network.service(launch, container), disruption_budget(launch))
-    return file_of("20-serve.yaml", manifests, header=launch.summary, settings=container.settings)
+    return file_of("20-serve.yaml", manifests, header=launch.title(FIRST), settings=container.settings)
 
 
 def deployment(launch: Launch, container: Container, found: Weights, scale: Scale) -> Manifest:

@@ -82,6 +82,8 @@ class Command:
     program: tuple[Word, ...]
     settings: tuple[Setting, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
+    beside: tuple[str, ...] = ()
+    """files in the folder of the script, which finds them from wherever it is run; `@` may come before their names"""
 
     @property
     def words(self) -> tuple[Word, ...]:

@@ -21,7 +21,7 @@ from llmplan.emit.kube.objects import base_file, monitoring_files
 from llmplan.emit.kube.pod import Role, template
 from llmplan.emit.kube.scaling import Scale, autoscaler, disruption_budget, scale_of
 from llmplan.emit.kube.weights import Weights, weights_of
-from llmplan.emit.kubernetes import header_of, scale_notes
+from llmplan.emit.kubernetes import FIRST, header_of, scale_notes
 from llmplan.emit.launch_file import Env, LaunchFile, Path, Setting
 from llmplan.emit.selection import Launch
 from llmplan.errors import UsageError
@@ -59,18 +59,18 @@ def emit(launch: Launch) -> tuple[LaunchFile, ...]:
         disruption_budget(launch),
     )
     files = [
-        base_file(launch, leader, found, header, "00-base.yaml"),
-        file_of("20-serve.yaml", manifests, header=launch.summary, settings=leader.settings),
-        file_of("30-network.yaml", network.policies(launch, leader, found, group=True), header=launch.summary),
+        base_file(launch, leader, found, header, FIRST),
+        file_of("20-serve.yaml", manifests, header=launch.title(FIRST), settings=leader.settings),
+        file_of("30-network.yaml", network.policies(launch, leader, found, group=True), header=launch.title(FIRST)),
     ]
     if not found.by_hand:
         job = storage.download_job(launch, leader, found)
-        files.insert(1, file_of("10-download.yaml", (job,), header=launch.summary))
+        files.insert(1, file_of("10-download.yaml", (job,), header=launch.title(FIRST)))
     workload = {"apiVersion": API_VERSION, "kind": "LeaderWorkerSet", "name": launch.variant.name}
     scalers = autoscaler(launch, leader, scale, workload)
     if scalers:
-        files.append(file_of("40-scale.yaml", scalers, header=(*launch.summary, *scale_notes(scale))))
-    return (*files, *monitoring_files(launch, leader, scale, launch.summary))
+        files.append(file_of("40-scale.yaml", scalers, header=(*launch.title(FIRST), *scale_notes(scale))))
+    return (*files, *monitoring_files(launch, leader, scale, launch.title(FIRST)))
 
 
 def leader_worker_set(launch: Launch, leader: Container, worker: Container, found: Weights, scale: Scale) -> Manifest:

@@ -35,7 +35,7 @@ def emit(launch: Launch) -> tuple[LaunchFile, ...]:
 
 def compose_only(launch: Launch) -> tuple[LaunchFile, ...]:
     """The Compose file alone, with the user's folder of GGUF files in the place of the cache."""
-    how = "inside the container the file lies under /models: MODEL=/models/FILE.gguf docker compose up -d"
+    how = "the container has MODEL_DIR as /models: MODEL_DIR=FOLDER MODEL=/models/FILE.gguf docker compose up -d"
     header = (*_header(launch), how)
     return (compose.project(launch, container(launch), header, folder=FOLDER, read_only_folder=True),)
 
@@ -51,6 +51,9 @@ def container(launch: Launch, node: Node = "head") -> Container:
     _demand_one_machine(launch.replica)
     resources = resources_of(launch, gguf_file(launch))
     resources["secrets"] = ()  # it downloads nothing
+    kept_bytes = llama_cpp_args.prompt_cache_bytes(launch)
+    if kept_bytes:
+        resources["host_memory_bytes"] = (resources["host_memory_bytes"] or 0) + kept_bytes
     return Container(
         image=image_of(launch, IMAGE),
         entrypoint=("/app/llama-server",),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from llmplan.emit.container import HF_TOKEN
+from llmplan.emit.container import HF_TOKEN, Container
 from llmplan.emit.launch_file import LaunchFile, PythonModule
 from llmplan.emit.rent.facts import Platform, gpu_name, gpu_note, price_note, rented_container
 from llmplan.emit.rent.scale import bounded, scale_of
@@ -80,7 +80,7 @@ def emit(launch: Launch) -> tuple[LaunchFile, ...]:
         "IMAGE": container.image,
         "PYTHON": PYTHON,
         "COMMAND": argument_vector(container),
-        "ENVIRONMENT": dict(container.env),
+        "ENVIRONMENT": _environment(container),
         "FILES": {file.path: path for path, file in container.files.items()},
         "GPU": f"{gpu}:{container.gpus}" if container.gpus > 1 else gpu,
         "MEMORY_MIB": None if memory_bytes is None else whole_gib(memory_bytes) * MIB_PER_GIB,
@@ -102,6 +102,13 @@ def emit(launch: Launch) -> tuple[LaunchFile, ...]:
     header = (*launch.summary, price_note(launch, MODAL), *_notes(launch, constants, scale.why_size, scale.why_start))
     app = LaunchFile(path=PATH, kind="python", content=module, header=header, settings=container.settings)
     return (app, *container.files.values())
+
+
+def _environment(container: Container) -> dict[str, str]:
+    """The container's, with what vLLM compiles kept in the volume (modal.com/docs/examples/vllm_inference does so):
+    the next cold start finds it."""
+    kept = {name: f"{container.cache_path}/cache/vllm" for name in ("VLLM_CACHE_ROOT",) if name in container.env}
+    return {**container.env, **kept}
 
 
 def secret_name(variable: str) -> str:

@@ -61,7 +61,7 @@ def emit(launch: Launch) -> tuple[LaunchFile, ...]:
     body = _endpoint(launch, container, scale) if by_second else _pod(launch, container)
     name, path = ("endpoint", "serverless") if by_second else ("pod", "pods")
     header = (*launch.summary, price_note(launch, platform), f"GPU: {gpu_note(launch, platform)}")
-    notes = _endpoint_notes(launch, scale) if by_second else _pod_notes(launch, container)
+    notes = _endpoint_notes(launch, container, scale) if by_second else _pod_notes(launch, container)
     names = secrets_of(container, public=not by_second)
     secrets = tuple(f"first, in RunPod's console: a secret named {secret}" for secret in names)
     return (
@@ -142,11 +142,11 @@ def _call(url: str, body: str) -> Command:
         Setting(name="--data", value=f"@{body}"),
         Setting(name="--url", value=url),
     )
-    return Command(program=("curl",), settings=settings)
+    return Command(program=("curl",), settings=settings, beside=(body,))
 
 
-def _endpoint_notes(launch: Launch, scale: Scale) -> tuple[str, ...]:
-    start_s, estimate = launch.option.start_s, launch.option.estimate
+def _endpoint_notes(launch: Launch, container: Container, scale: Scale) -> tuple[str, ...]:
+    start_s, estimate = container.start_s, launch.option.estimate
     late = start_s is None or start_s > WORKER_WAIT_S
     known = "of unknown length" if start_s is None else f"predicted to take {format_seconds(start_s)}"
     cold = (
@@ -160,6 +160,7 @@ def _endpoint_notes(launch: Launch, scale: Scale) -> tuple[str, ...]:
         f"requestCount: {WHY_TARGET}",
         *((cold,) if late and not scale.low else ()),
         *((f"answers that take more than {format_seconds(ANSWER_S)} are cut off",) if long else ()),
+        *(("a new worker downloads the weights to its own disk first",) if container.checkpoint_bytes else ()),
         *_regions_note(launch),
         "requests go to https://ENDPOINT_ID.api.runpod.ai/v1/... with your RunPod key as bearer token",
     )

@@ -48,6 +48,10 @@ class Launch:
         priced = (line.figure for line in self.option.quote.serving)
         return any(figure is not None and figure.term == "spot" for figure in priced) if chosen is None else chosen
 
+    def title(self, first: str) -> tuple[str, ...]:
+        """Header of a further file of the set whose `first` file says everything."""
+        return (self.summary[0], f"what was planned, and how to apply these files: {first}")
+
     @property
     def replicas(self) -> int:
         """Copies that the plan runs at its peak; 1 where it was not sized."""

@@ -23,6 +23,7 @@ class Resources(TypedDict):
     host_memory_bytes: int | None
     shm_bytes: int
     start_s: float | None
+    read_factor: float
     secrets: tuple[str, ...]
     pins_memory: bool
 
@@ -32,11 +33,14 @@ def resources_of(launch: Launch, weights: Word) -> Resources:
     downloads ask for. Whatever lies in host memory beside the GPUs' own is pinned."""
     budget = launch.memory
     gpus = launch.replica.parallel.gpus // launch.nodes
+    read_bytes, start_s = downloaded_bytes(launch, weights), launch.option.start_s
+    factor = max(1.0, read_bytes / budget.checkpoint_bytes) if budget and budget.checkpoint_bytes else 1.0
     return Resources(
-        checkpoint_bytes=downloaded_bytes(launch, weights),
+        checkpoint_bytes=read_bytes,
         host_memory_bytes=budget.host_bytes or None if budget else None,
         shm_bytes=SHM_BYTES_PER_GPU * gpus,
-        start_s=launch.option.start_s,
+        start_s=None if start_s is None else factor * start_s,
+        read_factor=factor,
         secrets=() if launch.air_gapped else (HF_TOKEN,),
         pins_memory=launch.replica.offload is not None,
     )

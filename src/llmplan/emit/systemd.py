@@ -82,6 +82,7 @@ def _process(
         *((("ExecStartPost", wait),) if node == "head" else ()),
         ("TimeoutStartSec", f"{budget.budget_s}s"),
         ("TimeoutStopSec", f"{STOP_S}s"),
+        ("KillMode", "mixed"),
         ("Restart", "on-failure"),
         ("RestartSec", "10s"),
         ("LimitNOFILE", "65536"),

@@ -28,7 +28,7 @@ def emit(launch: Launch) -> tuple[LaunchFile, ...]:
         kind="shell",
         content=content,
         executable=True,
-        header=(*header, f"run it in the folder that holds {CONFIG}"),
+        header=(*header, f"{CONFIG} lies beside it"),
         settings=content.settings,
     )
     return (script, _config(launch), *(compose_files(launch) if launch.nodes == 1 else ()))
@@ -49,10 +49,10 @@ def command(launch: Launch, node: Node = "head") -> Command:
     program, settings = _server(launch)
     environment = hub_environment(launch)
     if launch.nodes == 1:
-        return Command(program=program, settings=settings, env=environment)
+        return Command(program=program, settings=settings, env=environment, beside=(CONFIG,))
     hosts = Env(name="HOSTFILE", message="set HOSTFILE to an MPI host file that lists the machines")
     mpi = ("mpirun", "-n", str(launch.replica.parallel.gpus), "--hostfile", hosts, "trtllm-llmapi-launch")
-    return Command(program=(*mpi, *program), settings=settings, env=environment)
+    return Command(program=(*mpi, *program), settings=settings, env=environment, beside=(CONFIG,))
 
 
 def container(launch: Launch, node: Node = "head") -> Container:

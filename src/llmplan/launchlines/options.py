@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from llmplan.errors import nearest
 from llmplan.launchlines import values
 from llmplan.launchlines.flag_rules import OF_THE_LIST, RULE
-from llmplan.launchlines.shell import is_unknown
+from llmplan.launchlines.shell import from_own_folder, is_unknown
 from llmplan.plan.engine_rule import Severity
 from llmplan.plan.outcome import CheckResult
 from llmplan.spec.engine_flags import Flag, FlagTable
@@ -41,7 +41,8 @@ class Given:
     @property
     def value(self) -> str | None:
         """Its value; None for a switch, and for what only a running shell knows."""
-        return self.values[0] if self.values and not is_unknown(self.values[0]) else None
+        known = from_own_folder(self.values[0]) if self.values else ""
+        return known if self.values and not is_unknown(known) else None
 
     @property
     def negated(self) -> bool:

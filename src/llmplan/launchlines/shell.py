@@ -26,6 +26,7 @@ _NAME = re.compile(r"[A-Za-z_]\w*")
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)(\+?)=(.*)", re.DOTALL)
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z_]\w*)(?::?[-=]([^}]*))?\}|([A-Za-z_]\w*))")
 _ARRAY = re.compile(r"\$\{([A-Za-z_]\w*)\[[@*]\]\}")
+_OWN_FOLDER = re.compile(r"\$\(.*(?:\bdirname\b|BASH_SOURCE).*\)/", re.DOTALL)
 UNKNOWN = re.compile(r"\$(?:\{|\(|[A-Za-z_@*#?0-9])|`")
 
 
@@ -61,6 +62,15 @@ def expanded(word: str, variables: Mapping[str, str]) -> str:
 
     filled = _VARIABLE.sub(value, word)
     return filled if len(filled) <= max(MAX_EXPANDED, len(word)) else word
+
+
+def from_own_folder(path: str) -> str:
+    """A path as seen from the script's folder, where the script works that folder out by itself.
+
+    >>> from_own_folder('$(cd "$(dirname "$0")" && pwd)/serve.yaml'), from_own_folder("serve.yaml")
+    ('serve.yaml', 'serve.yaml')
+    """
+    return _OWN_FOLDER.sub("", path, count=1)
 
 
 def commands(text: str) -> tuple[ShellCommand, ...]:

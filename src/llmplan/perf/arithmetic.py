@@ -45,6 +45,11 @@ class Scene:
         return self.decodes * (1 + drafted)
 
     @property
+    def outputs(self) -> float:
+        """Tokens that one data-parallel group chooses, on its last stage."""
+        return max(min(self.batch, 1.0), self.batch / self.parallel.dp) * self.tokens / self.decodes
+
+    @property
     def routed(self) -> float:
         """Tokens that the experts see in one pass: those of all data-parallel groups."""
         return self.tokens * self.parallel.dp
@@ -79,7 +84,7 @@ def formulas(scene: Scene) -> dict[str, str]:
         "kv": _cache(scene),
         "attention_math": _attention_math(scene),
         "fixed": _fixed(scene),
-        "sequences": f"{scene.tokens:.4g} sequences x {scene.coefficients.sequence_s * US_PER_S:.4g} us{scene.stages}",
+        "sequences": f"{scene.outputs:.4g} sequences x {scene.coefficients.sequence_s * US_PER_S:.4g} us",
         "streamed": _streamed(scene),
     }
     if scene.work.experts:

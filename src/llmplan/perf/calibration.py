@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 
@@ -14,6 +15,8 @@ ANY = "any"
 EXTRAPOLATION_WIDENING = 1.5
 """Exponent on a band's ratios where the coefficients were fitted on other hardware or another engine."""
 
+WIDEST = 5.0
+"""largest exponent on a band's ratios, of a batch 16 times as large as any that was measured"""
 AGAIN = "llmplan calibrate RESULT... --force, with the results that it came from: an older version wrote it"
 
 
@@ -136,6 +139,22 @@ def widen(band: ResidualBand, exponent: float) -> ResidualBand:
     return ResidualBand(
         low_ratio=min(band.low_ratio, 1.0) ** exponent, high_ratio=max(band.high_ratio, 1.0) ** exponent, rows=band.rows
     )
+
+
+def widened_for(calibration: Calibration, batch: float) -> Calibration:
+    """The calibration with bands for a batch larger than any that was measured, each doubling of which adds the band
+    once more; the same calibration where the batch was seen, or nobody says how many were.
+
+    calibration: its bands and `most_seqs`; batch [sequences].
+    exponent = 1 + log2(batch / most), at most 5. A rule of thumb, which held the one measurement there is: docs/
+    accuracy.md, An NVIDIA GPU. Reference: none.
+    """
+    most = calibration.most_seqs
+    if most is None or batch <= most:
+        return calibration
+    exponent = min(WIDEST, 1.0 + math.log2(batch / most))
+    bands = {name: widen(band, exponent) for name, band in calibration.bands.items()}
+    return replace(calibration, bands=bands, rows=0)
 
 
 def widened(calibration: Calibration) -> Calibration:

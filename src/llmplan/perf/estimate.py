@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from llmplan.errors import DataError, UsageError
-from llmplan.perf.calibration import Coefficients, widened
+from llmplan.perf.calibration import Coefficients, widened, widened_for
 from llmplan.perf.floor import Floor, not_above, not_below
 from llmplan.perf.mixing import is_unmeasured
 from llmplan.perf.percentiles import tpot_p95_s, ttft_p95_s
@@ -74,6 +74,8 @@ def prepare(
     calibration = calibration.for_model(is_moe=replica.model.is_moe)
     if calibration.model is None and any(is_unmeasured(mixer) for mixer in replica.model.mixers()):
         calibration = widened(calibration)  # no shipped measurement has one
+    if calibration.gpu is None and replica.offload is not None and replica.offload.kind in ("layers", "experts"):
+        calibration = widened(calibration)  # nor any layer on a CPU
     shape = shape_of(load)
     spilled = spilled_tokens(replica, memory) / shape.resident_tokens
     kv_slots = memory.room.requests(shape.resident_tokens, *_shared(replica, load, shape)) + spilled
@@ -188,7 +190,9 @@ def estimate_of(
     exact_rate: float | None,
 ) -> Estimate:
     """The answer at a state: bands on its means, and one step as a ledger; p95 values are given [s]."""
-    engine, full, bands = prepared.engine, prepared.full, prepared.calibration.bands
+    engine, full = prepared.engine, prepared.full
+    calibration = widened_for(prepared.calibration, steady.batch)
+    bands = calibration.bands
     shape, floor = engine.shape, prepared.floor
     steady_tpot_s = steady.tpot_s / engine.model.tokens_per_step
     ttft = not_below(_band(ttft_s, bands, "ttft"), floor.ttft_s(shape.prompt, shape.cached))
@@ -216,8 +220,8 @@ def estimate_of(
         utilization=min(1.0, steady.requests_per_s / full.requests_per_s),
         capacity_requests_per_s=full.requests_per_s,
         step_ledger=ledger,
-        calibration_id=prepared.calibration.id,
-        extrapolated=prepared.calibration.rows == 0,
+        calibration_id=calibration.id,
+        extrapolated=calibration.rows == 0,
     )
 
 

@@ -55,6 +55,8 @@ class Point:
     measured: Mapping[str, float]
     client: bool = True
     """whether a client measured it over a connection, not the engine itself"""
+    samples: bool = True
+    """whether tokens were chosen: llama-bench runs the model alone, without a server's work for each sequence"""
 
     @classmethod
     def of(
@@ -66,6 +68,7 @@ class Point:
         measured: Mapping[str, float],
         *,
         client: bool = True,
+        samples: bool = True,
     ) -> Point:
         """A point with those of its quantities that the model has a counterpart of.
 
@@ -74,7 +77,10 @@ class Point:
         work = work_of(replica.model, replica.weights, replica.kv, replica.parallel)
         without = {"burst": "tpot" if load.value > 1.0 else "", "saturation": "ttft"}.get(load.kind, "")
         kept = {name: value for name, value in measured.items() if name in NOISE and name != without}
-        return cls(origin=origin, replica=replica, memory=memory, load=load, work=work, measured=kept, client=client)
+        return cls(
+            origin=origin, replica=replica, memory=memory, load=load, work=work, measured=kept, client=client,
+            samples=samples,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,9 +95,15 @@ class Machine:
 
 def predict(point: Point, calibration: Calibration) -> dict[str, float]:
     """What a calibration says of each quantity that the point measured [s, tokens/s]; no bound is infinity."""
+    calibration = calibration if point.samples else unsampled(calibration)
     prepared = prepare(point.replica, point.memory, point.load, calibration, point.work)
     found = said(prepared.engine, point.load, client=point.client, full=prepared.full)
     return {name: found[name] for name in point.measured}
+
+
+def unsampled(calibration: Calibration) -> Calibration:
+    """The calibration as it is for the model alone, without a server's work for each sequence."""
+    return replace(calibration, coefficients={**calibration.coefficients, "sequence_s": 0.0})
 
 
 def said(engine: Engine, load: Load, *, client: bool, full: Steady | None = None) -> dict[str, float]:
@@ -150,12 +162,18 @@ def fit_machine(
         validity=validity,
         fitted=day,
         rows=len(points),
+        most_seqs=_most_seqs(prior, points),
         bands={name: blended(prior_band, _ratios(results, name)) for name, prior_band in prior.bands.items()},
     )
     fresh = Provenance(source=source, as_of=day, kind="derived")
     moved = {move.name for move in moves}
     provenance = {name: prior.provenance.get(name, fresh) for name in prior.coefficients if name not in moved}
-    for name in (*moved, "rows", *(f"{q}_{edge}" for q in found.bands for edge in ("low_ratio", "high_ratio", "rows"))):
+    counted = ("rows",) if found.most_seqs is None else ("rows", "most_seqs")
+    for name in (
+        *moved,
+        *counted,
+        *(f"{q}_{edge}" for q in found.bands for edge in ("low_ratio", "high_ratio", "rows")),
+    ):
         provenance[name] = fresh
     return MachineFit(
         calibration=replace(found, provenance=provenance), prior=prior, points=results, moves=moves, far=_far(results)
@@ -210,6 +228,14 @@ def blended(prior: ResidualBand, ratios: Sequence[float]) -> ResidualBand:
         high_ratio=math.exp(max(0.0, share * max(0.0, float(high)) + (1.0 - share) * math.log(prior.high_ratio))),
         rows=len(own),
     )
+
+
+def _most_seqs(prior: Calibration, points: Sequence[Point]) -> int | None:
+    """How many sequences ran at once at most, where the prior has seen few: then and now."""
+    if prior.most_seqs is None:
+        return None
+    closed = [point for point in points if point.load.kind in ("concurrency", "burst")]
+    return max([prior.most_seqs, *(round(min(p.load.value, p.replica.settings.max_num_seqs)) for p in closed)])
 
 
 def _errors(points: Sequence[Point], prior: Calibration, names: Sequence[str]) -> Callable[[Vector], Vector]:

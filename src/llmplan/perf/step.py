@@ -292,7 +292,7 @@ class StepModel:
             0.0 if self._all_on_gpu else self._host_s(tokens, decodes * context),
             0.0 if self._all_on_gpu else self._streamed_s + self._spilled_s(batch * context),
             self._fixed_s,
-            self._sequence_s * sampled,
+            self._sequence_s * (self.outputs_per_pass(batch) + fresh),
         )
 
     def decodes_per_pass(self, batch: float) -> float:
@@ -300,6 +300,11 @@ class StepModel:
         if self._parts == 1:
             return batch
         return max(min(batch, 1.0), batch / self._parts)
+
+    def outputs_per_pass(self, batch: float) -> float:
+        """Tokens of `batch` decodes that one pass of one stage has chosen: only the last stage chooses any, so that all
+        stages' passes together choose each once."""
+        return max(min(batch, 1.0) / self._stages, batch / self._parts) * self._width
 
     def context_kinks(self, batch: float) -> list[float]:
         """Tokens of context of all of `batch` sequences together at which the slope of `decode_s` changes."""

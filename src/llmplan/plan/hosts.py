@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from llmplan.errors import DataError
 from llmplan.spec.gpu import GpuSpec
@@ -33,6 +34,21 @@ def host_for(gpu: GpuSpec, hosts: Mapping[str, HostSpec], *, gpus: int | None = 
                 large_enough, key=lambda host: (host.gpus, gpu.segment not in host.gpu_segments, *_slowest(host))
             )
     return min(candidates, key=lambda host: (-host.gpus, *_slowest(host)))
+
+
+def share_of(host: HostSpec, gpus: int) -> HostSpec:
+    """What belongs to so many of a host's GPUs: their equal part of its memory, of the speed of that, and of its cores;
+    the whole host where they are all that it has."""
+    if gpus >= host.gpus:
+        return host
+    return replace(
+        host,
+        gpus=gpus,
+        memory_bytes=host.memory_bytes * gpus // host.gpus,
+        memory_bandwidth_bytes_per_s=host.memory_bandwidth_bytes_per_s * gpus / host.gpus,
+        cpu_cores=max(1, host.cpu_cores * gpus // host.gpus),
+        fast_link_gpus=min(host.fast_link_gpus, gpus) if gpus > 1 else 0,
+    )
 
 
 def _slowest(host: HostSpec) -> tuple[float, str]:

@@ -89,6 +89,8 @@ class SpeedObservation:
     model: str | None = None
     client: bool = True
     """whether a client measured it over a connection, not the engine itself"""
+    samples: bool = True
+    """whether tokens were chosen: a benchmark of the model alone has no work for each sequence"""
     flags: Mapping[str, Any] = field(default_factory=dict)
 
     @property

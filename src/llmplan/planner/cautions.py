@@ -83,7 +83,10 @@ def _of_the_fleet(option: Option) -> Iterator[str]:
         wait = format_seconds(option.estimate.ttft_p95_s)
         yield f"TTFT p95 is {wait}: the load is near what this hardware can do; state --ttft-p95-ms to size for it"
     if option.estimate is not None and option.estimate.extrapolated:
-        yield "the speed is extrapolated: no measurements of this engine on this GPU generation"
+        yield (
+            "the speed is extrapolated: no measurements of this engine on this GPU generation with so many sequences "
+            "at once, all on the GPU"
+        )
 
 
 def one_machine(option: Option) -> bool:

@@ -158,7 +158,10 @@ def fleet_notes(replica: Replica, sized: Sized) -> tuple[str, ...]:
     elif sized.replicas == 1:
         notes.append("one replica: no failover (--spare-replicas does not add one to a fleet of one)")
     if sized.estimate.extrapolated:
-        notes.append(f"no measurements for this engine on {replica.gpu.architecture}: the speed band is wide")
+        notes.append(
+            f"no measurements for this engine on {replica.gpu.architecture} with so many sequences at once, all on the "
+            "GPU: the speed band is wide"
+        )
     if replica.kv.bytes_per_element < FULL_CACHE_BYTES:
         notes.append(f"no quality figure is known for an {replica.kv.id} KV cache")
     return tuple(notes)

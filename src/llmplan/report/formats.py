@@ -52,7 +52,10 @@ def _blocks(
     for each in found:
         yield from _comparison(each, load, replica.gpu.id)
     if any(row.speed and row.speed.estimate.extrapolated for each in found for row in each.rows):
-        behind = "no measurement of this engine, GPU generation and kind of attention stands behind these speeds"
+        behind = (
+            "no measurement of this engine, GPU generation and kind of attention with so many sequences at once, all "
+            "on the GPU, stands behind these speeds"
+        )
         text = f"{behind}: the intervals are wider"
         yield Items(title="Warnings", items=(text,), tone="warn")
     yield from views.defaults_used(assumed)

@@ -147,8 +147,8 @@ def _extras(replica: Replica) -> Iterator[str]:
 def _trust(estimate: Estimate) -> Iterator[Block]:
     if estimate.extrapolated:
         text = (
-            f"calibration {estimate.calibration_id} was not fitted on this engine, GPU generation "
-            "and kind of attention: the interval is "
+            f"calibration {estimate.calibration_id} was not fitted on this engine, GPU generation and kind of "
+            "attention with so many sequences at once, all on the GPU: the interval is "
             "wider, and a measurement of your own is worth having"
         )
         yield Items(title="Warnings", items=(text,), tone="warn")

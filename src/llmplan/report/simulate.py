@@ -49,7 +49,10 @@ def _what_became(asked: SimulatedFleet, run: Simulated) -> Iterator[Block]:
 
 def _beside(asked: SimulatedFleet, notes: Sequence[str], assumed: Mapping[str, str]) -> Iterator[Block]:
     if asked.extrapolated:
-        text = f"calibration {asked.calibration_id} was not fitted on this engine, GPU generation and kind of attention"
+        text = (
+            f"calibration {asked.calibration_id} was not fitted on this engine, GPU generation and kind of attention "
+            "with so many sequences at once, all on the GPU"
+        )
         yield Items(title="Warnings", items=(text,), tone="warn")
     if notes:
         yield Items(title="Notes", items=tuple(notes), tone="dim")

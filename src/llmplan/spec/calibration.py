@@ -29,7 +29,8 @@ class Calibration:
     `bands` has one entry per predicted quantity (`ttft`, `tpot`, `throughput`), `expert_bands` the same for
     mixture-of-experts models where they differ. `rows` 0 means inherited: the
     bands are then wider and every answer says `extrapolated`. One that was fitted on a machine says on which `gpu`,
-    and serving which `model` if there was only one; `validity` are the loads that it has seen.
+    and serving which `model` if there was only one; `validity` are the loads that it has seen. `most_seqs` is how
+    many ran at once at most in what was measured, where that is few: beyond it the bands widen with every doubling.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Calibration:
     gpu: str | None = None
     model: str | None = None
     validity: str | None = None
+    most_seqs: int | None = None
     expert_bands: Mapping[str, ResidualBand] = field(default_factory=dict)
     provenance: ProvenanceMap = field(default_factory=dict, repr=False)
 

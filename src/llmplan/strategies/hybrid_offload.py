@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from llmplan import memory
 from llmplan.plan.deployment import Deployment, EngineSettings, Offload, Parallelism
+from llmplan.plan.hosts import share_of
 from llmplan.spec.engine import EngineSpec
 from llmplan.spec.formats import WeightFormat
 from llmplan.strategies._base import Machine, Market, Strategy, purchase_lever, purchase_of
@@ -45,18 +46,9 @@ def propose(market: Market) -> Iterator[Deployment]:
 
 def share_of_host(machine: Machine) -> Machine:
     """One GPU with its equal share of the host's memory, bandwidth and cores: a hybrid replica leans on the host."""
-    host, gpus = machine.host, machine.host.gpus
-    if gpus <= 1:
+    if machine.host.gpus <= 1:
         return machine
-    share = replace(
-        host,
-        gpus=1,
-        memory_bytes=host.memory_bytes // gpus,
-        memory_bandwidth_bytes_per_s=host.memory_bandwidth_bytes_per_s / gpus,
-        cpu_cores=max(1, host.cpu_cores // gpus),
-        fast_link_gpus=0,
-    )
-    return replace(machine, host=share, network_known=False)
+    return replace(machine, host=share_of(machine.host, 1), network_known=False)
 
 
 def layer_splits(market: Market, machine: Machine, engine: EngineSpec) -> Iterator[Deployment]:

@@ -75,6 +75,8 @@ def keda_comments(launch: Launch) -> dict[Path, str]:
         ("spec", "fallback"): "where Prometheus does not answer, the planned peak runs",
         (*inner, "ignoreNullValues"): "no data is an error, not a load of zero",
     }
+    if launch.variant.namespace is None:
+        found[*inner, "query"] = "of every namespace that has such a Service: --namespace NAME counts one"
     if launch.variant.prometheus_url is None:
         assumed = "assumed: the Prometheus operator in the namespace monitoring; else --prometheus-url URL"
         found[*inner, "serverAddress"] = assumed

@@ -16,6 +16,8 @@ from llmplan.emit.selection import Launch
 HTTP_PORT = 80
 HTTPS_PORT = 443
 DNS_PORTS = [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]
+NODE_LOCAL_DNS = "169.254.20.10/32"
+"""where a node's own cache of names answers, which is no pod with labels (kubernetes.io, NodeLocal DNSCache)"""
 SCRAPE_INTERVAL = "15s"
 """as often as the autoscaler asks"""
 
@@ -64,7 +66,7 @@ def _server_policy(launch: Launch, container: Container, weights: Weights, *, gr
     egress: list[dict[str, Any]] = [_dns()]
     comments: dict[Path, str] = {
         ("spec", "ingress", 0): "from anywhere in the cluster, Prometheus too: add `from` to narrow it",
-        ("spec", "egress", 0): "names, from the cluster's own servers",
+        ("spec", "egress", 0): "names, from the cluster's own servers and a node's cache of them",
     }
     if group:
         members = {"podSelector": {"matchLabels": selector(launch, None)}}
@@ -108,7 +110,7 @@ def _policy(
 
 
 def _dns() -> dict[str, Any]:
-    return {"to": [{"namespaceSelector": {}}], "ports": DNS_PORTS}
+    return {"to": [{"namespaceSelector": {}}, {"ipBlock": {"cidr": NODE_LOCAL_DNS}}], "ports": DNS_PORTS}
 
 
 def _hub(launch: Launch) -> dict[str, Any]:
@@ -128,6 +130,20 @@ def hub_port(mirror: str | None) -> int:
     if stated is not None:
         return int(stated[1])
     return HTTPS_PORT if mirror.startswith("https:") else HTTP_PORT
+
+
+def pod_monitor(launch: Launch, container: Container) -> Manifest | None:
+    """The same for pods whose Service is somebody else's, by their own labels."""
+    if container.metrics is None:
+        return None
+    endpoint = {"port": PORT_NAME, "path": container.metrics.path, "interval": SCRAPE_INTERVAL}
+    content = {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PodMonitor",
+        "metadata": metadata(launch),
+        "spec": {"selector": {"matchLabels": selector(launch)}, "podMetricsEndpoints": [endpoint]},
+    }
+    return Manifest(content=content)
 
 
 def service_monitor(launch: Launch, container: Container) -> Manifest | None:

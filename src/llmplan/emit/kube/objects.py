@@ -11,6 +11,10 @@ from llmplan.emit.kube.weights import Weights
 from llmplan.emit.launch_file import LaunchFile
 from llmplan.emit.selection import Launch
 
+SELECTED = (
+    "where the operator selects monitors by label (kube-prometheus-stack: release: NAME of its release), add that label"
+)
+
 
 def namespace(launch: Launch) -> tuple[Manifest, ...]:
     """The namespace, if one is named."""
@@ -57,7 +61,7 @@ def monitoring_files(launch: Launch, container: Container, scale: Scale, header:
     monitor = network.service_monitor(launch, container)
     if monitor is not None:
         note = "for clusters with the Prometheus operator: kubectl apply -f monitoring/servicemonitor.yaml"
-        found.append(file_of("monitoring/servicemonitor.yaml", (monitor,), header=(*header, note)))
+        found.append(file_of("monitoring/servicemonitor.yaml", (monitor,), header=(*header, note, SELECTED)))
     if scale.kind == "hpa" and container.metrics is not None:
         rules = [adapter_rule(metric) for metric in (container.metrics.waiting, container.metrics.running)]
         note = "values of the Helm chart prometheus-community/prometheus-adapter, which serves the custom metrics API"

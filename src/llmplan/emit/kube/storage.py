@@ -1,8 +1,9 @@
 """The volume for the weights, the Job that fills it, and the init container that waits for it or fills it.
 
-`hf download` is the command of huggingface_hub, which every engine that reads the hub depends on; it resumes and checks
-what is there (huggingface.co/docs/huggingface_hub/guides/cli, read 2026-11-26). Names are passed as arguments of a
-fixed script, never pasted into it.
+huggingface_hub, which every engine that reads the hub depends on, resumes and checks what is there
+(huggingface.co/docs/huggingface_hub/guides/download, read 2026-11-26). It is called from Python, since the options of
+its command `hf` changed between its versions 0 and 1. Names are passed as arguments of a fixed script, never pasted
+into it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,14 @@ from llmplan.emit.kube.weights import VOLUME, Weights
 from llmplan.emit.launch_file import Path
 from llmplan.emit.selection import Launch
 
-DOWNLOAD = 'marker=$1; shift; for repository in "$@"; do hf download "$repository" || exit 1; done; touch "$marker"'
+SECOND_COPIES = ("original/*", "metal/*")
+"""what a repository may hold beside its weights, once more in the form of the one who trained them: as large again,
+and read by no engine here (vLLM and SGLang ignore original/ themselves: model_loader/weight_utils.py)"""
+FETCH = (
+    "import sys; from huggingface_hub import snapshot_download; "
+    f"[snapshot_download(each, ignore_patterns={list(SECOND_COPIES)}) for each in sys.argv[1:]]"
+)
+DOWNLOAD = f'marker=$1; shift; python3 -c "{FETCH}" "$@" && touch "$marker"'
 WAIT = 'until [ -e "$1" ]; do echo "waiting for $1"; sleep 5; done'
 UNLESS_THERE = f'if [ -e "$1" ]; then exit 0; fi; {DOWNLOAD}'
 DOWNLOAD_TRIES = 6
@@ -68,7 +76,11 @@ def claim_spec(launch: Launch, weights: Weights) -> dict[str, Any]:
 
 def _claim_comments(weights: Weights, *path: str) -> dict[Path, str]:
     known = weights.size_bytes > 0
-    size = "what is downloaded and a tenth more" if known else "the plan does not know the checkpoint's size: set it"
+    size = (
+        "what is downloaded and a tenth more; double it where a repository holds its weights in two formats"
+        if known
+        else "the plan does not know the checkpoint's size: set it"
+    )
     access = "pods on several machines mount it" if weights.shared else "one pod mounts it"
     return {(*path, "accessModes"): access, (*path, "resources"): size}
 

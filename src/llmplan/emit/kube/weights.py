@@ -88,7 +88,10 @@ def notes(launch: Launch, weights: Weights) -> tuple[str, ...]:
     """What the user has to do for the weights, and what the volume must be."""
     found = [_volume_note(launch, weights)]
     if weights.secret is not None:
-        found += ["a gated model needs a token, which no file holds:", token_command(launch, weights.secret)]
+        found += [
+            "first, where the model is gated, its token, which no file holds:",
+            token_command(launch, weights.secret),
+        ]
     if weights.by_hand:
         pod = f"{launch.variant.name}-..."
         found += [
@@ -109,9 +112,8 @@ def _volume_note(launch: Launch, weights: Weights) -> str:
     storage = launch.variant.storage_class
     kind = "the cluster's default storage class" if storage is None else f"storage class {storage}"
     if weights.shared:
-        return (
-            f"all pods mount one volume of {kind}, which must offer ReadWriteMany (else --weights-volume per-replica)"
-        )
+        other = "" if launch.nodes > 1 else " (else --weights-volume per-replica)"
+        return f"all pods mount one volume of {kind}, which must offer ReadWriteMany{other}"
     return f"each pod has its own volume of {kind} (ReadWriteOnce) and fills it before its first start"
 
 

@@ -59,6 +59,7 @@ def _observation(origin: str, fields: Fields) -> SpeedObservation | str:
         "requests": len(fields.get("samples_ts") or ()) or None,
         "model": _model(fields),
         "client": False,
+        "samples": False,
     }
     if prompt and answer:
         total_s = (prompt + answer) / per_s
