@@ -89,12 +89,12 @@ def test_shared_memory_grows_with_the_gpus() -> None:
 
 
 def test_the_health_check_waits_for_a_download_and_a_start() -> None:
-    """2 x 120 s + 16,060,522,496 B / 100 MB/s = 400.6 s: 7 minutes. From a folder: 240 s, at least 5 minutes."""
+    """3 x 120 s + 16,060,522,496 B / 100 MB/s = 520.6 s: 9 minutes. From a folder: 360 s, 6 minutes."""
     file = compose_files(plan_of("vllm", 120.0))[0]
-    assert only_service(file)["healthcheck"]["start_period"] == "7m"
+    assert only_service(file)["healthcheck"]["start_period"] == "9m"
     assert "14.96 GiB at 100 MB/s (assumed)" in file.comments[("services", "llm", "healthcheck", "start_period")]
     offline = compose_files(plan_of("vllm", 120.0), air_gapped=True)[0]
-    assert only_service(offline)["healthcheck"]["start_period"] == "5m"
+    assert only_service(offline)["healthcheck"]["start_period"] == "6m"
 
 
 def test_an_air_gapped_server_gets_no_token_and_asks_nobody() -> None:
@@ -140,7 +140,7 @@ def test_a_start_reads_what_is_converted_while_loading() -> None:
     memory = dataclasses.replace(sample.memory_budget(), checkpoint_bytes=published // 2)
     plan = sample.plan(sample.option(of=replica, memory=memory, start_s=100.0))
     (file,) = compose_files(plan)
-    minutes = math.ceil((2 * 100.0 * 2 + published / 100e6) / 60)
+    minutes = math.ceil((3 * 100.0 * 2 + published / 100e6) / 60)
     assert only_service(file)["healthcheck"]["start_period"] == f"{minutes}m"
     assert any("100 s planned, x 2 for weights that are converted" in text for text in file.comments.values())
     ready_made = sample.plan(sample.option(of=sample.replica(), start_s=100.0))
@@ -151,4 +151,4 @@ def test_an_engine_that_reads_a_file_waits_for_no_download() -> None:
     unit = emit(plan_of("llama-cpp", 600.0), strategy=None, target="systemd")[0]
     (line,) = [line for line in unit.header if line.startswith("TimeoutStartSec")]
     assert "download" not in line
-    assert line.endswith(f": {math.ceil(2 * 600.0 / 60)} min")
+    assert line.endswith(f": {math.ceil(3 * 600.0 / 60)} min")

@@ -45,11 +45,11 @@ def test_it_scales_between_what_is_kept_and_the_peak() -> None:
     assert scaling == {
         "min-scale": "0", "max-scale": "3", "metric": "concurrency", "target": "13",
         "target-utilization-percentage": "100", "window": "60s", "scale-down-delay": "240s",
-        "progress-deadline": f"{480 + 600}s",
+        "progress-deadline": f"{660 + 600}s",
     }  # fmt: skip
     assert pod["containerConcurrency"] == 64
-    assert pod["timeoutSeconds"] == 600  # 400 s and a start of 480 s, but no more than clusters take
-    assert engine["startupProbe"]["failureThreshold"] * engine["startupProbe"]["periodSeconds"] == 480
+    assert pod["timeoutSeconds"] == 600  # 400 s and a start of 660 s, but no more than clusters take
+    assert engine["startupProbe"]["failureThreshold"] * engine["startupProbe"]["periodSeconds"] == 660
     assert engine["resources"]["limits"] == {"nvidia.com/gpu": "1"}
     warm, pod, _ = parts(service(rent.by_second(peak=3, keep_warm=1)))
     assert warm["autoscaling.knative.dev/min-scale"] == "1"

@@ -127,11 +127,11 @@ def test_an_engine_without_known_metrics_is_not_scaled_by_them(autoscaler: Any) 
     assert caught.value.hints == ("--autoscaler none",)
 
 
-@pytest.mark.parametrize(("start_s", "keep_s", "checks"), [(None, 300, 180), (90.0, 300, 30), (400.0, 800, 84)])
+@pytest.mark.parametrize(("start_s", "keep_s", "checks"), [(None, 300, 180), (90.0, 300, 30), (400.0, 800, 120)])
 def test_patience_follows_the_predicted_start(start_s: float | None, keep_s: int, checks: int) -> None:
-    """Two starts in whole minutes are allowed, at least 300 s, 30 min where none is known; a replica stays as long."""
+    """Three starts in whole minutes are allowed, at least 300 s, 30 min where none is known; a replica stays as long."""
     plan = planned(peak=2.0, start_s=start_s)
-    assert checks == (180 if start_s is None else 6 * math.ceil(max(300, 2 * start_s) / 60))
+    assert checks == (180 if start_s is None else 6 * math.ceil(max(300, 3 * start_s) / 60))
     probe = engine_of_pod(plan)["startupProbe"]
     assert probe["failureThreshold"] * probe["periodSeconds"] == checks * 10
     scaled = of_kind(objects_of(plan, "kubernetes"), "ScaledObject")["spec"]

@@ -62,7 +62,7 @@ def test_constants_read_back_as_planned() -> None:
     assert (constants["MIN_CONTAINERS"], constants["MAX_CONTAINERS"]) == (1, 3)
     assert (constants["TARGET_INPUTS"], constants["MAX_INPUTS"]) == (13, 64)
     assert constants["SCALEDOWN_WINDOW_S"] == 60
-    assert constants["STARTUP_TIMEOUT_S"] == 480
+    assert constants["STARTUP_TIMEOUT_S"] == 660
     assert constants["TIMEOUT_S"] == 10 * 40
     assert constants["SECRETS"] == {"huggingface-secret": ["HF_TOKEN"]}
     assert constants["ENVIRONMENT"]["HF_HOME"] == constants["WEIGHTS_PATH"]

@@ -51,7 +51,7 @@ def test_a_rented_fleet_of_fixed_size() -> None:
     assert resources["use_spot"] is False
     assert resources["ports"] == 8000
     assert found["service"] == {
-        "readiness_probe": {"path": "/health", "initial_delay_seconds": 480}, "replicas": 2,
+        "readiness_probe": {"path": "/health", "initial_delay_seconds": 660}, "replicas": 2,
     }  # fmt: skip
     assert found["secrets"] == {"HF_TOKEN": None, "VLLM_API_KEY": None}
     assert "envs" not in found

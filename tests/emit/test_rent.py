@@ -144,7 +144,7 @@ def test_the_fleet_is_the_plans() -> None:
     assert (scale.low, scale.high, scale.moves) == (1, 3, True)
     assert (scale.target, scale.most) == (13, 64)  # a batch of 12.5 in the estimate; max_num_seqs
     assert scale.idle_s == 60
-    assert scale.start_s == 480  # 2 x 150 s, and 16.06 GB at 100 MB/s, in whole minutes
+    assert scale.start_s == 660  # 3 x 150 s, and 16.06 GB at 100 MB/s, in whole minutes
     assert scale.request_s == 10 * 40
     fixed = select(rent.hourly(replicas=2), None)
     scale = scale_of(fixed, container(fixed))

@@ -10,9 +10,9 @@ from llmplan.units import format_bytes, format_seconds
 
 DOWNLOAD_BYTES_PER_S = 100e6
 """assumed of the line that weights come over, which no plan knows: 0.8 Gbit/s"""
-START_MARGIN = 2.0
-"""over the start that the plan knows: disks and compile caches vary as much, and what is cut off while it loads begins
-again from nothing; a judgement"""
+START_MARGIN = 3.0
+"""over the start that the plan knows: engines were measured to take twice their median, disks vary more, and what is cut
+off while it loads begins again from nothing; a judgement"""
 LEAST_START_S = 300.0
 """granted to any start"""
 UNKNOWN_START_S = 1800.0
@@ -30,13 +30,13 @@ class StartBudget:
 def start_budget(container: Container, *, downloads: bool) -> StartBudget:
     """Of a start on a machine that has the image; `downloads`: it does not have the weights.
 
-    2 x start + checkpoint / 100 MB/s, rounded up to minutes. What loads files that are there downloads nothing.
+    3 x start + checkpoint / 100 MB/s, rounded up to minutes. What loads files that are there downloads nothing.
     """
     start_s = UNKNOWN_START_S if container.start_s is None else START_MARGIN * container.start_s
     parts = [
         f"{format_seconds(UNKNOWN_START_S)} assumed (no figure for a start is known)"
         if container.start_s is None
-        else f"twice a start of {start_words(container)}"
+        else f"three times a start of {start_words(container)}"
     ]
     if downloads and container.checkpoint_bytes and HF_TOKEN in container.secrets:
         start_s += container.checkpoint_bytes / DOWNLOAD_BYTES_PER_S
