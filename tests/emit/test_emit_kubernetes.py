@@ -129,7 +129,7 @@ def test_an_engine_without_known_metrics_is_not_scaled_by_them(autoscaler: Any) 
 
 @pytest.mark.parametrize(("start_s", "keep_s", "checks"), [(None, 300, 180), (90.0, 300, 30), (400.0, 800, 120)])
 def test_patience_follows_the_predicted_start(start_s: float | None, keep_s: int, checks: int) -> None:
-    """Three starts in whole minutes are allowed, at least 300 s, 30 min where none is known; a replica stays as long."""
+    """Three starts in whole minutes are allowed, at least 300 s, 30 min where none is known; replicas stay as long."""
     plan = planned(peak=2.0, start_s=start_s)
     assert checks == (180 if start_s is None else 6 * math.ceil(max(300, 3 * start_s) / 60))
     probe = engine_of_pod(plan)["startupProbe"]

@@ -11,8 +11,8 @@ from llmplan.units import format_bytes, format_seconds
 DOWNLOAD_BYTES_PER_S = 100e6
 """assumed of the line that weights come over, which no plan knows: 0.8 Gbit/s"""
 START_MARGIN = 3.0
-"""over the start that the plan knows: engines were measured to take twice their median, disks vary more, and what is cut
-off while it loads begins again from nothing; a judgement"""
+"""over the start that the plan knows: engines were measured to take twice their median, disks vary more, and what is
+cut off while it loads begins again from nothing; a judgement"""
 LEAST_START_S = 300.0
 """granted to any start"""
 UNKNOWN_START_S = 1800.0
