@@ -170,5 +170,6 @@ def test_a_name_that_is_an_option_is_refused() -> None:
     ],
 )  # fmt: skip
 def test_places_with_secrets_or_code_are_refused(given: dict[str, Any]) -> None:
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError) as caught:
         Variant(**given)
+    assert "secret" not in str(caught.value)

@@ -51,14 +51,19 @@ class Variant:
                 )
         url, registry, storage = self.hub_mirror, self.image_registry, self.storage_class
         if registry is not None and not _REGISTRY.fullmatch(registry):
-            raise UsageError(f"--image-registry {registry!r}: expected HOST[:PORT][/PATH]")
+            raise UsageError(f"--image-registry{_shown(registry)}: expected HOST[:PORT][/PATH]")
         for flag, address in (("--hub-mirror", url), ("--prometheus-url", self.prometheus_url)):
             if address is not None and not _URL.fullmatch(address):
-                raise UsageError(f"{flag} {address!r}: expected http(s)://HOST[:PORT][/PATH] without a password")
+                raise UsageError(f"{flag}{_shown(address)}: expected http(s)://HOST[:PORT][/PATH] without a password")
         if self.gpu_resource is not None and not _RESOURCE.fullmatch(self.gpu_resource):
             raise UsageError(f"--gpu-resource {self.gpu_resource!r}: expected MAKER/NAME, as nvidia.com/mig-3g.40gb")
         if storage is not None and not _STORAGE_CLASS.fullmatch(storage):
             raise UsageError(f"--storage-class {storage!r}: not the name of a storage class")
+
+
+def _shown(address: str) -> str:
+    """An address that was refused, unless it may hold a password."""
+    return "" if "@" in address else f" {address!r}"
 
 
 NAME_CHARACTERS = 40
