@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 import plan_samples as sample
-from llmplan.cli import main
+from llmplan import emit
+from llmplan.cli import emit_config, main
 from llmplan.planfile import write_plan
 
 
@@ -100,3 +101,9 @@ def test_it_needs_no_catalogue_and_no_numpy(plan_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", probe, str(plan_path)], check=True, capture_output=True, text=True)
     assert done.stderr.strip().splitlines()[-1] == "light"
+
+
+def test_help_names_every_target(capsys: pytest.CaptureFixture[str]) -> None:
+    assert tuple(target.id for target in emit.TARGETS) == emit_config.TARGETS
+    assert main(["emit-config", "--help"]) == 0
+    assert "leaderworkerset" in capsys.readouterr().out

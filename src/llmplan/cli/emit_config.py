@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from llmplan.report.blocks import Block
 
 SCHEMA = "llmplan.emit-config/v1"
+TARGETS = (
+    "vllm", "sglang", "tensorrt-llm", "llama-cpp", "docker-compose", "systemd", "kubernetes", "leaderworkerset",
+    "kserve", "helm", "dynamo", "knative", "modal", "runpod", "skypilot", "dstack",
+)  # fmt: skip
+"""those of emit.targets, which --help need not import"""
 
 
 def register(app: typer.Typer) -> None:
@@ -32,7 +37,7 @@ def emit_config(
     *,
     target: Annotated[
         str,
-        typer.Option("--target", "-t", help="What to start it with: see docs/reference/targets.md.", metavar="TARGET"),
+        typer.Option("--target", "-t", help=f"What to start it with: {', '.join(TARGETS)}.", metavar="TARGET"),
     ],
     strategy: Annotated[
         str | None, typer.Option("--strategy", "-s", help="This row of the plan instead of the recommended one.")
