@@ -34,9 +34,11 @@ ENGINE_GIB = 8
 """of memory for the engine's processes beside the weights in memory: an assumption"""
 FIRST_CHECK_S = 240
 CHECKS_S = 240
+"""the longest that Cloud Run waits before its first start-up check, and over all of them"""
 PERIOD_S = 10
 MOST_REQUESTS = 1000
 LONGEST_REQUEST_S = 3600
+"""its limits on requests at once in an instance, and on one request"""
 SECRET_VERSION = "1"
 
 

@@ -40,6 +40,7 @@ BACKENDS = (
 """that dstack rents from (core/models/backends/base.py); one that the catalogue names otherwise is left free"""
 LEAST_NAME_CHARACTERS = 2
 LEAST_MEMORY_GB = 16
+"""of host memory for loading: an assumption"""
 PROBE_INTERVAL = "15s"
 
 

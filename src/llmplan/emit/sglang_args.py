@@ -15,10 +15,9 @@ from llmplan.emit.sglang_flags import KV_DTYPES, SGLANG_FLAGS
 from llmplan.emit.weights import DTYPES, Checkpoint, dtype_name
 from llmplan.errors import UsageError
 from llmplan.plan.deployment import Replica
-from llmplan.units import GIB
+from llmplan.units import GB, GIB
 
 PORT = 30000
-GB = 1e9
 
 
 def settings_of(launch: Launch, checkpoint: Checkpoint) -> tuple[Setting, ...]:

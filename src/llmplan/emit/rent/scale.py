@@ -17,6 +17,7 @@ from llmplan.emit.startup import start_budget
 LONGEST_FACTOR = 10
 """of the longest answer that is waited for over the upper end of the predicted mean; a judgement"""
 LEAST_REQUEST_S = 300
+"""granted to any request; a judgement"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

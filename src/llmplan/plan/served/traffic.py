@@ -15,6 +15,7 @@ TRAFFIC_ROWS = ("requests_per_s", "in_flight", "input_tokens", "output_tokens", 
 QUEUE_SHARE = 0.1
 """of the running requests: fewer waiting ones come and go"""
 FAILED_SHARE = 0.05
+"""of requests that end without an answer: fewer may be clients that went away; a judgement"""
 CALIBRATE = "llmplan observe URL --interval 60s --samples 6 ... -o seen.jsonl, then llmplan calibrate seen.jsonl"
 
 
